@@ -1,0 +1,10 @@
+//! Trine: a self-hosted peer-to-peer bitcoin OTC desk with non-custodial escrow.
+//!
+//! Web asks the desk; the desk asks domain and escrow what is allowed, and store and chain to make it so.
+
+pub mod chain;
+pub mod desk;
+pub mod domain;
+pub mod escrow;
+pub mod store;
+pub mod web;
