@@ -1,2 +1,3 @@
 #![allow(clippy::unwrap_used)]
-#[test] fn starts() {}
+#[test]
+fn starts() {}

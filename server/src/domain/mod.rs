@@ -1,1 +1,13 @@
-//! domain
+//! What a desk is about, in plain values: people, money, offers, the life of a trade.
+//!
+//! Nothing here waits, reads a clock, draws a random number or knows a database.
+
+pub mod ids;
+pub mod lifecycle;
+pub mod people;
+pub mod refusal;
+
+pub use ids::*;
+pub use lifecycle::{Actor, Event, Stage, next_stage};
+pub use people::{AccountName, Party, Role, Side};
+pub use refusal::{Refusal, RefusalKind};
