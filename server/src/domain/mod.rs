@@ -4,10 +4,12 @@
 
 pub mod ids;
 pub mod lifecycle;
+pub mod money;
 pub mod people;
 pub mod refusal;
 
 pub use ids::*;
 pub use lifecycle::{Actor, Event, Stage, next_stage};
+pub use money::{Currency, Fiat};
 pub use people::{AccountName, Party, Role, Side};
 pub use refusal::{Refusal, RefusalKind};
