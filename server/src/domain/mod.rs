@@ -2,14 +2,19 @@
 //!
 //! Nothing here waits, reads a clock, draws a random number or knows a database.
 
+pub mod fees;
 pub mod ids;
 pub mod lifecycle;
 pub mod money;
 pub mod people;
+pub mod price;
 pub mod refusal;
+pub mod text;
 
+pub use fees::{FeePolicy, Quote};
 pub use ids::*;
 pub use lifecycle::{Actor, Event, Stage, next_stage};
 pub use money::{Currency, Fiat};
 pub use people::{AccountName, Party, Role, Side};
+pub use price::{Pricing, Rate};
 pub use refusal::{Refusal, RefusalKind};
