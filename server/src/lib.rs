@@ -6,5 +6,8 @@ pub mod chain;
 pub mod desk;
 pub mod domain;
 pub mod escrow;
+pub mod practice;
+pub mod settings;
 pub mod store;
+pub mod telemetry;
 pub mod web;

@@ -1,0 +1,169 @@
+//! What is wrong with these settings, said in words: every doubt at once, so that an operator mends them in one go.
+
+use bitcoin::Network;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::{Backend, DEFAULT_SECRET, Settings, host_of};
+
+/// More than a tenth of the amount is no fee but a mistake.
+const DESK_FEE_BP_MAX: u32 = 1_000;
+/// Protocol §7.
+const ARBITRATOR_FEE_BP_MAX: u32 = 200;
+/// Protocol §7: no payout pays the miners more than 0.01 BTC.
+const MINER_FEE_CAP_SAT_MAX: u64 = 1_000_000;
+const SECRET_BYTES: usize = 32;
+
+impl Settings {
+    /// Reasons not to start, each a sentence that says what to do. Empty when all is well.
+    pub fn problems(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        self.check_secrets(&mut found);
+        self.check_server(&mut found);
+        self.check_chain(&mut found);
+        self.check_money(&mut found);
+        found
+    }
+
+    /// A secret as its 32 bytes; `None` when it is not one.
+    pub fn secret_bytes(secret: &SecretString) -> Option<[u8; SECRET_BYTES]> {
+        let bytes = data_encoding::HEXLOWER_PERMISSIVE.decode(secret.expose_secret().as_bytes()).ok()?;
+        bytes.try_into().ok()
+    }
+
+    fn check_secrets(&self, found: &mut Vec<String>) {
+        let secrets = [
+            ("session_key", &self.secrets.session_key),
+            ("data_key", &self.secrets.data_key),
+            ("draw_seed_key", &self.secrets.draw_seed_key),
+        ];
+        for (name, secret) in secrets {
+            if secret.expose_secret() == DEFAULT_SECRET {
+                found.push(format!("secrets.{name} is still the default. Make one with: openssl rand -hex 32"));
+                continue;
+            }
+            match Self::secret_bytes(secret) {
+                None => found.push(format!(
+                    "secrets.{name} is not 32 bytes in hexadecimal (64 digits). Make one with: openssl rand -hex 32"
+                )),
+                Some(bytes) if bytes.iter().all(|b| bytes.first() == Some(b)) => {
+                    found
+                        .push(format!("secrets.{name} is one byte over and over. Make one with: openssl rand -hex 32"));
+                }
+                Some(_) => {}
+            }
+        }
+        let mut seen: Vec<_> = secrets.iter().map(|(_, secret)| secret.expose_secret()).collect();
+        seen.retain(|secret| *secret != DEFAULT_SECRET);
+        let all = seen.len();
+        seen.sort_unstable();
+        seen.dedup();
+        if seen.len() < all {
+            found.push("two of the secrets are the same. Each needs its own.".to_owned());
+        }
+        if self.secrets.data_key_version < 1 {
+            found.push("secrets.data_key_version counts from 1.".to_owned());
+        }
+    }
+
+    fn check_server(&self, found: &mut Vec<String>) {
+        if self.server.origins.is_empty() {
+            found.push(
+                "server.origins is empty. Name at least one public address, like \"https://desk.example\".".to_owned(),
+            );
+        }
+        for origin in &self.server.origins {
+            let rest = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
+            if rest.is_none_or(|rest| rest.is_empty() || !rest.is_ascii() || rest.contains(['/', ' ', '?', '#', '@'])) {
+                found.push(format!(
+                    "server.origins: {origin:?} is no origin. It is a scheme and a host, like \"https://desk.example\", with no path and no slash at the end."
+                ));
+            }
+        }
+        let is_play = self.chain.network == Network::Regtest;
+        let local = |origin: &String| {
+            let host = host_of(origin);
+            host == "localhost" || host == "127.0.0.1" || host == "[::1]" || host.ends_with(".onion")
+        };
+        if !is_play && self.server.origins.iter().any(|origin| origin.starts_with("http://") && !local(origin)) {
+            found
+                .push("server.origins: plain http is for onion addresses and this machine only. Use https.".to_owned());
+        }
+        if self.database.connections < 2 {
+            found.push("database.connections: the desk needs at least 2.".to_owned());
+        }
+    }
+
+    fn check_chain(&self, found: &mut Vec<String>) {
+        let chain = &self.chain;
+        match chain.backend {
+            Backend::Practice if chain.network != Network::Regtest => found.push(format!(
+                "chain.backend is \"practice\", a play chain of this desk alone, but chain.network is \"{}\". Set the network to \"regtest\", or the backend to \"core\".",
+                chain.network
+            )),
+            Backend::Practice => {}
+            Backend::Core => {
+                if chain.cookie.is_none() && (chain.user.is_none() || chain.password.is_none()) {
+                    found.push("chain: Bitcoin Core wants chain.cookie, or chain.user and chain.password.".to_owned());
+                }
+                if !chain.url.starts_with("http://") {
+                    found.push("chain.url: Bitcoin Core's JSON-RPC speaks plain http; reach a far node through a tunnel.".to_owned());
+                }
+            }
+        }
+        if chain.watch_seconds == 0 {
+            found.push("chain.watch_seconds is 0. Ask the chain at least once in a while: 10 is good.".to_owned());
+        }
+        if chain.fallback_sat_per_vb == 0 {
+            found.push("chain.fallback_sat_per_vb is 0. No node relays that; 1 is the least.".to_owned());
+        }
+    }
+
+    fn check_money(&self, found: &mut Vec<String>) {
+        let fees = &self.fees;
+        for (name, bp) in
+            [("desk_fee_buyer_bp", fees.desk_fee_buyer_bp), ("desk_fee_seller_bp", fees.desk_fee_seller_bp)]
+        {
+            if bp > DESK_FEE_BP_MAX {
+                found.push(format!(
+                    "fees.{name} is {bp}, more than {DESK_FEE_BP_MAX} (10 %). The unit is basis points: 100 is 1 %."
+                ));
+            }
+        }
+        if fees.arbitrator_fee_bp > ARBITRATOR_FEE_BP_MAX {
+            found.push(format!(
+                "fees.arbitrator_fee_bp is {}, more than {ARBITRATOR_FEE_BP_MAX} (2 %).",
+                fees.arbitrator_fee_bp
+            ));
+        }
+        let some_fee = fees.desk_fee_buyer_bp > 0 || fees.desk_fee_seller_bp > 0 || fees.arbitrator_fee_bp > 0;
+        if some_fee && fees.desk_fee_xpub.is_none() {
+            found.push(
+                "fees.desk_fee_xpub is missing, and a fee is not zero: the desk would not know where to send it."
+                    .to_owned(),
+            );
+        }
+        if fees.miner_fee_cap_sat == 0 || fees.miner_fee_cap_sat > MINER_FEE_CAP_SAT_MAX {
+            found.push(format!("fees.miner_fee_cap_sat is outside 1 to {MINER_FEE_CAP_SAT_MAX} sat."));
+        }
+        let depth = &self.confirmations;
+        if depth.two_from_sat > depth.three_from_sat || depth.three_from_sat > depth.six_from_sat {
+            found.push("confirmations: two_from_sat, three_from_sat and six_from_sat must not fall.".to_owned());
+        }
+        let windows = &self.windows;
+        let needed = [
+            ("signing", windows.signing_minutes),
+            ("deposit", windows.deposit_minutes),
+            ("confirmation", windows.confirmation_minutes),
+            ("answer", windows.answer_minutes),
+            ("ruling", windows.ruling_minutes),
+            ("cosign", windows.cosign_minutes),
+            ("rate_max_age", windows.rate_max_age_minutes),
+        ];
+        for (name, _) in needed.iter().filter(|(_, minutes)| *minutes == 0) {
+            found.push(format!("windows.{name}_minutes is 0. Nobody could ever be in time."));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,95 @@
+use std::io::Write;
+
+use super::*;
+
+fn read(text: &str) -> anyhow::Result<Settings> {
+    let path = std::env::temp_dir().join(format!("trine-settings-{}.toml", uuid::Uuid::new_v4()));
+    std::fs::File::create(&path)?.write_all(text.as_bytes())?;
+    let settings = Settings::read(Some(&path));
+    std::fs::remove_file(&path)?;
+    settings
+}
+
+fn good() -> String {
+    let key = |digit: &str| digit.repeat(32);
+    format!(
+        "[server]\norigins = [\"https://desk.example:8443\"]\n[chain]\ncookie = \"/x/.cookie\"\n[secrets]\nsession_key = \"{}\"\ndata_key = \"{}\"\ndraw_seed_key = \"{}\"\n",
+        key("1a"),
+        key("2b"),
+        key("3c")
+    )
+    // One byte over and over is refused, so the keys end differently.
+    .replace("1a\"", "10\"")
+    .replace("2b\"", "20\"")
+    .replace("3c\"", "30\"")
+}
+
+#[test]
+fn good_settings_have_no_problems() {
+    let settings = read(&good()).unwrap();
+    assert_eq!(settings.problems(), Vec::<String>::new());
+    assert_eq!(settings.desk_host(), "desk.example");
+    assert!(settings.is_https());
+}
+
+#[test]
+fn default_secrets_are_refused_by_name() {
+    let words = read("").unwrap().problems().join("\n");
+    for name in ["session_key", "data_key", "draw_seed_key"] {
+        assert!(words.contains(&format!("secrets.{name} is still the default")), "{words}");
+    }
+}
+
+#[test]
+fn weak_and_equal_secrets_are_refused() {
+    let words = read(&good().replace("10\"", "1a\"").replace("2b", "3c").replace("20\"", "30\""))
+        .unwrap()
+        .problems()
+        .join("\n");
+    assert!(words.contains("one byte over and over"), "{words}");
+    assert!(words.contains("two of the secrets are the same"), "{words}");
+    assert!(read(&good().replace("2b", "zz")).unwrap().problems().join("\n").contains("not 32 bytes"));
+}
+
+#[test]
+fn a_play_chain_is_refused_on_a_network_of_worth() {
+    let words = read(&good().replace("[chain]", "[chain]\nbackend = \"practice\"")).unwrap().problems().join("\n");
+    assert!(words.contains("play chain"), "{words}");
+}
+
+#[test]
+fn a_fee_without_an_address_and_a_fee_beyond_limits_are_refused() {
+    let words =
+        read(&(good() + "[fees]\ndesk_fee_buyer_bp = 5000\narbitrator_fee_bp = 201\n")).unwrap().problems().join("\n");
+    for expected in ["desk_fee_xpub is missing", "desk_fee_buyer_bp is 5000", "arbitrator_fee_bp is 201"] {
+        assert!(words.contains(expected), "{words}");
+    }
+}
+
+#[test]
+fn origins_with_paths_or_plain_http_are_refused() {
+    let words =
+        read(&good().replace("https://desk.example:8443", "https://desk.example/")).unwrap().problems().join("\n");
+    assert!(words.contains("is no origin"), "{words}");
+    let words =
+        read(&good().replace("https://desk.example:8443", "http://desk.example")).unwrap().problems().join("\n");
+    assert!(words.contains("Use https"), "{words}");
+}
+
+#[test]
+fn a_misspelt_setting_is_refused() {
+    assert!(read("[server]\nlissten = \"1.2.3.4:1\"\n").is_err());
+}
+
+#[test]
+fn the_template_is_itself_a_settings_file() {
+    let template = Settings::template();
+    assert!(template.contains("#listen = \"127.0.0.1:8080\""), "{template}");
+    read(&template).unwrap();
+}
+
+#[test]
+fn secrets_are_not_in_the_debug_output() {
+    let settings = read(&good()).unwrap();
+    assert!(!format!("{settings:?}").contains("1a1a"));
+}
