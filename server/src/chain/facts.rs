@@ -1,0 +1,113 @@
+//! From blocks and waiting transactions to facts, the same way for every backend.
+
+use std::collections::HashSet;
+
+use bitcoin::{Block, OutPoint, Transaction, Txid};
+use jiff::Timestamp;
+
+use super::{BlockRef, ChainError, Cursor, Fact, Facts, Watched};
+
+/// So many blocks are read for one answer; a desk that was away for a week asks more than once.
+pub(super) const BLOCKS_PER_ANSWER_MAX: usize = 100;
+
+/// Collects the facts of one answer.
+#[derive(Debug)]
+pub(super) struct Gatherer<'a> {
+    watched: &'a Watched,
+    /// Outputs first seen in this answer: the caller could not name them yet.
+    found: HashSet<OutPoint>,
+    confirmed: HashSet<Txid>,
+    events: Vec<Fact>,
+}
+
+impl<'a> Gatherer<'a> {
+    pub fn new(watched: &'a Watched) -> Self {
+        Self { watched, found: HashSet::new(), confirmed: HashSet::new(), events: Vec::new() }
+    }
+
+    pub fn disconnected(&mut self, block: BlockRef) {
+        self.events.push(Fact::BlockDisconnected { block });
+    }
+
+    pub fn connected(&mut self, place: BlockRef, block: &Block) -> Result<(), ChainError> {
+        self.events.push(Fact::BlockConnected { block: place, time: block_time(block)? });
+        for transaction in &block.txdata {
+            let txid = transaction.compute_txid();
+            if self.watched.unconfirmed.contains(&txid) {
+                self.confirmed.insert(txid);
+            }
+            self.spends(transaction, Some(place));
+            self.outputs(transaction, txid, Some(place));
+        }
+        Ok(())
+    }
+
+    /// What waits in the mempool, in any order: all outputs first, so that a child is understood before its parent.
+    pub fn waiting<'t>(&mut self, pool: impl Iterator<Item = &'t Transaction> + Clone) {
+        for transaction in pool.clone() {
+            self.outputs(transaction, transaction.compute_txid(), None);
+        }
+        for transaction in pool {
+            if !self.watched.unconfirmed.contains(&transaction.compute_txid()) {
+                self.spends(transaction, None);
+            }
+        }
+    }
+
+    /// Call when everything else is in.
+    pub fn evictions(&mut self, still_waits: impl Fn(&Txid) -> bool) {
+        let watched = self.watched;
+        let gone = watched.unconfirmed.iter().filter(|txid| !self.confirmed.contains(*txid) && !still_waits(txid));
+        let mut gone: Vec<Txid> = gone.copied().collect();
+        gone.sort();
+        self.events.extend(gone.into_iter().map(|txid| Fact::Evicted { txid }));
+    }
+
+    pub fn finish(self, cursor: Cursor, caught_up: bool) -> Facts {
+        Facts { cursor, caught_up, events: self.events }
+    }
+
+    /// Outputs the caller does not know of yet.
+    #[allow(dead_code)]
+    pub fn is_found(&self, outpoint: &OutPoint) -> bool {
+        self.found.contains(outpoint)
+    }
+
+    fn outputs(&mut self, transaction: &Transaction, txid: Txid, block: Option<BlockRef>) {
+        let told = block.is_none() && self.watched.unconfirmed.contains(&txid);
+        for (vout, output) in (0_u32..).zip(&transaction.output) {
+            if !self.watched.scripts.contains(&output.script_pubkey) {
+                continue;
+            }
+            let outpoint = OutPoint { txid, vout };
+            self.found.insert(outpoint);
+            if !told {
+                self.events.push(Fact::OutputSeen {
+                    outpoint,
+                    script: output.script_pubkey.clone(),
+                    amount: output.value,
+                    coinbase: transaction.is_coinbase(),
+                    transaction: transaction.clone(),
+                    block,
+                });
+            }
+        }
+    }
+
+    fn spends(&mut self, transaction: &Transaction, block: Option<BlockRef>) {
+        for input in &transaction.input {
+            let outpoint = input.previous_output;
+            if self.watched.outpoints.contains(&outpoint) || self.found.contains(&outpoint) {
+                self.events.push(Fact::Spent { outpoint, by: transaction.clone(), block });
+            }
+        }
+    }
+}
+
+pub(super) fn block_time(block: &Block) -> Result<Timestamp, ChainError> {
+    time_of(i64::from(block.header.time))
+}
+
+pub(super) fn time_of(seconds: i64) -> Result<Timestamp, ChainError> {
+    Timestamp::from_second(seconds).map_err(ChainError::confused)
+}
