@@ -6,6 +6,7 @@ pub mod chain;
 pub mod desk;
 pub mod domain;
 pub mod escrow;
+pub mod partners;
 pub mod practice;
 pub mod settings;
 pub mod store;
