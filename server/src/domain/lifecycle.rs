@@ -3,8 +3,6 @@
 //! A stage exists only where permissions change. Everything else (one signature is in, a top-up is asked for,
 //! frozen) is a field of the trade, judged in [`Trade::apply`](super::trade::Trade::apply).
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
 use super::people::{Party, Side, words};
