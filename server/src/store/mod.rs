@@ -1,1 +1,89 @@
-//! store
+//! What is kept, in PostgreSQL. SQL stands as a named `const` above the one function that runs it.
+//!
+//! The store never decides what *may* happen; it makes it so, and its constraints refuse what never should.
+
+pub mod migrate;
+pub mod sessions;
+
+use std::time::Duration;
+
+pub use deadpool_postgres::GenericClient;
+use deadpool_postgres::{Manager, ManagerConfig, Pool, PoolError, RecyclingMethod, Runtime, Timeouts};
+use jiff::Timestamp;
+use tokio_postgres::NoTls;
+
+/// Everything that goes wrong between the program and its database.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("no connection to the database in time")]
+    Busy(#[source] PoolError),
+    #[error("the database: {0}")]
+    Sql(#[from] tokio_postgres::Error),
+    #[error("a row holds what the program does not understand: {0}")]
+    Row(String),
+}
+
+impl StoreError {
+    /// The name of the constraint that refused, where one did.
+    pub fn constraint(&self) -> Option<&str> {
+        match self {
+            Self::Sql(error) => error.as_db_error().and_then(|e| e.constraint()),
+            _ => None,
+        }
+    }
+}
+
+pub type Stored<T> = Result<T, StoreError>;
+
+/// How many connections one server opens at most.
+const CONNECTIONS_MAX: usize = 24;
+/// How long a request waits for a connection before it is told that the desk is busy.
+const ACQUIRE_SECONDS: u64 = 5;
+
+/// The connection pool.
+#[derive(Clone, Debug)]
+pub struct Store {
+    pool: Pool,
+}
+
+pub type Connection = deadpool_postgres::Object;
+pub type Transaction<'a> = deadpool_postgres::Transaction<'a>;
+
+impl Store {
+    /// Opens a pool on a libpq URL; connects on first use.
+    pub fn open(database_url: &str) -> anyhow::Result<Self> {
+        let mut config: tokio_postgres::Config = database_url.parse()?;
+        config.application_name("trine").connect_timeout(Duration::from_secs(ACQUIRE_SECONDS)).options(
+            "-c timezone=UTC -c statement_timeout=20s -c lock_timeout=8s -c idle_in_transaction_session_timeout=30s",
+        );
+        let manager = Manager::from_config(config, NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
+        let wait = Some(Duration::from_secs(ACQUIRE_SECONDS));
+        let pool = Pool::builder(manager)
+            .max_size(CONNECTIONS_MAX)
+            .runtime(Runtime::Tokio1)
+            .timeouts(Timeouts { wait, create: wait, recycle: wait })
+            .build()?;
+        Ok(Self { pool })
+    }
+
+    pub async fn connection(&self) -> Stored<Connection> {
+        self.pool.get().await.map_err(StoreError::Busy)
+    }
+}
+
+const NOW: &str = "SELECT now()";
+
+/// The database's time; inside a transaction the time it began.
+pub async fn now(client: &impl GenericClient) -> Stored<Timestamp> {
+    Ok(client.query_one(&client.prepare_cached(NOW).await?, &[]).await?.try_get(0)?)
+}
+
+/// Satoshis as PostgreSQL keeps them. No amount of bitcoin comes near the limit of an i64.
+pub fn sats(amount: bitcoin::Amount) -> i64 {
+    i64::try_from(amount.to_sat()).unwrap_or(i64::MAX)
+}
+
+/// An amount from a `bigint` of satoshis; a negative one is a broken row.
+pub fn amount(sats: i64) -> Stored<bitcoin::Amount> {
+    u64::try_from(sats).map(bitcoin::Amount::from_sat).map_err(|_| StoreError::Row(format!("{sats} satoshis")))
+}

@@ -1,1 +1,48 @@
-//! web
+//! What people see: server-rendered pages, plain forms, one URL map.
+//!
+//! A handler is four thoughts: who (extractor), what (form), ask the desk, answer (page or redirect).
+
+pub mod error;
+pub mod headers;
+pub mod page;
+pub mod posted;
+pub mod routes;
+pub mod site;
+pub mod static_files;
+pub mod visitor;
+
+pub mod health;
+
+pub use error::{Answer, Trouble};
+pub use page::{Page, see_other};
+pub use posted::{Fields, Posted};
+pub use site::Site;
+pub use visitor::{SignedIn, Visitor};
+
+use std::sync::Arc;
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
+use actix_web::middleware::{Compress, from_fn};
+use actix_web::{App, web};
+
+/// The whole web app over one site; a server makes one per worker.
+pub fn app(
+    site: Arc<Site>,
+) -> App<
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse<impl MessageBody>,
+        Error = actix_web::Error,
+        InitError = (),
+    >,
+> {
+    App::new()
+        .app_data(web::Data::from(site))
+        .configure(routes::configure)
+        .default_service(web::to(error::nothing_here))
+        .wrap(Compress::default())
+        .wrap(from_fn(headers::on_every_answer))
+        .wrap(tracing_actix_web::TracingLogger::default())
+}

@@ -1,0 +1,81 @@
+//! Two kinds of trouble reach the top: "you may not" and "we broke".
+
+use std::fmt;
+
+use crate::domain::{Refusal, RefusalKind};
+use crate::store::StoreError;
+
+/// What a use case answers.
+pub type Done<T> = Result<T, Error>;
+
+#[derive(Debug)]
+pub enum Error {
+    /// A person may not, or not now; said in words.
+    Refused(Refusal),
+    /// The desk broke; logged once, the person gets a reference number.
+    Failed(Failure),
+}
+
+/// The chain of causes behind something that should not have happened.
+#[derive(Debug)]
+pub struct Failure(pub anyhow::Error);
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(refusal) => refusal.fmt(f),
+            Self::Failed(failure) => write!(f, "{:#}", failure.0),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl Error {
+    /// A failure from words alone.
+    pub fn broken(words: impl fmt::Display) -> Self {
+        Self::Failed(Failure(anyhow::anyhow!("{words}")))
+    }
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Busy(_) => Self::Refused(Refusal::new(
+                RefusalKind::Unavailable,
+                "The desk is very busy. Nothing was changed; please try again in a moment.",
+            )),
+            other => Self::Failed(Failure(other.into())),
+        }
+    }
+}
+
+impl From<tokio_postgres::Error> for Error {
+    fn from(error: tokio_postgres::Error) -> Self {
+        StoreError::from(error).into()
+    }
+}
+
+impl From<anyhow::Error> for Error {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Failed(Failure(error))
+    }
+}
+
+impl From<tokio::task::JoinError> for Error {
+    fn from(error: tokio::task::JoinError) -> Self {
+        Self::Failed(Failure(error.into()))
+    }
+}
+
+impl From<serde_json::Error> for Error {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Failed(Failure(error.into()))
+    }
+}

@@ -1,0 +1,48 @@
+//! The schema, forward only. The migrations are part of the program.
+
+use tokio_postgres::Client;
+
+// The macro's own code unwraps what it has checked when it was compiled.
+#[allow(clippy::unwrap_used)]
+mod embedded {
+    refinery::embed_migrations!("migrations");
+}
+
+/// The key of the advisory lock that lets one server migrate at a time ("trine").
+const MIGRATION_LOCK: i64 = 0x7472_696e_65;
+
+/// Brings the schema up to date, under a lock.
+pub async fn run(client: &mut Client) -> anyhow::Result<()> {
+    client.execute("SELECT pg_advisory_lock($1)", &[&MIGRATION_LOCK]).await?;
+    let outcome = embedded::migrations::runner().run_async(client).await;
+    client.execute("SELECT pg_advisory_unlock($1)", &[&MIGRATION_LOCK]).await?;
+    outcome?;
+    Ok(())
+}
+
+/// How the schema of a database stands to this program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Schema {
+    UpToDate,
+    /// Fewer migrations than this program has, or none.
+    Behind,
+    /// Migrations this program does not know.
+    Ahead,
+}
+
+/// Compares without changing anything.
+pub async fn check(client: &mut Client) -> anyhow::Result<Schema> {
+    let runner = embedded::migrations::runner();
+    let newest = runner.get_migrations().iter().map(|m| m.version()).max();
+    let there: Option<String> =
+        client.query_one("SELECT to_regclass('refinery_schema_history')::text", &[]).await?.get(0);
+    if there.is_none() {
+        return Ok(Schema::Behind);
+    }
+    let applied = runner.get_last_applied_migration_async(client).await?.map(|m| m.version());
+    Ok(match applied.cmp(&newest) {
+        std::cmp::Ordering::Equal => Schema::UpToDate,
+        std::cmp::Ordering::Less => Schema::Behind,
+        std::cmp::Ordering::Greater => Schema::Ahead,
+    })
+}

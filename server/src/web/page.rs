@@ -1,0 +1,51 @@
+//! A page is a struct with the name of its template; its fields are ready to be shown.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CACHE_CONTROL, LOCATION};
+use serde::Serialize;
+use tera::Context;
+
+use super::error::{Answer, Trouble};
+use super::site::Site;
+use super::visitor::Visitor;
+
+pub trait Page: Serialize {
+    /// The template's path below `templates/`; the struct is `OfferPage` for `offers/offer.html`.
+    const TEMPLATE: &'static str;
+
+    /// The page for this visitor.
+    fn answer(&self, site: &Site, visitor: &Visitor) -> Answer
+    where
+        Self: Sized,
+    {
+        self.answer_with(StatusCode::OK, site, visitor)
+    }
+
+    fn answer_with(&self, status: StatusCode, site: &Site, visitor: &Visitor) -> Answer
+    where
+        Self: Sized,
+    {
+        let html = self.html(site, visitor)?;
+        let mut answer = HttpResponse::build(status);
+        answer.content_type("text/html; charset=utf-8").insert_header((CACHE_CONTROL, "no-store"));
+        if let Some(cookie) = visitor.new_cookie(site) {
+            answer.cookie(cookie);
+        }
+        Ok(answer.body(html))
+    }
+
+    fn html(&self, site: &Site, visitor: &Visitor) -> Result<String, Trouble>
+    where
+        Self: Sized,
+    {
+        let mut context = Context::from_serialize(self).map_err(anyhow::Error::from)?;
+        context.insert("chrome", &visitor.chrome(site));
+        Ok(site.tera.render(Self::TEMPLATE, &context).map_err(anyhow::Error::from)?)
+    }
+}
+
+/// After a change: look at the thing.
+pub fn see_other(path: impl AsRef<str>) -> HttpResponse {
+    HttpResponse::SeeOther().insert_header((LOCATION, path.as_ref())).finish()
+}

@@ -1,0 +1,48 @@
+//! The one URL map. Each line says who may call; a test calls each as everybody else.
+
+use actix_web::web::{self, ServiceConfig};
+
+use super::{health, static_files};
+
+/// Who may call a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Who {
+    Anyone,
+    /// Any signed-in account.
+    SignedIn,
+    /// An account that may trade.
+    Trader,
+    /// A trader of this very trade; its arbitrator where the page says so.
+    Party,
+    /// The arbitrator of this very trade, or an arbitrator for his own things.
+    Arbitrator,
+    /// The owner of the thing.
+    Owner,
+    /// Anyone, on a practice desk only.
+    Practice,
+}
+
+/// One line of the map.
+#[derive(Debug, Clone, Copy)]
+pub struct RouteLine {
+    pub method: &'static str,
+    pub path: &'static str,
+    pub who: Who,
+}
+
+macro_rules! routes {
+    ($($method:ident $path:literal $who:ident $handler:path;)*) => {
+        /// The map as data, for the walls.
+        pub const ROUTES: &[RouteLine] = &[$(RouteLine { method: stringify!($method), path: $path, who: Who::$who }),*];
+
+        pub fn configure(config: &mut ServiceConfig) {
+            $(config.route($path, web::$method().to($handler));)*
+        }
+    };
+}
+
+routes! {
+    get "/healthz" Anyone health::healthz;
+    get "/readyz" Anyone health::readyz;
+    get "/static/{path:.*}" Anyone static_files::file;
+}

@@ -1,0 +1,272 @@
+//! Who is asking. The extractor in a handler's signature says who may call it.
+
+use std::future::{Ready, ready};
+use std::net::IpAddr;
+use std::pin::Pin;
+
+use actix_web::cookie::{Cookie, SameSite, time::Duration};
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
+use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
+use serde::Serialize;
+
+use super::error::Trouble;
+use super::site::Site;
+use crate::desk;
+use crate::desk::secrets::{random, sha256};
+use crate::domain::{Refusal, RefusalKind, Role, SessionId, UserId};
+use crate::store::sessions;
+
+/// A signed-in account.
+#[derive(Debug, Clone)]
+pub struct Account {
+    pub id: UserId,
+    pub session: SessionId,
+    pub name: String,
+    pub role: Role,
+    /// `btc` or `sat`: how amounts are shown.
+    pub unit: String,
+    pub suspended_why: Option<String>,
+    pub waiting: i64,
+}
+
+/// Anyone: signed in or not.
+#[derive(Debug, Clone)]
+pub struct Visitor {
+    pub account: Option<Account>,
+    pub address: Option<IpAddr>,
+    token: String,
+    /// The cookie is not set yet.
+    fresh: bool,
+    theme: String,
+    path: String,
+}
+
+/// What the frame around each page shows.
+#[derive(Debug, Serialize)]
+pub struct Chrome {
+    pub practice: bool,
+    pub desk: String,
+    pub account: Option<ChromeAccount>,
+    /// `light`, `dark`, or empty: as the system says.
+    pub theme: String,
+    /// `btc` or `sat`.
+    pub unit: String,
+    /// The token every changing form carries.
+    pub csrf: String,
+    pub path: String,
+}
+
+#[derive(Debug, Serialize)]
+pub struct ChromeAccount {
+    pub name: String,
+    pub role: &'static str,
+    pub waiting: i64,
+    pub suspended_why: Option<String>,
+}
+
+pub const THEME_COOKIE: &str = "trine-theme";
+
+/// The name of the session cookie; `__Host-` binds it to this host over https.
+fn cookie_name(https: bool) -> &'static str {
+    if https { "__Host-trine" } else { "trine" }
+}
+
+/// A new session or visit token: 256 random bits.
+pub fn new_token() -> String {
+    BASE64URL_NOPAD.encode(&random::<32>())
+}
+
+/// The cookie that carries a token.
+pub fn token_cookie(site: &Site, token: String, days: Option<u32>) -> Cookie<'static> {
+    let https = site.https();
+    let mut cookie =
+        Cookie::build(cookie_name(https), token).path("/").http_only(true).secure(https).same_site(SameSite::Lax);
+    if let Some(days) = days {
+        cookie = cookie.max_age(Duration::days(days.into()));
+    }
+    cookie.finish()
+}
+
+impl Visitor {
+    pub fn chrome(&self, site: &Site) -> Chrome {
+        Chrome {
+            practice: site.desk.rules.practice,
+            desk: site.desk.rules.desk_name.clone(),
+            account: self.account.as_ref().map(|account| ChromeAccount {
+                name: account.name.clone(),
+                role: account.role.as_str(),
+                waiting: account.waiting,
+                suspended_why: account.suspended_why.clone(),
+            }),
+            theme: self.theme.clone(),
+            unit: self.account.as_ref().map_or("btc", |a| a.unit.as_str()).to_owned(),
+            csrf: self.csrf(site),
+            path: self.path.clone(),
+        }
+    }
+
+    /// The form token of this browser.
+    pub fn csrf(&self, site: &Site) -> String {
+        HEXLOWER.encode(&site.desk.secrets.mac("form", self.token.as_bytes()))
+    }
+
+    /// The cookie to set with a page that carries a form, if the browser has none yet.
+    pub fn new_cookie(&self, site: &Site) -> Option<Cookie<'static>> {
+        self.fresh.then(|| token_cookie(site, self.token.clone(), None))
+    }
+
+    /// The account, or the request to sign in.
+    pub fn signed_in(&self) -> Result<&Account, Refusal> {
+        self.account.as_ref().ok_or_else(|| Refusal::new(RefusalKind::SignIn, "Sign in to go on."))
+    }
+
+    async fn read(request: HttpRequest) -> Result<Self, Trouble> {
+        let site = request.app_data::<web::Data<Site>>().cloned().ok_or_else(|| desk::Error::broken("no site"))?;
+        let given = request.cookie(cookie_name(site.https())).map(|c| c.value().to_owned());
+        let theme = match request.cookie(THEME_COOKIE).as_ref().map(Cookie::value) {
+            Some("light") => "light",
+            Some("dark") => "dark",
+            _ => "",
+        };
+        let account = match &given {
+            Some(token) => Self::account_of(&site, token).await?,
+            None => None,
+        };
+        Ok(Self {
+            account,
+            address: address(&request, &site),
+            fresh: given.is_none(),
+            token: given.unwrap_or_else(new_token),
+            theme: theme.to_owned(),
+            path: request.uri().path_and_query().map_or("/", |p| p.as_str()).to_owned(),
+        })
+    }
+
+    async fn account_of(site: &Site, token: &str) -> Result<Option<Account>, Trouble> {
+        let client = site.desk.store.connection().await?;
+        let Some(row) = sessions::find(&client, &sha256(token)).await? else { return Ok(None) };
+        sessions::touch(&client, row.session).await?;
+        Ok(Some(Account {
+            id: row.account,
+            session: row.session,
+            name: row.name,
+            role: row.role,
+            unit: row.unit,
+            suspended_why: row.suspended_why,
+            waiting: row.waiting,
+        }))
+    }
+}
+
+/// The address the request came from; a trusted proxy's word for it counts.
+fn address(request: &HttpRequest, site: &Site) -> Option<IpAddr> {
+    let peer = request.peer_addr()?.ip();
+    if !site.outside.trusted_proxies.contains(&peer) {
+        return Some(peer);
+    }
+    let forwarded = request.headers().get("x-forwarded-for")?.to_str().ok()?;
+    forwarded
+        .rsplit(',')
+        .map(|part| part.trim().parse().ok())
+        .find(|ip| !ip.is_some_and(|ip| site.outside.trusted_proxies.contains(&ip)))?
+}
+
+impl FromRequest for Visitor {
+    type Error = actix_web::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Self::Error>>>>;
+
+    /// Read once per request: the middleware asks first, handlers find the answer.
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move {
+            if let Some(known) = request.extensions().get::<Self>() {
+                return Ok(known.clone());
+            }
+            let visitor = Self::read(request.clone()).await?;
+            request.extensions_mut().insert(visitor.clone());
+            Ok(visitor)
+        })
+    }
+}
+
+/// A signed-in account; anyone else is asked to sign in.
+#[derive(Debug, Clone)]
+pub struct SignedIn {
+    pub account: Account,
+    pub visitor: Visitor,
+}
+
+impl FromRequest for SignedIn {
+    type Error = actix_web::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Self::Error>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let visitor = Visitor::from_request(request, payload);
+        Box::pin(async move {
+            let visitor = visitor.await?;
+            let account = visitor.signed_in().map_err(Trouble::from)?.clone();
+            Ok(Self { account, visitor })
+        })
+    }
+}
+
+/// A signed-in account that may trade: not an arbitrator.
+#[derive(Debug, Clone)]
+pub struct Trader {
+    pub account: Account,
+    pub visitor: Visitor,
+}
+
+impl FromRequest for Trader {
+    type Error = actix_web::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Self::Error>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let signed_in = SignedIn::from_request(request, payload);
+        Box::pin(async move {
+            let SignedIn { account, visitor } = signed_in.await?;
+            if account.role == Role::Arbitrator {
+                let words = "An arbitrator cannot trade on the desk. Use an account of your own for trading elsewhere.";
+                return Err(Trouble::from(Refusal::new(RefusalKind::Forbidden, words)).into());
+            }
+            Ok(Self { account, visitor })
+        })
+    }
+}
+
+/// A signed-in arbitrator; for everybody else there is nothing here.
+#[derive(Debug, Clone)]
+pub struct Arbitrator {
+    pub account: Account,
+    pub visitor: Visitor,
+}
+
+impl FromRequest for Arbitrator {
+    type Error = actix_web::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Self::Error>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let signed_in = SignedIn::from_request(request, payload);
+        Box::pin(async move {
+            let SignedIn { account, visitor } = signed_in.await?;
+            if account.role != Role::Arbitrator {
+                return Err(Trouble::from(Refusal::not_found()).into());
+            }
+            Ok(Self { account, visitor })
+        })
+    }
+}
+
+/// The request itself, for the few handlers that need a header.
+#[derive(Debug)]
+pub struct Raw(pub HttpRequest);
+
+impl FromRequest for Raw {
+    type Error = actix_web::Error;
+    type Future = Ready<Result<Self, Self::Error>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Ok(Self(request.clone())))
+    }
+}
