@@ -7,6 +7,7 @@ pub mod error;
 pub mod rules;
 pub mod secrets;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use jiff::{SignedDuration, Timestamp};
@@ -15,12 +16,14 @@ pub use error::{Done, Error, Failure};
 pub use rules::Rules;
 pub use secrets::Secrets;
 
+use crate::chain::Chain;
 use crate::store::{self, GenericClient, Store};
 
 /// The desk: what every use case needs.
 #[derive(Debug)]
 pub struct Desk {
     pub store: Store,
+    pub chain: Arc<dyn Chain>,
     pub rules: Rules,
     pub secrets: Secrets,
     pub clock: Clock,
