@@ -89,6 +89,7 @@ pub enum FieldKind {
     Bic,
     Phone,
     Email,
+    EmailOrPhone,
     SortCode,
     UkAccount,
     UsRouting,

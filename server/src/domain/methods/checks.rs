@@ -37,6 +37,8 @@ pub(super) fn check(kind: FieldKind, text: &str) -> Checked {
         FieldKind::Bic => banks::bic(text),
         FieldKind::Phone => phone(text),
         FieldKind::Email => email(text),
+        FieldKind::EmailOrPhone if text.contains('@') => email(text),
+        FieldKind::EmailOrPhone => phone(text),
         FieldKind::SortCode => banks::sort_code(text),
         FieldKind::UkAccount => banks::uk_account(text),
         FieldKind::UsRouting => banks::us_routing(text),
