@@ -76,3 +76,6 @@ export async function busy(button, busyWords, place, work) {
     button.textContent = label;
   }
 }
+
+/** An address in groups of four that still copies as one word: the gaps are the stylesheet's (`.g`). @param {string} address */
+export const addressNodes = (address) => (address.match(/.{1,4}/gu) ?? []).map((four) => el('span', { class: 'g' }, four));

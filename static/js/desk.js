@@ -1,0 +1,96 @@
+// Small comforts for every page; nothing here is needed: copy buttons, countdowns, times in the reader's zone, the theme switch.
+(() => {
+  'use strict';
+  const MINUTE = 60_000;
+  const ANNOUNCED_MINUTES = [10, 5, 1];
+
+  /* Copy buttons: <button hidden data-copy="text"> or data-copy-from="#id". */
+  function startCopying() {
+    if (!navigator.clipboard) return;
+    for (const button of document.querySelectorAll('[data-copy],[data-copy-from]')) button.hidden = false;
+    document.addEventListener('click', async (event) => {
+      const button = event.target.closest?.('[data-copy],[data-copy-from]');
+      if (!button) return;
+      const from = button.dataset.copyFrom && document.querySelector(button.dataset.copyFrom);
+      await navigator.clipboard.writeText(button.dataset.copy ?? from.value ?? from.textContent.trim());
+      const label = button.dataset.label ?? (button.dataset.label = button.textContent);
+      button.textContent = 'Copied';
+      say('Copied');
+      setTimeout(() => (button.textContent = label), 2000);
+    });
+  }
+
+  /* One polite live region for what changes without a press of a button. */
+  let region;
+  function say(words) {
+    if (!region) {
+      region = document.createElement('p');
+      region.className = 'vh';
+      region.setAttribute('role', 'status');
+      document.body.append(region);
+    }
+    region.textContent = words;
+  }
+
+  /* Countdowns: <time datetime="…Z" data-countdown>41 min left</time>. Past zero the server's words stand. */
+  function left(milliseconds) {
+    const minutes = Math.ceil(milliseconds / MINUTE);
+    if (minutes >= 48 * 60) return `${Math.floor(minutes / 1440)} days left`;
+    if (minutes >= 120) return `${Math.floor(minutes / 60)} h ${minutes % 60} min left`;
+    return minutes <= 1 ? 'less than a minute left' : `${minutes} min left`;
+  }
+
+  function startCountdowns() {
+    const times = [...document.querySelectorAll('time[data-countdown]')];
+    const tick = () => {
+      for (const time of times) {
+        const ahead = new Date(time.dateTime) - Date.now();
+        if (ahead <= 0) {
+          time.textContent = 'time is up';
+          continue;
+        }
+        time.textContent = left(ahead);
+        const minutes = Math.ceil(ahead / MINUTE);
+        if (ANNOUNCED_MINUTES.includes(minutes) && time.dataset.announced !== String(minutes)) {
+          time.dataset.announced = minutes;
+          say(minutes === 1 ? 'One minute left' : `${minutes} minutes left`);
+        }
+      }
+    };
+    if (times.length === 0) return;
+    tick();
+    setInterval(tick, 10_000);
+  }
+
+  /* Times in the reader's zone: <time datetime="…Z" data-local>14:20 UTC</time>; the server's words become the title. */
+  function localTimes() {
+    const today = new Date().toDateString();
+    for (const time of document.querySelectorAll('time[data-local]')) {
+      const at = new Date(time.dateTime);
+      if (Number.isNaN(at.valueOf())) continue;
+      time.title = time.textContent.trim();
+      const day = at.toDateString() === today ? {} : { day: 'numeric', month: 'short', year: 'numeric' };
+      time.textContent = at.toLocaleString('en-GB', { ...day, hour: '2-digit', minute: '2-digit' });
+    }
+  }
+
+  /* Theme: <form data-theme-switch> with buttons name="theme" value="light|dark|system"; switches at once, tells the server behind. */
+  function startTheme() {
+    document.addEventListener('submit', (event) => {
+      const form = event.target;
+      const theme = event.submitter?.value;
+      if (!form.matches('[data-theme-switch]') || !theme) return;
+      event.preventDefault();
+      if (theme === 'system') delete document.documentElement.dataset.theme;
+      else document.documentElement.dataset.theme = theme;
+      for (const button of form.querySelectorAll('[name=theme]')) button.setAttribute('aria-pressed', String(button.value === theme));
+      const body = new URLSearchParams(new FormData(form, event.submitter));
+      fetch(form.action, { method: 'POST', body, redirect: 'manual', keepalive: true }).catch(() => form.submit());
+    });
+  }
+
+  startCopying();
+  startCountdowns();
+  localTimes();
+  startTheme();
+})();

@@ -1,0 +1,69 @@
+/** What the server rendered and this page must first check: the escrow address and payment details. See ui-sign.js for the names. */
+
+import { plainBtc, rowsOf } from './words.js';
+import { addressNodes, el } from './ui-dom.js';
+import { insist } from './refusal.js';
+
+/** @param {string} name @returns {any[]} */
+const all = (name) => [...document.querySelectorAll(`[data-signer="${name}"]`)];
+/** Texts that the server wrote for the address, taken out of the page until checked. @type {Map<Element, string>} */
+const written = new Map();
+
+/** Takes every unchecked address out of the page before anything else happens. */
+export function hideUnchecked() {
+  for (const node of all('address')) {
+    written.set(node, node.textContent.replace(/\s/gu, ''));
+    node.textContent = '…';
+  }
+  for (const node of [...all('address-block'), ...all('bip21'), ...all('server-words')]) node.hidden = true;
+}
+
+/** Puts the rebuilt address and the checked details into the page. @param {import('./verify.js').Plan} plan */
+export function showChecked(plan) {
+  const { address } = plan.contract.lock;
+  const other = 'The desk shows another address than the one the three keys make. Do not send coins to it.';
+  for (const text of written.values()) insist(text === '' || text === '…' || text === address, 'address', other);
+  for (const link of all('bip21')) {
+    const [to] = link.getAttribute('href').replace(/^bitcoin:/iu, '').split('?');
+    insist(to === address || to === address.toUpperCase(), 'address', other);
+  }
+  showDetails(plan);
+  for (const node of all('address')) {
+    node.replaceChildren(...addressNodes(address));
+    node.dataset.checked = 'yes';
+  }
+  for (const node of [...all('address-block'), ...all('bip21')]) node.hidden = false;
+  startCopying({ 'copy-address': address, 'copy-amount': plainBtc(plan.contract.fields.deposit_sat) });
+  for (const node of all('unchecked')) node.hidden = true;
+  for (const node of all('checked')) {
+    node.textContent = `Checked by this page: ${plan.checks.length} checks passed; the address follows from the three keys both traders signed for.`;
+    node.hidden = false;
+  }
+}
+
+/** Copies what this page rebuilt, never what the server wrote. @param {Record<string, string>} texts by name of the button */
+function startCopying(texts) {
+  for (const [name, text] of Object.entries(texts)) {
+    for (const button of navigator.clipboard ? all(name) : []) {
+      const label = button.textContent;
+      button.hidden = false;
+      button.addEventListener('click', async () => {
+        await navigator.clipboard.writeText(text);
+        button.textContent = 'Copied';
+        setTimeout(() => (button.textContent = label), 2000);
+      });
+    }
+  }
+}
+
+/** @param {import('./verify.js').Plan} plan */
+function showDetails(plan) {
+  for (const [name, details] of [['payee-details', plan.details?.payee], ['payer-details', plan.details?.payer]]) {
+    if (!details) {
+      insist(all(String(name)).length === 0, 'details', 'The desk did not send the payment details with the hash of the contract. Send no money.');
+      continue;
+    }
+    const rows = rowsOf(details.fields ?? details).flatMap(([label, value]) => [el('dt', {}, label), el('dd', {}, value)]);
+    for (const list of all(String(name))) list.replaceChildren(...rows);
+  }
+}

@@ -1,0 +1,40 @@
+/** Amounts, addresses and acts as people read them. */
+
+/** `856214n` → `0.00 856 214 BTC`. @param {bigint|number} sat */
+export function btc(sat) {
+  const digits = BigInt(sat).toString().padStart(9, '0');
+  const [whole, part] = [digits.slice(0, -8), digits.slice(-8)];
+  const grouped = whole.replace(/\B(?=(\d{3})+$)/gu, ' ');
+  return `${grouped}.${part.slice(0, 2)} ${part.slice(2, 5)} ${part.slice(5)} BTC`;
+}
+
+/** `856214` → `0.00856214`, as wallets take it. @param {number} sat */
+export function plainBtc(sat) {
+  const digits = BigInt(sat).toString().padStart(9, '0');
+  return `${digits.slice(0, -8)}.${digits.slice(-8)}`;
+}
+
+/** `bcrt1qabcd…` in groups of four. @param {string} address */
+export const grouped = (address) => address.match(/.{1,4}/gu)?.join(' ') ?? '';
+
+/** What a payout does, by kind. @type {Record<string, string>} */
+export const PAYOUT_NAMES = {
+  release: 'Release: the coins go to the buyer',
+  refund: 'Refund: the coins go back to the seller',
+  settlement: 'Settlement: the coins are split as agreed',
+  ruling: 'Ruling: the coins are paid as the arbitrator decided',
+  stray: 'Sending back a deposit that does not belong to the trade',
+};
+
+/**
+ * A JSON value as label and text pairs, `salt` left out.
+ * @param {any} value @param {string} [prefix] @returns {[string, string][]}
+ */
+export function rowsOf(value, prefix = '') {
+  return Object.entries(value).filter(([name]) => name !== 'salt').flatMap(([name, inner]) => {
+    const label = prefix ? `${prefix} ${name}` : name;
+    if (Array.isArray(inner) && inner.every((one) => typeof one !== 'object')) return [[label, inner.join('\n')]];
+    if (inner !== null && typeof inner === 'object') return rowsOf(inner, Array.isArray(inner) || ['fields', 'details'].includes(name) ? prefix : label);
+    return inner === null ? [] : [[label, String(inner)]];
+  });
+}
