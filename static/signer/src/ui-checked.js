@@ -36,7 +36,7 @@ export function showChecked(plan) {
   startCopying({ 'copy-address': address, 'copy-amount': plainBtc(plan.contract.fields.deposit_sat) });
   for (const node of all('unchecked')) node.hidden = true;
   for (const node of all('checked')) {
-    node.textContent = `Checked by this page: ${plan.checks.length} checks passed; the address follows from the three keys both traders signed for.`;
+    node.textContent = `Checked by this page: all ${plan.checks.length} checks passed, and the address follows from the three keys of the contract.`;
     node.hidden = false;
   }
 }
