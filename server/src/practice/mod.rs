@@ -1,5 +1,85 @@
 //! `trine practice`: a whole desk to play with, from one command. A supervisor starts a private PostgreSQL and the server,
 //! gives it play accounts through the same doors as everyone, and stops all of it in order.
+//!
+//! Whatever way the last run ended, kill -9 included, the next one goes on with the same data.
 
+pub mod folder;
 pub mod postgres;
+pub mod server;
 mod user;
+
+use std::net::SocketAddr;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use folder::StateFolder;
+use postgres::{Found, PrivatePostgres, Stop};
+use server::{Program, Server};
+
+/// The desk's database in the private PostgreSQL.
+const DATABASE: &str = "trine";
+
+/// Starts everything, waits for the word to stop, stops everything: the server first, then PostgreSQL.
+pub async fn run(listen: SocketAddr) -> anyhow::Result<()> {
+    let state = StateFolder::open()?;
+    let postgres = PrivatePostgres::at(&state.postgres())?;
+    let mut server = None;
+    let outcome = tokio::select! {
+        outcome = play(&state, &postgres, listen, &mut server) => outcome,
+        word = told_to_stop() => word,
+    };
+    say("\nStopping.");
+    let server_stopped = match server.as_mut() {
+        Some(server) => server.stop().await,
+        None => Ok(()),
+    };
+    let postgres_stopped = postgres.stop(Stop::Fast).await;
+    say("Stopped. Everything is kept for the next time.");
+    outcome.and(server_stopped).and(postgres_stopped)
+}
+
+/// Runs until something goes wrong.
+async fn play(
+    state: &StateFolder,
+    postgres: &PrivatePostgres,
+    listen: SocketAddr,
+    server: &mut Option<Server>,
+) -> anyhow::Result<()> {
+    say(&format!("A practice desk, kept in {}.", state.path().display()));
+    match postgres.start().await? {
+        Found::Nothing => say("PostgreSQL: set up and started, for this desk alone."),
+        Found::Stopped => say("PostgreSQL: started."),
+        Found::Running => say("PostgreSQL: still running from before; going on with it."),
+    }
+    postgres.create_database(DATABASE).await?;
+    let database_url = postgres.url(DATABASE);
+    let program = Program {
+        exe: std::env::current_exe()?,
+        settings: state.settings(&database_url)?,
+        database_url,
+        listen,
+        log: state.server_log(),
+    };
+    let server = server.insert(Server::start(&program).await?);
+    server.wait_until_ready(&program.origin()).await?;
+    say(&format!("The desk is open at {} and writes its log to {}.", program.origin(), program.log.display()));
+    say("Ctrl-C stops it.");
+    Err(server.ended().await)
+}
+
+async fn told_to_stop() -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    tokio::select! {
+        word = tokio::signal::ctrl_c() => word?,
+        _ = terminate.recv() => {}
+        _ = hangup.recv() => {}
+    }
+    Ok(())
+}
+
+/// To the terminal, if there still is one.
+fn say(line: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stdout(), "{line}");
+}

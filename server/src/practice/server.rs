@@ -1,0 +1,138 @@
+//! The desk's server as a child: started with its settings, asked whether it is ready, told to stop.
+//!
+//! It has a process group of its own, so that Ctrl-C reaches the supervisor alone and things end in order. Its standard
+//! input is a pipe that the supervisor holds: when the supervisor is killed, the pipe closes and the server stops too.
+
+use std::{
+    fs::{self, File},
+    net::{SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+
+use anyhow::{Context, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::{
+    process::{Child, Command},
+    time::{Instant, sleep, timeout},
+};
+
+/// Migrations and reading the chain file come before the first answer.
+const READY_SECONDS: u64 = 120;
+/// Requests in flight are answered first.
+const STOP_SECONDS: u64 = 20;
+/// A server whose supervisor was killed needs a moment to notice.
+const PORT_SECONDS: u64 = 10;
+const POLL: Duration = Duration::from_millis(50);
+
+/// How the desk's own program is started: which one, with which settings, to be reached where.
+#[derive(Debug, Clone)]
+pub struct Program {
+    pub exe: PathBuf,
+    pub settings: PathBuf,
+    pub database_url: String,
+    pub listen: SocketAddr,
+    pub log: PathBuf,
+}
+
+impl Program {
+    /// Where browsers find it.
+    pub fn origin(&self) -> String {
+        format!("http://{}", self.listen)
+    }
+
+    /// Runs one of its other subcommands to the end, like `rate set`.
+    pub async fn run(&self, words: &[&str]) -> anyhow::Result<String> {
+        let out = self.command().args(words).stdin(Stdio::null()).output().await?;
+        let told = String::from_utf8_lossy(&out.stderr);
+        ensure!(out.status.success(), "trine {} failed: {}", words.join(" "), told.trim());
+        Ok(String::from_utf8_lossy(&out.stdout).into_owned())
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.exe);
+        command
+            .arg("--settings")
+            .arg(&self.settings)
+            .env("DATABASE_URL", &self.database_url)
+            .env("TRINE_LISTEN", self.listen.to_string())
+            .env("TRINE_ORIGINS", self.origin());
+        command
+    }
+}
+
+#[derive(Debug)]
+pub struct Server {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Server {
+    pub async fn start(program: &Program) -> anyhow::Result<Self> {
+        wait_for_port(program.listen).await?;
+        let log = File::create(&program.log).with_context(|| format!("{}", program.log.display()))?;
+        let child = program
+            .command()
+            .args(["serve", "--until-stdin-closes"])
+            .stdin(Stdio::piped())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .process_group(0)
+            .spawn()?;
+        Ok(Self { child, log: program.log.clone() })
+    }
+
+    /// Returns when `/readyz` says so; fails with the server's last words when it ends before that.
+    pub async fn wait_until_ready(&mut self, origin: &str) -> anyhow::Result<()> {
+        let client = reqwest::Client::builder().timeout(Duration::from_secs(5)).build()?;
+        let until = Instant::now() + Duration::from_secs(READY_SECONDS);
+        while Instant::now() < until {
+            if let Some(status) = self.child.try_wait()? {
+                bail!("the server ended before it was ready ({status}):\n{}", last_words(&self.log));
+            }
+            let answer = client.get(format!("{origin}/readyz")).send().await;
+            if answer.is_ok_and(|answer| answer.status().is_success()) {
+                return Ok(());
+            }
+            sleep(POLL).await;
+        }
+        bail!("the server is not ready after {READY_SECONDS} seconds:\n{}", last_words(&self.log))
+    }
+
+    /// Returns when it ends by itself, which it should not.
+    pub async fn ended(&mut self) -> anyhow::Error {
+        match self.child.wait().await {
+            Ok(status) => anyhow::anyhow!("the server ended by itself ({status}):\n{}", last_words(&self.log)),
+            Err(e) => e.into(),
+        }
+    }
+
+    /// Tells it to stop, and kills it when it does not.
+    pub async fn stop(&mut self) -> anyhow::Result<()> {
+        let Some(pid) = self.child.id().and_then(|pid| Pid::from_raw(pid.try_into().ok()?)) else { return Ok(()) };
+        kill_process(pid, Signal::TERM)?;
+        if timeout(Duration::from_secs(STOP_SECONDS), self.child.wait()).await.is_err() {
+            self.child.kill().await?;
+        }
+        Ok(())
+    }
+}
+
+async fn wait_for_port(listen: SocketAddr) -> anyhow::Result<()> {
+    let until = Instant::now() + Duration::from_secs(PORT_SECONDS);
+    while let Err(error) = TcpListener::bind(listen) {
+        ensure!(
+            Instant::now() < until,
+            "the address {listen} cannot be used ({error}). Another program may have it; choose one with --listen 127.0.0.1:8081."
+        );
+        sleep(POLL).await;
+    }
+    Ok(())
+}
+
+fn last_words(log: &Path) -> String {
+    let text = fs::read_to_string(log).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    lines.iter().skip(lines.len().saturating_sub(15)).map(|line| format!("  {line}\n")).collect()
+}
