@@ -2,6 +2,7 @@
 //!
 //! Web asks the desk; the desk asks domain and escrow what is allowed, and store and chain to make it so.
 
+pub mod app;
 pub mod chain;
 pub mod desk;
 pub mod domain;

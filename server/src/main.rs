@@ -2,13 +2,18 @@
 
 use std::{
     io::Write,
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
 use anyhow::bail;
 use clap::{Parser, Subcommand};
-use trine::settings::Settings;
+use trine::{
+    app::{self, Until},
+    practice,
+    settings::Settings,
+};
 
 /// A self-hosted peer-to-peer bitcoin desk with non-custodial escrow.
 #[derive(Debug, Parser)]
@@ -24,6 +29,20 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Serve the desk: production. Wants a PostgreSQL, a node and settings; see `settings print`.
+    Serve {
+        /// Stop when standard input closes, which it does when the program that started this one is gone.
+        #[arg(long, hide = true)]
+        until_stdin_closes: bool,
+    },
+
+    /// A whole desk to play with: its own PostgreSQL, a play chain, play accounts.
+    Practice {
+        /// Where to be reached.
+        #[arg(long, default_value = "127.0.0.1:8080")]
+        listen: SocketAddr,
+    },
+
     /// Print or check the settings.
     #[command(subcommand)]
     Settings(SettingsCommand),
@@ -50,7 +69,13 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> anyhow::Result<()> {
+    let file = cli.settings.as_deref();
     match &cli.command {
+        Command::Serve { until_stdin_closes: true } => app::serve(file, Until::StdinCloses),
+        Command::Serve { until_stdin_closes: false } => app::serve(file, Until::Told),
+        Command::Practice { listen } => {
+            tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(practice::run(*listen))
+        }
         Command::Settings(SettingsCommand::Print) => say(&Settings::template()),
         Command::Settings(SettingsCommand::Check { file }) => check(file.as_deref().or(cli.settings.as_deref())),
     }

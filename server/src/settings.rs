@@ -4,6 +4,7 @@
 //! Reading is lenient about what is left out and strict about what is there; [`Settings::problems`] says every doubt in words.
 
 mod check;
+mod rules;
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -16,7 +17,7 @@ use confique::{Config, toml::FormatOptions};
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer};
 
-use crate::telemetry::LogFormat;
+use crate::{desk::rules::Registration, telemetry::LogFormat};
 
 /// What a secret is called until somebody has made one.
 pub const DEFAULT_SECRET: &str = "change-me";
@@ -63,7 +64,7 @@ pub struct Server {
     pub trusted_proxies: Vec<IpAddr>,
 
     /// Who may register: "open", "invitation" (`trine invite` makes one) or "closed".
-    #[config(env = "TRINE_REGISTRATION", default = "invitation")]
+    #[config(env = "TRINE_REGISTRATION", default = "invitation", deserialize_with = registration)]
     pub registration: Registration,
 
     /// How many threads answer requests; 0 means one per processor.
@@ -78,10 +79,6 @@ pub struct Database {
     /// Like "postgresql://trine:password@127.0.0.1/trine".
     #[config(env = "DATABASE_URL", default = "postgresql:///trine", deserialize_with = secret)]
     pub url: SecretString,
-
-    /// Connections kept open at most. A request that gets none within three seconds is answered with 503.
-    #[config(env = "TRINE_DATABASE_CONNECTIONS", default = 24)]
-    pub connections: usize,
 }
 
 /// Where the desk reads the chain and sends transactions.
@@ -121,13 +118,9 @@ pub struct Chain {
     /// How often the desk asks the chain for news.
     #[config(env = "TRINE_WATCH_SECONDS", default = 10)]
     pub watch_seconds: u64,
-
-    /// Fee rate taken while the node cannot estimate one, in satoshis per virtual byte.
-    #[config(default = 5)]
-    pub fallback_sat_per_vb: u64,
 }
 
-/// Three secrets of 32 bytes each, all different, in hexadecimal: `openssl rand -hex 32`. The desk refuses to start on
+/// Two secrets of 32 bytes each, different, in hexadecimal: `openssl rand -hex 32`. The desk refuses to start on
 /// the defaults. Keep them apart from the database's backups: these never leave this machine together.
 #[derive(Debug, Config)]
 #[config(layer_attr(serde(deny_unknown_fields)))]
@@ -143,10 +136,6 @@ pub struct Secrets {
     /// The number of the data key; a new key gets the next number, rows remember theirs.
     #[config(env = "TRINE_DATA_KEY_VERSION", default = 1)]
     pub data_key_version: u8,
-
-    /// Makes the seed of each day, from which arbitrators are drawn.
-    #[config(env = "TRINE_DRAW_SEED_KEY", default = "change-me", deserialize_with = secret)]
-    pub draw_seed_key: SecretString,
 }
 
 /// What the desk takes, in basis points (100 = 1 %) of the amount. Fixed in the contract at the take.
@@ -260,14 +249,6 @@ pub struct Log {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Registration {
-    Open,
-    Invitation,
-    Closed,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
 pub enum Backend {
     Practice,
     Core,
@@ -311,4 +292,13 @@ fn host_of(origin: &str) -> &str {
 
 fn secret<'de, D: Deserializer<'de>>(from: D) -> Result<SecretString, D::Error> {
     String::deserialize(from).map(SecretString::from)
+}
+
+fn registration<'de, D: Deserializer<'de>>(from: D) -> Result<Registration, D::Error> {
+    match String::deserialize(from)?.as_str() {
+        "open" => Ok(Registration::Open),
+        "invitation" => Ok(Registration::Invitation),
+        "closed" => Ok(Registration::Closed),
+        other => Err(serde::de::Error::custom(format!("{other:?} is none of open, invitation, closed"))),
+    }
 }

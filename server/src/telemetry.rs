@@ -2,6 +2,8 @@
 //!
 //! Never logged: keys, full signatures, chat, payment details, addresses of people.
 
+use std::io::IsTerminal;
+
 use serde::Deserialize;
 use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitExt};
 
@@ -21,7 +23,9 @@ pub fn start(format: LogFormat, filter: &str) -> anyhow::Result<()> {
     let registry = tracing_subscriber::registry().with(filter);
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     match format {
-        LogFormat::Text => registry.with(lines.with_target(false)).try_init()?,
+        LogFormat::Text => {
+            registry.with(lines.with_target(false).with_ansi(std::io::stderr().is_terminal())).try_init()?
+        }
         LogFormat::Json => registry.with(lines.json().flatten_event(true)).try_init()?,
     }
     Ok(())

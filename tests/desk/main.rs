@@ -1,3 +1,4 @@
-#![allow(clippy::unwrap_used)]
-#[test]
-fn starts() {}
+//! The desk's promises, kept by tests. One binary, so that everything is linked once.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::as_conversions)]
+
+mod harness;

@@ -100,13 +100,14 @@ fn chosen() -> anyhow::Result<PathBuf> {
 }
 
 fn settings_text(database_url: &str, chain: &Path) -> anyhow::Result<String> {
-    let [session, data, draw] = [random_hex()?, random_hex()?, random_hex()?];
+    let (session, data) = (random_hex()?, random_hex()?);
     Ok(format!(
         "# The settings of this practice desk, made at its first start. `trine settings print` explains them all.\n\
          [server]\nregistration = \"open\"\n\n\
          [database]\nurl = {database_url:?}\n\n\
-         [chain]\nnetwork = \"regtest\"\nbackend = \"practice\"\nfile = {chain:?}\nwatch_seconds = 1\n\n\
-         [secrets]\nsession_key = \"{session}\"\ndata_key = \"{data}\"\ndraw_seed_key = \"{draw}\"\n"
+         [chain]\nnetwork = \"regtest\"\nbackend = \"practice\"\nfile = {chain:?}\nwatch_seconds = 1\nbeat_seconds = 5\n\n\
+         [windows]\nrate_max_age_minutes = 525600\n\n\
+         [secrets]\nsession_key = \"{session}\"\ndata_key = \"{data}\"\n"
     ))
 }
 

@@ -14,7 +14,7 @@ use std::{
 use anyhow::{Context, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::{
-    process::{Child, Command},
+    process::{Child, ChildStdin, Command},
     time::{Instant, sleep, timeout},
 };
 
@@ -65,6 +65,8 @@ impl Program {
 #[derive(Debug)]
 pub struct Server {
     child: Child,
+    /// Held open for as long as this lives; waiting for the child would close it.
+    _leash: Option<ChildStdin>,
     log: PathBuf,
 }
 
@@ -72,7 +74,7 @@ impl Server {
     pub async fn start(program: &Program) -> anyhow::Result<Self> {
         wait_for_port(program.listen).await?;
         let log = File::create(&program.log).with_context(|| format!("{}", program.log.display()))?;
-        let child = program
+        let mut child = program
             .command()
             .args(["serve", "--until-stdin-closes"])
             .stdin(Stdio::piped())
@@ -80,7 +82,7 @@ impl Server {
             .stderr(log)
             .process_group(0)
             .spawn()?;
-        Ok(Self { child, log: program.log.clone() })
+        Ok(Self { _leash: child.stdin.take(), child, log: program.log.clone() })
     }
 
     /// Returns when `/readyz` says so; fails with the server's last words when it ends before that.

@@ -31,11 +31,7 @@ impl Settings {
     }
 
     fn check_secrets(&self, found: &mut Vec<String>) {
-        let secrets = [
-            ("session_key", &self.secrets.session_key),
-            ("data_key", &self.secrets.data_key),
-            ("draw_seed_key", &self.secrets.draw_seed_key),
-        ];
+        let secrets = [("session_key", &self.secrets.session_key), ("data_key", &self.secrets.data_key)];
         for (name, secret) in secrets {
             if secret.expose_secret() == DEFAULT_SECRET {
                 found.push(format!("secrets.{name} is still the default. Make one with: openssl rand -hex 32"));
@@ -52,13 +48,9 @@ impl Settings {
                 Some(_) => {}
             }
         }
-        let mut seen: Vec<_> = secrets.iter().map(|(_, secret)| secret.expose_secret()).collect();
-        seen.retain(|secret| *secret != DEFAULT_SECRET);
-        let all = seen.len();
-        seen.sort_unstable();
-        seen.dedup();
-        if seen.len() < all {
-            found.push("two of the secrets are the same. Each needs its own.".to_owned());
+        let [(_, session), (_, data)] = secrets.map(|(name, secret)| (name, secret.expose_secret()));
+        if session == data && session != DEFAULT_SECRET {
+            found.push("the two secrets are the same. Each needs its own.".to_owned());
         }
         if self.secrets.data_key_version < 1 {
             found.push("secrets.data_key_version counts from 1.".to_owned());
@@ -88,9 +80,6 @@ impl Settings {
             found
                 .push("server.origins: plain http is for onion addresses and this machine only. Use https.".to_owned());
         }
-        if self.database.connections < 2 {
-            found.push("database.connections: the desk needs at least 2.".to_owned());
-        }
     }
 
     fn check_chain(&self, found: &mut Vec<String>) {
@@ -112,9 +101,6 @@ impl Settings {
         }
         if chain.watch_seconds == 0 {
             found.push("chain.watch_seconds is 0. Ask the chain at least once in a while: 10 is good.".to_owned());
-        }
-        if chain.fallback_sat_per_vb == 0 {
-            found.push("chain.fallback_sat_per_vb is 0. No node relays that; 1 is the least.".to_owned());
         }
     }
 

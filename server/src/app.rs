@@ -1,0 +1,161 @@
+//! Puts a desk together from its settings and serves it, or says in words why it will not.
+
+use std::{io::Read, path::Path, sync::Arc, time::Duration};
+
+use actix_web::{HttpServer, dev::ServerHandle};
+use anyhow::{Context, bail, ensure};
+use jiff::Timestamp;
+use secrecy::ExposeSecret;
+use tokio::sync::oneshot;
+use tokio_postgres::NoTls;
+
+use crate::{
+    chain::{Chain, practice::Practice},
+    desk::{Clock, Desk, Secrets},
+    settings::{Backend, Settings},
+    store::{
+        Store,
+        migrate::{self, Schema},
+    },
+    telemetry,
+    web::{self, Site, site::Outside},
+};
+
+/// Requests in flight have this long to be answered when the server is told to stop.
+const STOP_SECONDS: u64 = 10;
+
+/// How the server is told to stop, beside SIGTERM.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Until {
+    Told,
+    /// Also when standard input closes: whoever started the server is gone.
+    StdinCloses,
+}
+
+/// Serves until told to stop.
+pub fn serve(file: Option<&Path>, until: Until) -> anyhow::Result<()> {
+    let settings = Settings::read(file)?;
+    telemetry::start(settings.log.format, &settings.log.filter)?;
+    let problems = settings.problems();
+    ensure!(problems.is_empty(), "the desk does not start with these settings:\n  - {}", problems.join("\n  - "));
+    actix_web::rt::System::new().block_on(run(settings, until))
+}
+
+async fn run(settings: Settings, until: Until) -> anyhow::Result<()> {
+    migrate(&settings).await?;
+    let chain = chain(&settings).await?;
+    let site = Arc::new(Site::new(Arc::new(desk(&settings, chain)?), outside(&settings))?);
+    let mut server = HttpServer::new(move || web::app(site.clone())).shutdown_timeout(STOP_SECONDS);
+    if settings.server.workers > 0 {
+        server = server.workers(settings.server.workers);
+    }
+    let listen = settings.server.listen;
+    let server = server.bind(listen).with_context(|| format!("the address {listen} cannot be used"))?.run();
+    if until == Until::StdinCloses {
+        stop_when_stdin_closes(server.handle());
+    }
+    tracing::info!(%listen, desk = settings.desk_host(), network = %settings.chain.network, "the desk is open");
+    server.await?;
+    tracing::info!("the desk is closed");
+    Ok(())
+}
+
+/// The desk with its store and chain; connects to nothing yet.
+pub fn desk(settings: &Settings, chain: Arc<dyn Chain>) -> anyhow::Result<Desk> {
+    let secret = |secret| Settings::secret_bytes(secret).context("a secret is not 32 bytes in hexadecimal");
+    let keys = &settings.secrets;
+    Ok(Desk {
+        store: Store::open(settings.database.url.expose_secret())?,
+        chain,
+        rules: settings.rules(),
+        secrets: Secrets::new(secret(&keys.session_key)?, secret(&keys.data_key)?, keys.data_key_version),
+        clock: Clock::default(),
+    })
+}
+
+/// Brings the schema up to date; a schema this program does not know is left alone.
+async fn migrate(settings: &Settings) -> anyhow::Result<()> {
+    let url = settings.database.url.expose_secret();
+    let (mut client, connection) =
+        tokio_postgres::connect(url, NoTls).await.context("the database cannot be reached")?;
+    let connection = actix_web::rt::spawn(connection);
+    if migrate::check(&mut client).await? == Schema::Ahead {
+        bail!(
+            "the database was made by a newer Trine than this one. Start that one; this one would not understand it."
+        );
+    }
+    migrate::run(&mut client).await.context(
+        "the database's migrations are half done or not this program's, so the desk does not start. Restore the last backup, or mend \
+         what is named here",
+    )?;
+    drop(client);
+    connection.await??;
+    Ok(())
+}
+
+async fn chain(settings: &Settings) -> anyhow::Result<Arc<dyn Chain>> {
+    let chain = match settings.chain.backend {
+        Backend::Practice => practice(settings)?,
+        Backend::Core => bail!("this build has no Bitcoin Core backend"),
+    };
+    check_network(chain.as_ref(), settings).await?;
+    Ok(chain)
+}
+
+/// A node of another network would make every address here a trap.
+async fn check_network(chain: &dyn Chain, settings: &Settings) -> anyhow::Result<()> {
+    let network = settings.chain.network;
+    let ours = bitcoin::constants::genesis_block(network).block_hash();
+    let theirs = chain.cursor_at(0).await.context("the chain's first block cannot be read")?.hash;
+    ensure!(
+        ours == theirs,
+        "the node is on another network: chain.network is \"{network}\", whose first block is {ours}, and the node's is {theirs}"
+    );
+    Ok(())
+}
+
+fn practice(settings: &Settings) -> anyhow::Result<Arc<dyn Chain>> {
+    let file = &settings.chain.file;
+    let chain = Arc::new(Practice::open(file).with_context(|| format!("the practice chain {}", file.display()))?);
+    chain.prepare(Timestamp::now())?;
+    if let Some(seconds) = Some(settings.chain.beat_seconds).filter(|seconds| *seconds > 0) {
+        beat(chain.clone(), Duration::from_secs(seconds));
+    }
+    Ok(chain)
+}
+
+/// The practice chain's heart: it waits for the disk, so it beats in a thread of its own.
+fn beat(chain: Arc<Practice>, pause: Duration) {
+    std::thread::spawn(move || {
+        loop {
+            std::thread::sleep(pause);
+            if let Err(error) = chain.beat(Timestamp::now()) {
+                tracing::error!(%error, "the practice chain missed a beat");
+            }
+        }
+    });
+}
+
+fn outside(settings: &Settings) -> Outside {
+    let server = &settings.server;
+    Outside {
+        origins: server.origins.clone(),
+        trusted_proxies: server.trusted_proxies.clone(),
+        // Visitors of an onion service all come from this machine.
+        throttle_addresses: !server.origins.iter().any(|origin| origin.ends_with(".onion")),
+    }
+}
+
+fn stop_when_stdin_closes(server: ServerHandle) {
+    let (closed, is_closed) = oneshot::channel();
+    std::thread::spawn(move || {
+        let mut nothing = [0; 64];
+        while std::io::stdin().read(&mut nothing).is_ok_and(|bytes| bytes > 0) {}
+        let _ = closed.send(());
+    });
+    actix_web::rt::spawn(async move {
+        if is_closed.await.is_ok() {
+            server.stop(true).await;
+        }
+    });
+}
