@@ -9,7 +9,7 @@ mod embedded {
 }
 
 /// The key of the advisory lock that lets one server migrate at a time ("trine").
-const MIGRATION_LOCK: i64 = 0x7472_696e_65;
+const MIGRATION_LOCK: i64 = 0x0074_7269_6e65;
 
 /// Brings the schema up to date, under a lock.
 pub async fn run(client: &mut Client) -> anyhow::Result<()> {

@@ -10,7 +10,7 @@ use tokio_postgres::{Client, NoTls};
 use uuid::Uuid;
 
 /// Lets one test at a time look at the template ("tests").
-const TEMPLATE_LOCK: i64 = 0x74_65_73_74_73;
+const TEMPLATE_LOCK: i64 = 0x0074_6573_7473;
 
 /// Dropped with the value, as far as that goes: the whole server ends with the run.
 #[derive(Debug)]
