@@ -11,6 +11,7 @@ pub mod offer;
 pub mod people;
 pub mod price;
 pub mod refusal;
+pub mod reputation;
 pub mod text;
 
 pub use fees::{FeePolicy, Quote};
