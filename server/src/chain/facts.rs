@@ -68,7 +68,6 @@ impl<'a> Gatherer<'a> {
     }
 
     /// Outputs the caller does not know of yet.
-    #[allow(dead_code)]
     pub fn is_found(&self, outpoint: &OutPoint) -> bool {
         self.found.contains(outpoint)
     }

@@ -2,6 +2,7 @@
 //!
 //! The desk pulls at its own pace. Nothing here knows a trade, decides anything, or holds a key.
 
+pub mod core;
 mod facts;
 pub mod practice;
 

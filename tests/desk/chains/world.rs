@@ -1,0 +1,207 @@
+//! One backend with its miner, and somebody who listens to it.
+
+use std::sync::Arc;
+
+use bitcoin::{Address, Block, Network, OutPoint, ScriptBuf, Transaction, Txid};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+use trine::chain::practice::{Fate, Practice};
+use trine::chain::{BlockRef, Chain, Cursor, Fact, Watched};
+
+use super::bitcoind::{Bitcoind, Folder};
+use super::coins::{Coin, anyones_script, coin_of};
+
+/// Enough for ten coins that may be spent.
+const BLOCKS_AT_START: u32 = 110;
+
+#[derive(Debug)]
+pub struct World {
+    pub chain: Arc<dyn Chain>,
+    backend: Backend,
+    /// Height of the next coinbase to spend.
+    next_coin: u32,
+}
+
+#[derive(Debug)]
+enum Backend {
+    Practice { practice: Option<Arc<Practice>>, folder: Folder, now: Timestamp },
+    Core(Bitcoind),
+}
+
+impl World {
+    pub fn practice() -> Self {
+        let folder = Folder::new();
+        let practice = Arc::new(Practice::open(&folder.0.join("chain")).unwrap());
+        let now = "2026-11-21T12:00:00Z".parse().unwrap();
+        practice.mine(BLOCKS_AT_START, now).unwrap();
+        let backend = Backend::Practice { practice: Some(practice.clone()), folder, now };
+        Self { chain: practice, backend, next_coin: 1 }
+    }
+
+    pub async fn core() -> Self {
+        let node = Bitcoind::start().await;
+        let chain = Arc::new(node.client(Network::Regtest));
+        let world = Self { chain, backend: Backend::Core(node), next_coin: 1 };
+        world.mine(BLOCKS_AT_START).await;
+        world
+    }
+
+    pub async fn mine(&self, blocks: u32) {
+        match &self.backend {
+            Backend::Practice { practice, now, .. } => {
+                practice.as_ref().unwrap().mine(blocks, *now).unwrap();
+            }
+            Backend::Core(node) => {
+                node.rpc("generatetoaddress", json!([blocks, address(&anyones_script())])).await;
+            }
+        }
+    }
+
+    /// Takes `depth` blocks away and makes one more; their transactions are mined again, or wait.
+    pub async fn reorganise(&self, depth: u32, fate: Fate) {
+        match &self.backend {
+            Backend::Practice { practice, now, .. } => {
+                let later = now.checked_add(SignedDuration::from_mins(1)).unwrap();
+                practice.as_ref().unwrap().reorganise(depth, fate, later).unwrap();
+            }
+            Backend::Core(node) => {
+                let height = self.height().await;
+                let first = node.rpc("getblockhash", json!([height + 1 - depth])).await;
+                node.rpc("invalidateblock", json!([first])).await;
+                // Another address, or the same block would be made again.
+                let other = address(&super::coins::Lock::number(200).script());
+                for _ in 0..=depth {
+                    match fate {
+                        Fate::Mined => node.rpc("generatetoaddress", json!([1, other])).await,
+                        Fate::Waiting => node.rpc("generateblock", json!([other, []])).await,
+                        Fate::Forgotten => panic!("a real node forgets nothing on demand"),
+                    };
+                }
+            }
+        }
+    }
+
+    /// Ends the node and starts it again on what it kept.
+    pub async fn restart(&mut self) {
+        match &mut self.backend {
+            Backend::Practice { practice, folder, .. } => {
+                *practice = None;
+                // The last handle, so that the file's lock is free.
+                self.chain = Arc::new(Practice::in_memory());
+                let opened = Arc::new(Practice::open(&folder.0.join("chain")).unwrap());
+                *practice = Some(opened.clone());
+                self.chain = opened;
+            }
+            Backend::Core(node) => {
+                node.restart().await;
+                self.chain = Arc::new(node.client(Network::Regtest));
+            }
+        }
+    }
+
+    pub async fn height(&self) -> u32 {
+        self.chain.tip().await.unwrap().block.height
+    }
+
+    pub async fn tip(&self) -> BlockRef {
+        self.chain.tip().await.unwrap().block
+    }
+
+    /// A coin of 50 bitcoin that anyone may spend, each time another one.
+    pub async fn coin(&mut self) -> Coin {
+        self.next_coin += 1;
+        self.coin_at(self.next_coin - 1).await
+    }
+
+    /// What the block at this height made.
+    pub async fn coin_at(&self, height: u32) -> Coin {
+        coin_of(&self.block(height).await.txdata[0], 0)
+    }
+
+    async fn block(&self, height: u32) -> Block {
+        match &self.backend {
+            Backend::Practice { practice, .. } => practice.as_ref().unwrap().block(height).unwrap(),
+            Backend::Core(node) => {
+                let hash = node.rpc("getblockhash", json!([height])).await;
+                let hex = node.rpc("getblock", json!([hash, 0])).await;
+                bitcoin::consensus::encode::deserialize_hex(hex.as_str().unwrap()).unwrap()
+            }
+        }
+    }
+
+    pub async fn broadcast(&self, transaction: &Transaction) {
+        self.chain.broadcast(transaction).await.unwrap();
+    }
+
+    pub async fn listener(&self) -> Listener {
+        Listener { cursor: self.tip().await, watched: Watched::default() }
+    }
+}
+
+fn address(script: &ScriptBuf) -> String {
+    Address::from_script(script, Network::Regtest).unwrap().to_string()
+}
+
+/// Somebody with a cursor, as the desk is.
+#[derive(Debug)]
+pub struct Listener {
+    pub cursor: Cursor,
+    pub watched: Watched,
+}
+
+impl Listener {
+    pub fn watch_script(mut self, script: &ScriptBuf) -> Self {
+        self.watched.scripts.insert(script.clone());
+        self
+    }
+
+    pub fn watch_outpoint(mut self, outpoint: OutPoint) -> Self {
+        self.watched.outpoints.insert(outpoint);
+        self
+    }
+
+    /// Everything new, asked for until nothing is left, connected blocks left out.
+    pub async fn hear(&mut self, world: &World) -> Vec<Fact> {
+        let facts = self.hear_all(world).await;
+        facts.into_iter().filter(|fact| !matches!(fact, Fact::BlockConnected { .. })).collect()
+    }
+
+    pub async fn hear_all(&mut self, world: &World) -> Vec<Fact> {
+        let mut heard = Vec::new();
+        loop {
+            let facts = world.chain.facts_since(&self.cursor, &self.watched).await.unwrap();
+            self.cursor = facts.cursor;
+            heard.extend(facts.events);
+            if facts.caught_up {
+                return heard;
+            }
+        }
+    }
+
+    /// As the desk does once it has written down what it heard.
+    pub fn remember_unconfirmed(&mut self, txid: Txid) {
+        self.watched.unconfirmed.insert(txid);
+    }
+
+    pub fn forget_unconfirmed(&mut self, txid: Txid) {
+        self.watched.unconfirmed.remove(&txid);
+    }
+}
+
+/// The fact that this transaction's output was seen.
+pub fn seen(transaction: &Transaction, vout: u32, block: Option<BlockRef>) -> Fact {
+    let coin = coin_of(transaction, vout);
+    Fact::OutputSeen {
+        outpoint: coin.outpoint,
+        script: coin.output.script_pubkey,
+        amount: coin.output.value,
+        coinbase: transaction.is_coinbase(),
+        transaction: transaction.clone(),
+        block,
+    }
+}
+
+/// The fact that this transaction spends that output.
+pub fn spent(coin: &Coin, by: &Transaction, block: Option<BlockRef>) -> Fact {
+    Fact::Spent { outpoint: coin.outpoint, by: by.clone(), block }
+}
