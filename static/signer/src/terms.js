@@ -1,6 +1,7 @@
 /** The contract's amounts and addresses: that they follow from each other, and who is paid where. */
 
 import { Address, OutScript } from '@scure/btc-signer';
+import { canonical } from './canonical.js';
 import { network } from './network.js';
 import { toHex } from './bytes.js';
 import { insist, orRefuse } from './refusal.js';
@@ -45,12 +46,13 @@ export function readTerms(fields, escrowAddress) {
   insist(fair && feeCap > 0n && feeCap <= FEE_MAX_SAT, 'contract', 'The contract’s amounts and fees do not fit together.');
   const { release, refund, arbitrator } = fields.payouts ?? {};
   const expected = {
-    arbitrator: arbitratorFee > 0n ? arbitrator : null,
-    refund: [{ address: refund?.[0]?.address, bears_fee: true, sat: Number(deposit), to: 'seller' }],
-    release: [{ address: release?.[0]?.address, bears_fee: true, sat: Number(amount - fees.buyer), to: 'buyer' }],
+    arbitrator: arbitratorFee > 0n ? (arbitrator ?? '') : null,
+    refund: [{ address: refund?.[0]?.address ?? '', bears_fee: true, sat: Number(deposit), to: 'seller' }],
+    release: [{ address: release?.[0]?.address ?? '', bears_fee: true, sat: Number(amount - fees.buyer), to: 'buyer' }],
   };
-  if (deskFee > 0n) expected.release.push({ address: release?.[1]?.address, bears_fee: false, sat: Number(deskFee), to: 'desk' });
-  insist(JSON.stringify(fields.payouts) === JSON.stringify(expected), 'contract', 'The contract’s payouts do not follow from its amounts.');
+  if (deskFee > 0n) expected.release.push({ address: release?.[1]?.address ?? '', bears_fee: false, sat: Number(deskFee), to: 'desk' });
+  insist(canonical(fields.payouts) === canonical(expected), 'contract', 'The contract’s payouts do not follow from its amounts.');
+  insist(arbitrator === null || typeof arbitrator === 'string', 'contract', 'The contract’s payouts do not follow from its amounts.');
   const entry = (/** @type {string|null|undefined} */ address) => (address ? { address, script: scriptOf(address, fields.network) } : null);
   const to = { buyer: entry(release[0].address), seller: entry(refund[0].address), desk: entry(release[1]?.address), arbitrator: entry(arbitrator) };
   const scripts = [escrowAddress, ...Object.values(to).flatMap((one) => (one ? [one.address] : []))].map((one) => toHex(scriptOf(one, fields.network)));

@@ -63,7 +63,7 @@ function showDetails(plan) {
       insist(all(String(name)).length === 0, 'details', 'The desk did not send the payment details with the hash of the contract. Send no money.');
       continue;
     }
-    const rows = rowsOf(details.fields ?? details).flatMap(([label, value]) => [el('dt', {}, label), el('dd', {}, value)]);
+    const rows = rowsOf(details.fields ?? details).flatMap(([label, value]) => [el('dt', {}, label), el('dd', { class: 'fact' }, value)]);
     for (const list of all(String(name))) list.replaceChildren(...rows);
   }
 }

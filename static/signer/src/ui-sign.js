@@ -42,7 +42,7 @@ export function startSigning() {
 /** @param {import('./verify.js').Plan} plan @param {any} envelope @param {any} here @returns {Node[]} */
 function pageOf(plan, envelope, here) {
   const checks = el('ul', { id: 'checks', class: 'checks' }, ...plan.checks.map(({ name, words }) => el('li', { 'data-check': name, 'data-state': 'ok' }, words)));
-  const facts = plan.facts.flatMap(([label, value]) => [el('dt', {}, label), el('dd', { class: 'num' }, value)]);
+  const facts = plan.facts.flatMap(([label, value]) => [el('dt', {}, label), el('dd', { class: 'fact' }, value)]);
   const parts = [el('section', { 'data-signer': 'checks' }, el('h2', {}, 'Checked by this page'), checks)];
   if (plan.jobs.length > 0) {
     parts.unshift(el('section', { 'data-signer': 'summary' }, el('h2', {}, 'What you sign'), el('dl', { id: 'signer-facts', class: 'facts' }, ...facts)));

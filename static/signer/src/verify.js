@@ -10,10 +10,9 @@ import { checkReuse, typedAddresses } from './memory.js';
 import { network } from './network.js';
 import { ownAddresses } from './terms.js';
 import { contractFacts, payoutFacts, rulingFacts } from './facts.js';
-import { checkPayouts } from './payout.js';
+import { checkPayouts, readRuling } from './payout.js';
 import { parsePsbt } from './signature.js';
 import { sha256Hex } from './bytes.js';
-import { parseCanonical } from './canonical.js';
 import { insist, refuse } from './refusal.js';
 
 /** @typedef {{tx: any, inputs: {index: number, amount: bigint}[]}} Job */
@@ -95,8 +94,7 @@ const ACTS = {
     const { fields } = plan.contract;
     checkContractSignatures(envelope, plan.contract, ['buyer', 'seller']);
     insist(typeof envelope.ruling === 'string', 'ruling', 'The desk did not send the text of the ruling.');
-    const ruling = parseCanonical(envelope.ruling, 'ruling');
-    insist(ruling.trade === fields.trade, 'ruling', 'This ruling belongs to another trade.');
+    const ruling = readRuling(envelope.ruling, plan.contract);
     plan.facts = rulingFacts(ruling);
     messageJob(envelope, plan, `${fields.desk} trade ${fields.trade} ruling ${sha256Hex(envelope.ruling)}`);
   },
