@@ -10,7 +10,11 @@ use tokio::sync::oneshot;
 use tokio_postgres::NoTls;
 
 use crate::{
-    chain::{Chain, practice::Practice},
+    chain::{
+        Chain,
+        core::{Core, CoreAuth},
+        practice::Practice,
+    },
     desk::{Clock, Desk, Secrets},
     settings::{Backend, Settings},
     store::{
@@ -96,7 +100,7 @@ async fn migrate(settings: &Settings) -> anyhow::Result<()> {
 async fn chain(settings: &Settings) -> anyhow::Result<Arc<dyn Chain>> {
     let chain = match settings.chain.backend {
         Backend::Practice => practice(settings)?,
-        Backend::Core => bail!("this build has no Bitcoin Core backend"),
+        Backend::Core => core(settings)?,
     };
     check_network(chain.as_ref(), settings).await?;
     Ok(chain)
@@ -112,6 +116,16 @@ async fn check_network(chain: &dyn Chain, settings: &Settings) -> anyhow::Result
         "the node is on another network: chain.network is \"{network}\", whose first block is {ours}, and the node's is {theirs}"
     );
     Ok(())
+}
+
+fn core(settings: &Settings) -> anyhow::Result<Arc<dyn Chain>> {
+    let node = &settings.chain;
+    let auth = match (&node.cookie, &node.user, &node.password) {
+        (Some(file), _, _) => CoreAuth::Cookie(file.clone()),
+        (None, Some(user), Some(password)) => CoreAuth::Password { user: user.clone(), password: password.clone() },
+        _ => bail!("Bitcoin Core wants chain.cookie, or chain.user and chain.password"),
+    };
+    Ok(Arc::new(Core::new(&node.url, auth, node.network)?))
 }
 
 fn practice(settings: &Settings) -> anyhow::Result<Arc<dyn Chain>> {

@@ -61,6 +61,13 @@ impl Wallet {
         Ok(Xpub::from_priv(&self.secp, &account))
     }
 
+    /// An account to receive on, `84'/coin'/0'`, watch-only: where a desk's fees go.
+    pub fn receiving_xpub(&self) -> anyhow::Result<Xpub> {
+        let steps = [84, self.coin(), 0].into_iter().map(ChildNumber::from_hardened_idx);
+        let path: DerivationPath = steps.collect::<Result<Vec<_>, _>>()?.into();
+        Ok(Xpub::from_priv(&self.secp, &self.master.derive_priv(&self.secp, &path)?))
+    }
+
     /// Adds this wallet's signatures, SIGHASH_ALL only, to every input that names one of its keys.
     pub fn sign(&self, psbt: &mut Psbt) -> anyhow::Result<()> {
         let all = EcdsaSighashType::All.into();
@@ -76,9 +83,12 @@ impl Wallet {
         Ok(())
     }
 
+    fn coin(&self) -> u32 {
+        if NetworkKind::from(self.network).is_mainnet() { 0 } else { 1 }
+    }
+
     fn path(&self, account: u32) -> anyhow::Result<DerivationPath> {
-        let coin = if NetworkKind::from(self.network).is_mainnet() { 0 } else { 1 };
-        let steps = [48, coin, account, 2].into_iter().map(ChildNumber::from_hardened_idx);
+        let steps = [48, self.coin(), account, 2].into_iter().map(ChildNumber::from_hardened_idx);
         Ok(steps.collect::<Result<Vec<_>, _>>()?.into())
     }
 }

@@ -61,11 +61,11 @@ impl StateFolder {
     }
 
     /// The desk's settings file, made at the first start with fresh secrets and kept from then on.
-    pub fn settings(&self, database_url: &str) -> anyhow::Result<PathBuf> {
+    pub fn settings(&self, database_url: &str, fee_xpub: &str) -> anyhow::Result<PathBuf> {
         let path = self.private("desk")?.join("settings.toml");
         if !path.exists() {
             let chain = self.private("desk")?.join("practice.chain");
-            write_secret_file(&path, &settings_text(database_url, &chain)?)?;
+            write_secret_file(&path, &settings_text(database_url, &chain, fee_xpub)?)?;
         }
         Ok(path)
     }
@@ -99,13 +99,14 @@ fn chosen() -> anyhow::Result<PathBuf> {
     Ok(state.context("neither HOME nor XDG_STATE_HOME is set. Set TRINE_STATE to a folder.")?.join("trine"))
 }
 
-fn settings_text(database_url: &str, chain: &Path) -> anyhow::Result<String> {
+fn settings_text(database_url: &str, chain: &Path, fee_xpub: &str) -> anyhow::Result<String> {
     let (session, data) = (random_hex()?, random_hex()?);
     Ok(format!(
         "# The settings of this practice desk, made at its first start. `trine settings print` explains them all.\n\
          [server]\nregistration = \"open\"\n\n\
          [database]\nurl = {database_url:?}\n\n\
          [chain]\nnetwork = \"regtest\"\nbackend = \"practice\"\nfile = {chain:?}\nwatch_seconds = 1\nbeat_seconds = 5\n\n\
+         [fees]\ndesk_fee_buyer_bp = 50\ndesk_fee_xpub = {fee_xpub:?}\n\n\
          [windows]\nrate_max_age_minutes = 525600\n\n\
          [secrets]\nsession_key = \"{session}\"\ndata_key = \"{data}\"\n"
     ))
@@ -127,7 +128,8 @@ mod tests {
     #[test]
     fn practice_settings_are_good_settings_and_nobody_else_can_read_them() {
         let folder = std::env::temp_dir().join(format!("trine-folder-{}", uuid::Uuid::new_v4().simple()));
-        let text = settings_text("postgresql:///trine?user=trine&host=/x", &folder.join("practice.chain")).unwrap();
+        let text =
+            settings_text("postgresql:///trine?user=trine&host=/x", &folder.join("practice.chain"), "tpub").unwrap();
         fs::create_dir(&folder).unwrap();
         let path = folder.join("settings.toml");
         write_secret_file(&path, &text).unwrap();

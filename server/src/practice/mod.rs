@@ -10,12 +10,18 @@ mod user;
 
 use std::net::SocketAddr;
 
+use anyhow::Context;
+use bitcoin::Network;
 use tokio::signal::unix::{SignalKind, signal};
 
-use folder::StateFolder;
+use folder::{StateFolder, write_secret_file};
 use postgres::{Found, PrivatePostgres, Stop};
 use server::{Program, Server};
 
+use crate::partners::people::{self, Part};
+
+/// The practice chain goes by regtest's rules.
+const NETWORK: Network = Network::Regtest;
 /// The desk's database in the private PostgreSQL.
 const DATABASE: &str = "trine";
 
@@ -53,9 +59,12 @@ async fn play(
     }
     postgres.create_database(DATABASE).await?;
     let database_url = postgres.url(DATABASE);
+    let people = people::cast(&state.partners()?.join("people.json"), NETWORK, write_secret_file)?;
+    let operator = people.iter().find(|person| person.part == Part::Operator).context("a desk has an operator")?;
+    let fee_xpub = operator.wallet(NETWORK)?.receiving_xpub()?.to_string();
     let program = Program {
         exe: std::env::current_exe()?,
-        settings: state.settings(&database_url)?,
+        settings: state.settings(&database_url, &fee_xpub)?,
         database_url,
         listen,
         log: state.server_log(),

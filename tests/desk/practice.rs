@@ -1,0 +1,179 @@
+//! `trine practice` and `trine serve` as people start them.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    net::TcpListener,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+use crate::harness::postgres::{TestDatabase, fresh_database};
+
+const TRINE: &str = env!("CARGO_BIN_EXE_trine");
+/// A first start makes a database, ninety blocks and some accounts; the machine may be busy with other tests.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A folder of one's own that everyone may pass through, gone at the end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        let path = std::env::temp_dir().join(format!("trine-{}", uuid::Uuid::new_v4().simple()));
+        fs::create_dir(&path).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// A practice desk that runs; what it prints is read up to the word that it is open.
+struct Practice {
+    child: Child,
+    said: Vec<String>,
+    lines: std::sync::mpsc::Receiver<String>,
+}
+
+impl Practice {
+    fn start(state: &Path, port: u16) -> Self {
+        let mut child = Command::new(TRINE)
+            .args(["practice", "--listen", &format!("127.0.0.1:{port}")])
+            .env("TRINE_STATE", state)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let out = BufReader::new(child.stdout.take().unwrap());
+        let (sender, lines) = std::sync::mpsc::channel();
+        std::thread::spawn(move || out.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        let mut practice = Self { child, said: Vec::new(), lines };
+        practice.hear("Ctrl-C stops it.");
+        practice
+    }
+
+    fn hear(&mut self, words: &str) {
+        let until = Instant::now() + PATIENCE;
+        while !self.said.iter().any(|line| line.contains(words)) {
+            let left = until.saturating_duration_since(Instant::now());
+            match self.lines.recv_timeout(left) {
+                Ok(line) => self.said.push(line),
+                Err(_) => panic!("never said {words:?}, only {:#?}", self.said),
+            }
+        }
+    }
+
+    fn has_said(&self, words: &str) -> bool {
+        self.said.iter().any(|line| line.contains(words))
+    }
+
+    fn signal(&self, signal: rustix::process::Signal) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, signal).unwrap();
+    }
+
+    /// Ctrl-C, and what it prints until it is gone.
+    fn stop(mut self) -> bool {
+        self.signal(rustix::process::Signal::INT);
+        self.hear("Everything is kept");
+        self.child.wait().unwrap().success()
+    }
+}
+
+#[test]
+fn practice_goes_on_with_the_same_data_after_ctrl_c_and_after_kill_9() {
+    let folder = Folder::new();
+    let port = free_port();
+    let first = Practice::start(&folder.0, port);
+    assert!(first.has_said("set up and started"));
+    let passwords = fs::read_to_string(folder.0.join("partners/people.json")).unwrap();
+    let settings = fs::read_to_string(folder.0.join("desk/settings.toml")).unwrap();
+    assert!(first.stop(), "Ctrl-C ends it well");
+
+    let mut second = Practice::start(&folder.0, port);
+    second.signal(rustix::process::Signal::KILL);
+    second.child.wait().unwrap();
+
+    // PostgreSQL is still there; the old server lets go of the port.
+    let third = Practice::start(&folder.0, port);
+    assert!(third.has_said("still running from before"), "{:?}", third.said);
+    assert_eq!(fs::read_to_string(folder.0.join("partners/people.json")).unwrap(), passwords);
+    assert_eq!(fs::read_to_string(folder.0.join("desk/settings.toml")).unwrap(), settings);
+    assert!(third.stop());
+    assert!(!folder.0.join("postgres/data/postmaster.pid").exists(), "PostgreSQL stopped too");
+}
+
+#[test]
+fn a_second_practice_on_the_same_folder_is_refused_in_words() {
+    let folder = Folder::new();
+    let first = Practice::start(&folder.0, free_port());
+    let second = Command::new(TRINE).arg("practice").env("TRINE_STATE", &folder.0).output().unwrap();
+    assert!(!second.status.success());
+    assert!(words(&second).contains("another `trine practice` runs"), "{}", words(&second));
+    assert!(first.stop());
+}
+
+fn words(out: &Output) -> String {
+    String::from_utf8_lossy(&out.stderr).into_owned()
+}
+
+/// `trine serve` that is expected to refuse: good settings but for what is given.
+fn serve(database: &TestDatabase, changes: &[(&str, &str)]) -> String {
+    let folder = Folder::new();
+    let chain = folder.0.join("practice.chain");
+    let out = Command::new(TRINE)
+        .arg("serve")
+        .env("DATABASE_URL", database.url())
+        .env("TRINE_LISTEN", format!("127.0.0.1:{}", free_port()))
+        .envs([("TRINE_NETWORK", "regtest"), ("TRINE_CHAIN", "practice")])
+        .env("TRINE_PRACTICE_CHAIN", chain)
+        .envs([("TRINE_SESSION_KEY", "1f".repeat(31) + "00"), ("TRINE_DATA_KEY", "2f".repeat(31) + "00")])
+        .envs(changes.iter().copied())
+        .output()
+        .unwrap();
+    assert!(!out.status.success());
+    words(&out)
+}
+
+#[tokio::test]
+async fn serve_refuses_a_default_secret_in_words() {
+    let database = fresh_database().await;
+    let told = serve(&database, &[("TRINE_DATA_KEY", "change-me")]);
+    assert!(told.contains("secrets.data_key is still the default"), "{told}");
+}
+
+#[tokio::test]
+async fn serve_refuses_a_play_chain_on_a_network_of_worth_in_words() {
+    let database = fresh_database().await;
+    let told = serve(&database, &[("TRINE_NETWORK", "bitcoin")]);
+    assert!(told.contains("play chain"), "{told}");
+}
+
+#[tokio::test]
+async fn serve_refuses_a_database_of_a_newer_program_in_words() {
+    let database = fresh_database().await;
+    let newer = "INSERT INTO refinery_schema_history SELECT 999, 'from_the_future', applied_on, checksum
+                 FROM refinery_schema_history LIMIT 1";
+    database.client().await.batch_execute(newer).await.unwrap();
+    let told = serve(&database, &[]);
+    assert!(told.contains("made by a newer Trine"), "{told}");
+}
+
+#[tokio::test]
+async fn serve_refuses_a_half_done_migration_in_words() {
+    let database = fresh_database().await;
+    let half = "DELETE FROM refinery_schema_history WHERE version = (SELECT max(version) FROM refinery_schema_history)";
+    database.client().await.batch_execute(half).await.unwrap();
+    let told = serve(&database, &[]);
+    assert!(told.contains("half done"), "{told}");
+}
