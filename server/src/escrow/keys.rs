@@ -1,0 +1,375 @@
+//! Signing keys: the account xpub with its origin, and what becomes of it in one escrow.
+//!
+//! `[fingerprint/48'/coin'/account'/2']xpub` (BIP-48, P2WSH). Coin 0 on mainnet, 1 elsewhere. Only public keys
+//! live here; everything private is refused before it is looked at, and never repeated in an error.
+
+use std::fmt;
+use std::str::FromStr;
+
+use bitcoin::bip32::{ChildNumber, DerivationPath, Fingerprint, KeySource, Xpub};
+use bitcoin::hashes::{Hash, sha256};
+use bitcoin::secp256k1::{Secp256k1, Verification};
+use bitcoin::{Network, NetworkKind, PublicKey, base58};
+
+use super::arbiter::ArbiterLevel;
+use crate::domain::Refusal;
+
+/// Longer than any key with its origin (about 150 characters).
+const KEY_TEXT_CHARS_MAX: usize = 512;
+
+/// What is wrong with a pasted key, each in its own words (protocol §2).
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum KeyRefusal {
+    #[error(
+        "This is a private key. Whoever has it can take the coins: give it to nobody, this desk included. It was not \
+         kept here, but treat it as seen by others. Paste the public key (xpub or Zpub) with its origin."
+    )]
+    Private,
+    #[error(
+        "These look like the secret words of a wallet. Give them to nobody, this desk included. They were not kept \
+         here, but treat them as seen by others. Paste the public key (xpub or Zpub) with its origin."
+    )]
+    Words,
+    #[error(
+        "{0} is the key of a single-signature account. An escrow needs a multisig account: choose \"multisig\", \
+         \"P2WSH\" or \"BIP-48\" in your wallet and export that key."
+    )]
+    SingleSignature(&'static str),
+    #[error(
+        "{0} is the key of a nested multisig account (P2SH-P2WSH). This desk uses native P2WSH: export the key of \
+         the script type 2, m/48'/coin'/account'/2'."
+    )]
+    Nested(&'static str),
+    #[error(
+        "The origin is missing. Paste the key with fingerprint and path in brackets before it, like \
+         [d34db33f/48'/0'/0'/2']xpub…; most wallets call this \"key expression\" or \"descriptor key\"."
+    )]
+    MissingOrigin,
+    #[error("A whole descriptor is not needed. Paste one key only: [fingerprint/48'/coin'/account'/2']xpub….")]
+    Descriptor,
+    #[error("The fingerprint is eight characters of 0–9 and a–f, the first thing in the brackets.")]
+    Fingerprint,
+    #[error(
+        "The fingerprint 00000000 means that your wallet does not know it. Look for the master fingerprint of the \
+         device that holds the words, and put it in."
+    )]
+    UnknownFingerprint,
+    #[error("The path in the brackets cannot be read. It must be 48'/{coin}'/account'/2', account below 2147483648.")]
+    Path { coin: u32 },
+    #[error("The path must be 48'/{coin}'/account'/2' (BIP-48 for native P2WSH multisig); this key says {found}.")]
+    WrongPath { coin: u32, found: String },
+    #[error("This key is for another network: its path has coin type {found}', and this desk needs {coin}'.")]
+    WrongCoin { coin: u32, found: u32 },
+    #[error("This key is for another network: this desk is on {wanted}, the key is for {found}.")]
+    WrongNetwork { wanted: Network, found: &'static str },
+    #[error(
+        "Key and origin do not fit: an account key is 4 levels deep, this one is {depth}. Export the key at \
+         m/48'/coin'/account'/2' itself, not one above or below it."
+    )]
+    Depth { depth: u8 },
+    #[error(
+        "Key and origin do not fit: the last step of the path is 2', but the key says it is {child}. Export it again."
+    )]
+    Child { child: String },
+    #[error("This is no extended public key. Copy it again, whole; a character may be missing or changed.")]
+    Garbage,
+}
+
+impl From<KeyRefusal> for Refusal {
+    fn from(why: KeyRefusal) -> Self {
+        Self::invalid(why.to_string())
+    }
+}
+
+/// The index of an escrow, the last step of the path `/0/N` of all three keys. Wallets look 1,000 ahead at most,
+/// so a key that reached 900 is asked for a new account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EscrowIndex(u32);
+
+impl EscrowIndex {
+    pub const MAX: Self = Self(900);
+
+    pub fn new(index: u32) -> Option<Self> {
+        (index <= Self::MAX.0).then_some(Self(index))
+    }
+
+    pub fn get(self) -> u32 {
+        self.0
+    }
+
+    /// The suffix of a trade key, `/0/N`.
+    pub(super) fn suffix(self) -> [ChildNumber; 2] {
+        [ChildNumber::Normal { index: 0 }, ChildNumber::Normal { index: self.0 }]
+    }
+}
+
+impl fmt::Display for EscrowIndex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A trader's or an arbitrator's account key, as registered.
+///
+/// Two of them are equal when public key and chain code are, whatever origin was written before them.
+#[derive(Debug, Clone, Copy)]
+pub struct AccountKey {
+    fingerprint: Fingerprint,
+    account: u32,
+    xpub: Xpub,
+}
+
+impl PartialEq for AccountKey {
+    fn eq(&self, other: &Self) -> bool {
+        same_key(&self.xpub, &other.xpub)
+    }
+}
+
+impl Eq for AccountKey {}
+
+/// The BIP-44 coin type of a network: 0 on mainnet, 1 everywhere else.
+pub fn coin_type(network: Network) -> u32 {
+    u32::from(network != Network::Bitcoin)
+}
+
+impl AccountKey {
+    /// Reads `[fingerprint/48'/coin'/account'/2']xpub`, with `'`, `h` or `H` for hardened steps, with xpub/tpub or
+    /// the SLIP-132 forms Zpub/Vpub, and with a trailing `/<0;1>/*`, `/0/*` or `/**` as wallets write it.
+    pub fn parse(text: &str, network: Network) -> Result<Self, KeyRefusal> {
+        let text = text.trim();
+        refuse_private(text)?;
+        if text.contains('(') {
+            return Err(KeyRefusal::Descriptor);
+        }
+        if text.len() > KEY_TEXT_CHARS_MAX {
+            return Err(KeyRefusal::Garbage);
+        }
+        let Some(rest) = text.strip_prefix('[') else {
+            // Say first what is worse than a missing origin.
+            read_xpub(without_suffix(text), network)?;
+            return Err(KeyRefusal::MissingOrigin);
+        };
+        let (origin, key) = rest.split_once(']').ok_or(KeyRefusal::MissingOrigin)?;
+        let xpub = read_xpub(without_suffix(key.trim()), network)?;
+        let (fingerprint, account) = read_origin(origin, network)?;
+        if xpub.depth != 4 {
+            return Err(KeyRefusal::Depth { depth: xpub.depth });
+        }
+        if xpub.child_number != (ChildNumber::Hardened { index: 2 }) {
+            return Err(KeyRefusal::Child { child: xpub.child_number.to_string() });
+        }
+        Ok(Self { fingerprint, account, xpub })
+    }
+
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.fingerprint
+    }
+
+    /// The account number in the path.
+    pub fn account(&self) -> u32 {
+        self.account
+    }
+
+    pub fn xpub(&self) -> &Xpub {
+        &self.xpub
+    }
+
+    /// `48'/coin'/account'/2'`.
+    pub fn path(&self) -> DerivationPath {
+        let coin = u32::from(self.xpub.network != NetworkKind::Main);
+        [48, coin, self.account, 2].map(|index| ChildNumber::Hardened { index }).as_slice().into()
+    }
+
+    /// `[fingerprint/48'/coin'/account'/2']`, with its brackets.
+    pub fn origin(&self) -> String {
+        origin_text(&(self.fingerprint, self.path()))
+    }
+
+    /// SHA-256 of chain code and public key: equal for equal keys, whatever is written around them.
+    pub fn identity(&self) -> [u8; 32] {
+        let mut bytes = self.xpub.chain_code.to_bytes().to_vec();
+        bytes.extend(self.xpub.public_key.serialize());
+        sha256::Hash::hash(&bytes).to_byte_array()
+    }
+}
+
+impl fmt::Display for AccountKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.origin(), self.xpub)
+    }
+}
+
+/// A key as it stands in one escrow: a trader's account key, or the arbitrator's with its extra level P.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EscrowKey {
+    origin: KeySource,
+    xpub: Xpub,
+}
+
+impl EscrowKey {
+    pub fn of_trader(key: &AccountKey) -> Self {
+        Self { origin: (key.fingerprint, key.path()), xpub: key.xpub }
+    }
+
+    /// `[fingerprint/48'/coin'/account'/2'/P]xpub_P`.
+    pub fn of_arbiter(key: &AccountKey, level: ArbiterLevel) -> Self {
+        let xpub = level.derive(&Secp256k1::verification_only(), &key.xpub);
+        Self { origin: (key.fingerprint, key.path().child(level.step())), xpub }
+    }
+
+    /// Reads a trader's key from a contract: exactly as written by [`Self::origin`] and [`Self::xpub`].
+    pub fn read_trader(origin: &str, xpub: &str, network: Network) -> Result<Self, KeyRefusal> {
+        Ok(Self::of_trader(&AccountKey::parse(&format!("{origin}{xpub}"), network)?))
+    }
+
+    /// Reads the arbitrator's key from a contract. Whether `xpub` is his, only his record's Merkle root can say.
+    pub fn read_arbiter(origin: &str, xpub: &str, level: ArbiterLevel, network: Network) -> Result<Self, KeyRefusal> {
+        let coin = coin_type(network);
+        let (account_origin, step) = origin
+            .strip_prefix('[')
+            .and_then(|rest| rest.strip_suffix(']'))
+            .and_then(|inner| inner.rsplit_once('/'))
+            .ok_or(KeyRefusal::MissingOrigin)?;
+        let (fingerprint, account) = read_origin(account_origin, network)?;
+        let xpub = read_xpub(xpub, network)?;
+        if step != level.to_string() {
+            return Err(KeyRefusal::WrongPath { coin, found: step.to_owned() });
+        }
+        if xpub.depth != 5 {
+            return Err(KeyRefusal::Depth { depth: xpub.depth });
+        }
+        if xpub.child_number != level.step() {
+            return Err(KeyRefusal::Child { child: xpub.child_number.to_string() });
+        }
+        let path = [48, coin, account, 2].map(|index| ChildNumber::Hardened { index });
+        let path = DerivationPath::from(path.as_slice()).child(level.step());
+        Ok(Self { origin: (fingerprint, path), xpub })
+    }
+
+    pub(super) fn from_parts(origin: KeySource, xpub: Xpub) -> Self {
+        Self { origin, xpub }
+    }
+
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.origin.0
+    }
+
+    pub fn xpub(&self) -> &Xpub {
+        &self.xpub
+    }
+
+    /// `[fingerprint/path]`, with its brackets.
+    pub fn origin(&self) -> String {
+        origin_text(&self.origin)
+    }
+
+    pub(super) fn source(&self) -> &KeySource {
+        &self.origin
+    }
+
+    /// The key's full path from the wallet's seed, for BIP-174.
+    pub(super) fn source_at(&self, index: EscrowIndex) -> KeySource {
+        (self.origin.0, self.origin.1.extend(index.suffix()))
+    }
+
+    /// The public key at `/0/N`. `None` for one index in 2^127 that has no key.
+    pub(super) fn public_key_at(&self, secp: &Secp256k1<impl Verification>, index: EscrowIndex) -> Option<PublicKey> {
+        self.xpub.derive_pub(secp, &index.suffix()).ok().map(|xpub| PublicKey::new(xpub.public_key))
+    }
+
+    /// As in the descriptor: `[fingerprint/path]xpub/<0;1>/*`.
+    pub(super) fn multipath(&self) -> String {
+        format!("{self}/<0;1>/*")
+    }
+
+    pub(super) fn is_same_key(&self, other: &Self) -> bool {
+        same_key(&self.xpub, &other.xpub)
+    }
+}
+
+impl fmt::Display for EscrowKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.origin(), self.xpub)
+    }
+}
+
+fn same_key(one: &Xpub, other: &Xpub) -> bool {
+    one.public_key == other.public_key && one.chain_code == other.chain_code
+}
+
+fn origin_text((fingerprint, path): &KeySource) -> String {
+    format!("[{fingerprint}/{path}]")
+}
+
+/// Anything that looks private is refused before it is parsed, wherever in the text it stands.
+fn refuse_private(text: &str) -> Result<(), KeyRefusal> {
+    let is_extended = |word: &str| {
+        let kind = word.get(1..4) == Some("prv");
+        kind && word.starts_with(['x', 't', 'y', 'z', 'u', 'v', 'Y', 'Z', 'U', 'V'])
+    };
+    let words: Vec<&str> = text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    let is_wif = |word: &&str| (51..=52).contains(&word.len()) && bitcoin::PrivateKey::from_wif(word).is_ok();
+    if words.iter().any(|word| is_extended(word)) || words.iter().any(is_wif) {
+        return Err(KeyRefusal::Private);
+    }
+    let secret = |word: &&str| (3..=8).contains(&word.len()) && word.bytes().all(|b| b.is_ascii_alphabetic());
+    if words.iter().filter(|word| secret(word)).count() >= 12 { Err(KeyRefusal::Words) } else { Ok(()) }
+}
+
+fn without_suffix(key: &str) -> &str {
+    ["/<0;1>/*", "/0/*", "/**"].iter().find_map(|suffix| key.strip_suffix(suffix)).unwrap_or(key)
+}
+
+fn read_origin(origin: &str, network: Network) -> Result<(Fingerprint, u32), KeyRefusal> {
+    let coin = coin_type(network);
+    let (fingerprint, path) = origin.split_once('/').ok_or(KeyRefusal::Path { coin })?;
+    if fingerprint.len() != 8 {
+        return Err(KeyRefusal::Fingerprint);
+    }
+    let fingerprint = Fingerprint::from_str(fingerprint).map_err(|_| KeyRefusal::Fingerprint)?;
+    if fingerprint == Fingerprint::default() {
+        return Err(KeyRefusal::UnknownFingerprint);
+    }
+    let path = DerivationPath::from_str(&path.replace('H', "h")).map_err(|_| KeyRefusal::Path { coin })?;
+    let wrong = || KeyRefusal::WrongPath { coin, found: path.to_string() };
+    let [purpose, found, account, script] = path.as_ref() else { return Err(wrong()) };
+    let hardened = |index| ChildNumber::Hardened { index };
+    match (*purpose, *found, *account, *script) {
+        (p, ChildNumber::Hardened { index: c }, ChildNumber::Hardened { index }, s)
+            if p == hardened(48) && s == hardened(2) =>
+        {
+            if c == coin {
+                Ok((fingerprint, index))
+            } else {
+                Err(KeyRefusal::WrongCoin { coin, found: c })
+            }
+        }
+        _ => Err(wrong()),
+    }
+}
+
+/// BIP-32 version bytes of public keys, and the SLIP-132 forms with what they are for.
+fn read_xpub(text: &str, network: Network) -> Result<Xpub, KeyRefusal> {
+    let mut bytes = base58::decode_check(text).map_err(|_| KeyRefusal::Garbage)?;
+    let (version, _) = bytes.split_first_chunk_mut::<4>().ok_or(KeyRefusal::Garbage)?;
+    let kind = match u32::from_be_bytes(*version) {
+        0x0488_b21e | 0x02aa_7ed3 => NetworkKind::Main, // xpub, Zpub
+        0x0435_87cf | 0x0257_5483 => NetworkKind::Test, // tpub, Vpub
+        0x049d_7cb2 => return Err(KeyRefusal::SingleSignature("ypub")),
+        0x04b2_4746 => return Err(KeyRefusal::SingleSignature("zpub")),
+        0x044a_5262 => return Err(KeyRefusal::SingleSignature("upub")),
+        0x045f_1cf6 => return Err(KeyRefusal::SingleSignature("vpub")),
+        0x0295_b43f => return Err(KeyRefusal::Nested("Ypub")),
+        0x0242_89ef => return Err(KeyRefusal::Nested("Upub")),
+        _ => return Err(KeyRefusal::Garbage),
+    };
+    let (wanted, found) = (NetworkKind::from(network), if kind.is_mainnet() { "mainnet" } else { "a test network" });
+    if kind != wanted {
+        return Err(KeyRefusal::WrongNetwork { wanted: network, found });
+    }
+    *version = if kind.is_mainnet() { 0x0488_b21e_u32 } else { 0x0435_87cf }.to_be_bytes();
+    Xpub::decode(&bytes).map_err(|_| KeyRefusal::Garbage)
+}
+
+#[cfg(test)]
+mod tests;
