@@ -231,7 +231,7 @@ mod tests {
     fn what_could_be_read_in_two_ways_is_refused() {
         assert!(refused(r#"{"a":1,"a":1}"#).contains("twice"));
         for float in ["1.0", "1e3", "-1", "-0"] {
-            assert!(refused(float).contains("cannot"), "{} {}", float, refused(float));
+            assert!(refused(float).contains("read"), "{float}");
         }
         assert!(refused("9007199254740992").contains("whole"));
         assert!(refused("18446744073709551616").contains("read"));

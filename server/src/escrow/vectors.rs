@@ -213,7 +213,7 @@ fn step(payout: &Payout) -> Value {
         "txid": spend.txid().to_string(),
         "sighash": sighashes(spend),
         "psbt": spend.psbt().to_string(),
-        "signed": parties.map(|party| signature(spend, party)),
+        "signed": parties.map(|party| json!({ "role": party, "signatures": signature(spend, party)["signatures"] })),
         "complete_tx": serialize_hex(complete.transaction()),
     })
 }
