@@ -177,3 +177,18 @@ async fn serve_refuses_a_half_done_migration_in_words() {
     let told = serve(&database, &[]);
     assert!(told.contains("half done"), "{told}");
 }
+
+mod on_core {
+    use super::*;
+    use crate::chains::bitcoind::Bitcoind;
+
+    #[tokio::test]
+    async fn serve_refuses_a_node_of_another_network_in_words() {
+        let (database, node) = (fresh_database().await, Bitcoind::start().await);
+        let cookie = node.cookie();
+        let core =
+            [("TRINE_CHAIN", "core"), ("TRINE_CORE_URL", node.url()), ("TRINE_CORE_COOKIE", cookie.to_str().unwrap())];
+        let told = serve(&database, &[core[0], core[1], core[2], ("TRINE_NETWORK", "signet")]);
+        assert!(told.contains("the node is on another network"), "{told}");
+    }
+}

@@ -88,7 +88,7 @@ impl Bitcoind {
         }
     }
 
-    fn cookie(&self) -> PathBuf {
+    pub fn cookie(&self) -> PathBuf {
         self.folder.0.join("regtest/.cookie")
     }
 

@@ -1,6 +1,6 @@
 //! What a chain promises, held against every backend: the practice chain and a real Bitcoin Core.
 
-mod bitcoind;
+pub mod bitcoind;
 mod coins;
 mod deposits;
 mod refusals;
