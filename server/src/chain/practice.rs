@@ -183,7 +183,7 @@ impl Inner {
 
     fn is_block_due(&self, now: Timestamp) -> Result<bool, ChainError> {
         let height = self.state.height();
-        let young = height.saturating_sub(BUSY_BLOCKS.saturating_sub(1))..=height;
+        let young = height.saturating_sub(BUSY_BLOCKS.saturating_sub(2))..=height;
         let is_busy = |height| self.state.block_at(height).is_ok_and(|(_, block)| block.txdata.len() > 1);
         let idle = now.duration_since(self.tip()?.time) >= IDLE;
         Ok(idle || !self.state.pool.is_empty() || young.into_iter().any(is_busy))
@@ -278,5 +278,4 @@ impl Chain for Practice {
 }
 
 #[cfg(test)]
-#[path = "practice/tests.rs"]
 mod tests;

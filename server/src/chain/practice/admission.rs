@@ -15,11 +15,11 @@ pub fn check(state: &State, transaction: &Transaction) -> Result<(), ChainError>
     policy::check_standard(transaction)?;
     let spent = check_in_context(state, transaction)?;
     policy::check_inputs(transaction, &spent)?;
-    let mut outputs = transaction.input.iter().zip(&spent);
-    let sigops = transaction.total_sigop_cost(|wanted: &OutPoint| {
-        let found = outputs.find(|(input, _)| input.previous_output == *wanted);
-        found.map(|(_, output)| output.clone())
-    });
+    let by_outpoint = |wanted: &OutPoint| {
+        let mut pairs = transaction.input.iter().zip(&spent);
+        pairs.find(|(input, _)| input.previous_output == *wanted).map(|(_, output)| output.clone())
+    };
+    let sigops = transaction.total_sigop_cost(by_outpoint);
     if sigops > policy::SIGOPS_MAX {
         return Err(ChainError::rejected("bad-txns-too-many-sigops"));
     }

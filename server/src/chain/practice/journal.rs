@@ -123,5 +123,4 @@ fn checksum(body: &[u8]) -> [u8; 4] {
 }
 
 #[cfg(test)]
-#[path = "journal_tests.rs"]
 mod tests;

@@ -167,11 +167,14 @@ fn faucet_coins(state: &State) -> Vec<(OutPoint, Amount)> {
     confirmed.sort_by_key(|(outpoint, value)| (*value, *outpoint));
     let mut waiting = Vec::new();
     for entry in state.pool.all() {
-        let cluster = state.pool.cluster(&entry.transaction).len();
         for (vout, output) in (0_u32..).zip(&entry.transaction.output) {
             let outpoint = OutPoint { txid: entry.txid, vout };
             let free = state.pool.spender(&outpoint).is_none() && useful(output.value);
-            if free && is_faucet(&output.script_pubkey) && cluster < policy::CLUSTER_TRANSACTIONS_MAX {
+            if !free || !is_faucet(&output.script_pubkey) {
+                continue;
+            }
+            let cluster = state.pool.cluster(&entry.transaction).len();
+            if cluster < policy::CLUSTER_TRANSACTIONS_MAX {
                 waiting.push((cluster, outpoint, output.value));
             }
         }

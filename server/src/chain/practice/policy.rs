@@ -155,5 +155,4 @@ fn is_high_s(item: &[u8]) -> bool {
 }
 
 #[cfg(test)]
-#[path = "policy_tests.rs"]
 mod tests;

@@ -136,6 +136,11 @@ impl State {
         self.coins.get(outpoint)
     }
 
+    #[cfg(test)]
+    pub fn coins(&self) -> impl Iterator<Item = (&OutPoint, &Coin)> {
+        self.coins.iter()
+    }
+
     pub fn faucet(&self) -> impl Iterator<Item = (OutPoint, &Coin)> {
         self.faucet.iter().filter_map(|outpoint| Some((*outpoint, self.coins.get(outpoint)?)))
     }
