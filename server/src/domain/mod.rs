@@ -2,6 +2,7 @@
 //!
 //! Nothing here waits, reads a clock, draws a random number or knows a database.
 
+pub mod deadlines;
 pub mod fees;
 pub mod ids;
 pub mod lifecycle;
@@ -13,6 +14,7 @@ pub mod price;
 pub mod refusal;
 pub mod reputation;
 pub mod text;
+pub mod trade;
 
 pub use fees::{FeePolicy, Quote};
 pub use ids::*;

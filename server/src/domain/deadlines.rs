@@ -1,0 +1,167 @@
+//! Which windows run, who must act in them, and what their end brings.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::lifecycle::Stage;
+use super::people::{Party, Side, words};
+use super::trade::{PayoutKind, Trade};
+
+/// A window of a trade.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum What {
+    Signing,
+    Deposit,
+    Confirmation,
+    Payment,
+    Release,
+    Objection,
+    Answer,
+    Ruling,
+    Cosignature,
+}
+
+words!(What {
+    Signing = "signing",
+    Deposit = "deposit",
+    Confirmation = "confirmation",
+    Payment = "payment",
+    Release = "release",
+    Objection = "objection",
+    Answer = "answer",
+    Ruling = "ruling",
+    Cosignature = "cosignature",
+});
+
+/// A window that runs now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deadline {
+    pub what: What,
+    pub who: &'static str,
+    pub started_at: Timestamp,
+    pub due_at: Timestamp,
+    /// What its end brings, in words.
+    pub at_zero: &'static str,
+}
+
+impl Trade {
+    /// The windows that run in this stage, the one that matters most first.
+    pub fn deadlines(&self) -> Vec<Deadline> {
+        let since = self.stage_since;
+        let deadline = |what, who, due_at: Option<Timestamp>, at_zero| {
+            due_at.map(|due_at| Deadline { what, who, started_at: since, due_at, at_zero })
+        };
+        let running = match self.stage {
+            Stage::Proposed => vec![deadline(What::Signing, "both", Some(self.sign_by), "the trade is cancelled")],
+            Stage::AwaitingDeposit => match self.confirm_by {
+                Some(by) => vec![deadline(
+                    What::Confirmation,
+                    "chain",
+                    Some(by),
+                    "the trade is cancelled; what is confirmed goes back",
+                )],
+                None => vec![deadline(
+                    What::Deposit,
+                    "seller",
+                    self.deposit_by,
+                    "the trade is cancelled, unless a deposit waits for confirmation",
+                )],
+            },
+            Stage::Funded => vec![deadline(
+                What::Payment,
+                "buyer",
+                self.pay_by,
+                "the seller may take the coins back; either may open a dispute",
+            )],
+            Stage::PaymentSent => vec![deadline(What::Release, "seller", self.release_by, "the arbitrator is called")],
+            Stage::RefundDue => {
+                vec![deadline(What::Objection, "buyer", self.refund_objection_by, "the arbitrator may sign the refund")]
+            }
+            Stage::Disputed => match &self.dispute {
+                Some(dispute) if !(dispute.buyer_spoke && dispute.seller_spoke) => vec![
+                    deadline(
+                        What::Answer,
+                        if dispute.buyer_spoke { "seller" } else { "buyer" },
+                        Some(dispute.answer_by),
+                        "the arbitrator may rule on what is there",
+                    ),
+                    deadline(
+                        What::Ruling,
+                        "arbitrator",
+                        Some(dispute.rule_by),
+                        "the operator is told; it counts in the arbitrator's record",
+                    ),
+                ],
+                Some(dispute) => vec![deadline(
+                    What::Ruling,
+                    "arbitrator",
+                    Some(dispute.rule_by),
+                    "the operator is told; it counts in the arbitrator's record",
+                )],
+                None => Vec::new(),
+            },
+            Stage::Ruled => match &self.ruling {
+                Some(ruling) => vec![
+                    deadline(
+                        What::Objection,
+                        ruling.favours.other().as_str(),
+                        Some(ruling.objection_by),
+                        "the arbitrator may sign the payout",
+                    ),
+                    deadline(
+                        What::Cosignature,
+                        ruling.favours.as_str(),
+                        self.cosign_by,
+                        "the other trader may co-sign",
+                    ),
+                ],
+                None => Vec::new(),
+            },
+            Stage::PayingOut | Stage::Completed | Stage::Cancelled => Vec::new(),
+        };
+        running.into_iter().flatten().collect()
+    }
+
+    /// Who must act now; empty when only clock or chain can.
+    pub fn turn(&self) -> Vec<Party> {
+        let unsigned = |kind, party| !self.has_signed(kind, party);
+        if let Some(settlement) = &self.settlement
+            && self.stage != Stage::PayingOut
+            && self.stage != Stage::Completed
+        {
+            return vec![settlement.proposer.into()];
+        }
+        match self.stage {
+            Stage::Proposed => [(Party::Buyer, self.buyer_agreed), (Party::Seller, self.seller_agreed)]
+                .into_iter()
+                .filter_map(|(party, agreed)| (!agreed).then_some(party))
+                .collect(),
+            Stage::AwaitingDeposit if self.deposit.seen < self.deposit_due => vec![Party::Seller],
+            Stage::Funded => vec![Party::Buyer],
+            Stage::PaymentSent => vec![Party::Seller],
+            Stage::RefundDue if unsigned(PayoutKind::Refund, Party::Seller) => vec![Party::Seller],
+            Stage::RefundDue => vec![Party::Buyer, Party::Arbitrator],
+            Stage::Disputed => {
+                let mut turn = vec![Party::Arbitrator];
+                if let Some(dispute) = &self.dispute {
+                    turn.extend((!dispute.buyer_spoke).then_some(Party::Buyer));
+                    turn.extend((!dispute.seller_spoke).then_some(Party::Seller));
+                }
+                turn
+            }
+            Stage::Ruled => {
+                let favours = self.ruling.as_ref().map_or(Side::Buyer, |ruling| ruling.favours);
+                let mut turn = Vec::new();
+                if unsigned(PayoutKind::Ruling, Party::Arbitrator) {
+                    turn.push(Party::Arbitrator);
+                }
+                if unsigned(PayoutKind::Ruling, favours.into()) {
+                    turn.push(favours.into());
+                }
+                turn
+            }
+            _ => Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,356 @@
+//! One trade: its stage, its side facts, and the one function that changes them.
+//!
+//! [`Trade::apply`] decides and returns the new state with a list of effects; it does nothing itself. Every change
+//! goes into the log as the [`Act`] that made it, so replaying the log gives the state.
+
+mod agreement;
+mod dispute;
+mod payment;
+mod payout;
+mod window;
+
+use bitcoin::Amount;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::deadlines::What;
+use super::lifecycle::{Actor, Event, Stage, next_stage};
+use super::people::{Party, Side, words};
+use super::refusal::{Refusal, RefusalKind};
+
+/// How a completed trade ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    Released,
+    Refunded,
+    Split,
+    /// Spent to outputs that are not of this contract.
+    Other,
+    /// The deposit was double-spent.
+    Lost,
+}
+
+/// What a payout of a trade does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PayoutKind {
+    /// To the buyer.
+    Release,
+    /// Back to the seller.
+    Refund,
+    /// As the traders agreed.
+    Settlement,
+    /// As the arbitrator ruled.
+    Ruling,
+}
+
+words!(Outcome { Released = "released", Refunded = "refunded", Split = "split", Other = "other", Lost = "lost" });
+words!(PayoutKind { Release = "release", Refund = "refund", Settlement = "settlement", Ruling = "ruling" });
+
+/// The agreed windows, in minutes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Windows {
+    pub deposit_minutes: u32,
+    pub confirmation_minutes: u32,
+    pub payment_minutes: u32,
+    /// `hold` included.
+    pub release_minutes: u32,
+    pub objection_minutes: u32,
+    pub answer_minutes: u32,
+    pub ruling_minutes: u32,
+    pub cosign_minutes: u32,
+}
+
+/// A trade as the lifecycle sees it. Names, texts and transactions are kept beside it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trade {
+    pub stage: Stage,
+    pub outcome: Option<Outcome>,
+    /// Moves with every change; every act names the version it saw.
+    pub version: u64,
+    pub maker: Side,
+    pub windows: Windows,
+    #[serde(with = "bitcoin::amount::serde::as_sat")]
+    pub deposit_due: Amount,
+    pub confirmations: u32,
+    pub created_at: Timestamp,
+    pub stage_since: Timestamp,
+
+    pub sign_by: Timestamp,
+    pub buyer_agreed: bool,
+    pub seller_agreed: bool,
+
+    pub deposit_by: Option<Timestamp>,
+    /// The one confirmation window, once the deposit was seen in time.
+    pub confirm_by: Option<Timestamp>,
+    pub deposit: Deposit,
+    pub ever_funded: bool,
+    /// The funding set is not confirmed at present.
+    pub frozen: bool,
+
+    pub pay_by: Option<Timestamp>,
+    pub release_by: Option<Timestamp>,
+    pub paid_at: Option<Timestamp>,
+    pub mark_undone: bool,
+    /// The seller has answered the mark (opened the release page's question, disputed, signed): it cannot be undone.
+    pub seller_answered: bool,
+
+    /// Until when a refund may be objected to before the arbitrator may sign it.
+    pub refund_objection_by: Option<Timestamp>,
+    pub dispute: Option<Dispute>,
+    pub ruling: Option<Ruling>,
+    pub settlement: Option<Settlement>,
+    /// Whose verified signatures for which payout exist. They stay options for ever.
+    pub signed: Vec<(PayoutKind, Party)>,
+    /// The payout that is complete and was handed to the chain.
+    pub paying_out: Option<PayoutKind>,
+    pub cosign_by: Option<Timestamp>,
+}
+
+/// What stands at the escrow address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Deposit {
+    /// All outputs, confirmed or not.
+    #[serde(with = "bitcoin::amount::serde::as_sat")]
+    pub seen: Amount,
+    /// Outputs in any block.
+    #[serde(with = "bitcoin::amount::serde::as_sat")]
+    pub confirmed: Amount,
+    /// What counts toward the deposit due by §6, deep enough.
+    #[serde(with = "bitcoin::amount::serde::as_sat")]
+    pub counted: Amount,
+    /// Every counted output was first seen before the deposit window ended.
+    pub in_time: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dispute {
+    /// `None`: the release window passed and the clock opened it.
+    pub opener: Option<Side>,
+    pub opened_at: Timestamp,
+    pub answer_by: Timestamp,
+    pub buyer_spoke: bool,
+    pub seller_spoke: bool,
+    pub rule_by: Timestamp,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ruling {
+    pub objection_by: Timestamp,
+    /// The trader the ruling pays (more); asked first to co-sign.
+    pub favours: Side,
+    pub outcome: Outcome,
+    pub objected: bool,
+}
+
+/// The accepted settlement: the only one from then on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settlement {
+    pub proposer: Side,
+    pub outcome: Outcome,
+    pub accepted_at: Timestamp,
+    /// When the arbitrator may sign in the proposer's place.
+    pub arbitrator_from: Timestamp,
+}
+
+/// What someone does, or what became known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "act", rename_all = "snake_case")]
+pub enum Act {
+    /// A trader's contract signature was verified.
+    SignContract,
+    Decline,
+    Withdraw,
+    /// A window ended; `tip_at` is the time of the newest block the desk has seen.
+    WindowPassed {
+        what: What,
+        tip_at: Option<Timestamp>,
+    },
+    LoseArbitrator,
+    /// The chain was read: what stands at the address now.
+    JudgeDeposit {
+        deposit: Deposit,
+    },
+    /// The outputs of a deposit that was to be refunded vanished.
+    LoseDeposit,
+    Cancel,
+    /// "I have sent the money", with the release signature that came along.
+    MarkPaid,
+    UndoMark,
+    /// The seller sees money that the buyer has not marked.
+    SeePayment,
+    /// The seller says he is looking: the mark stands.
+    AnswerMark,
+    /// The seller closes a trade that was not paid in time.
+    CloseUnpaid,
+    /// A verified signature of one party for one payout.
+    SignPayout {
+        kind: PayoutKind,
+    },
+    OpenDispute,
+    Speak,
+    Rule {
+        favours: Side,
+        outcome: Outcome,
+        objection_minutes: u32,
+    },
+    WithdrawRuling,
+    Object,
+    /// The acceptor's signature on the settlement the other proposed.
+    AcceptSettlement {
+        outcome: Outcome,
+    },
+    /// The broadcast payout is as deep as it must be.
+    ConfirmPayout {
+        outcome: Outcome,
+    },
+    /// Another transaction with two valid signatures spent the deposit.
+    SeeForeignSpend {
+        outcome: Outcome,
+    },
+    LosePayoutFromMempool,
+    LosePayoutFromChain,
+    LoseDepositForGood,
+}
+
+/// What follows from a change, for the desk to do in the same transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// Give the offer back what this trade had reserved.
+    ReturnReservation,
+    /// The offer's maker let a window pass: pause it.
+    PauseOffer,
+    /// These outputs are the funding set from now on; build release and refund over it.
+    FixFundingSet,
+    /// Build the refund over everything at the address.
+    BuildRefund,
+    /// Hand the complete payout to the chain.
+    Broadcast(PayoutKind),
+    /// Unaccepted proposals end with the stage.
+    LapseProposals,
+    OpenDispute,
+    CloseDispute,
+    /// The ruling goes into the public log.
+    PublishRuling,
+}
+
+/// An accepted act.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    pub trade: Trade,
+    /// The event of the lifecycle table, if the act was one; else only a field changed.
+    pub event: Option<Event>,
+    pub effects: Vec<Effect>,
+}
+
+impl Trade {
+    /// What `actor` doing `act` at this time makes of the trade, or why not.
+    pub fn apply(&self, act: &Act, actor: Actor, at: Timestamp) -> Result<Change, Refusal> {
+        let mut change = match act {
+            Act::SignContract => self.sign_contract(actor, at),
+            Act::Decline => self.event(Event::Declined, actor),
+            Act::Withdraw => self.event(Event::Withdrawn, actor),
+            Act::WindowPassed { what, tip_at } => self.window_passed(*what, *tip_at, actor, at),
+            Act::LoseArbitrator => self.lose_arbitrator(actor),
+            Act::JudgeDeposit { deposit } => self.judge_deposit(*deposit, actor, at),
+            Act::LoseDeposit => self.event(Event::DepositGone, actor),
+            Act::Cancel => self.cancel(actor, at),
+            Act::MarkPaid => self.mark_paid(actor, at),
+            Act::UndoMark => self.undo_mark(actor),
+            Act::SeePayment => self.see_payment(actor, at),
+            Act::AnswerMark => self.answer_mark(actor),
+            Act::CloseUnpaid => self.close_unpaid(actor, at),
+            Act::SignPayout { kind } => self.sign_payout(*kind, actor, at),
+            Act::OpenDispute => self.open_dispute(actor, at),
+            Act::Speak => self.speak(actor),
+            Act::Rule { favours, outcome, objection_minutes } => {
+                self.rule(*favours, *outcome, *objection_minutes, actor, at)
+            }
+            Act::WithdrawRuling => self.withdraw_ruling(actor, at),
+            Act::Object => self.object(actor, at),
+            Act::AcceptSettlement { outcome } => self.accept_settlement(*outcome, actor, at),
+            Act::ConfirmPayout { outcome } => self.complete(Event::PayoutConfirmed, *outcome, actor),
+            Act::SeeForeignSpend { outcome } => self.complete(Event::SpentOtherwise, *outcome, actor),
+            Act::LosePayoutFromMempool => self.lose_payout_from_mempool(actor),
+            Act::LosePayoutFromChain => self.lose_payout_from_chain(actor),
+            Act::LoseDepositForGood => self.complete(Event::DepositLost, Outcome::Lost, actor),
+        }?;
+        change.trade.version = self.version.saturating_add(1);
+        if change.trade.stage != self.stage {
+            change.trade.stage_since = at;
+            change.effects.push(Effect::LapseProposals);
+        }
+        Ok(change)
+    }
+
+    /// The change an event of the table makes to the stage; `Err` says that it is not the time for it.
+    fn event(&self, event: Event, actor: Actor) -> Result<Change, Refusal> {
+        let stage = next_stage(self.stage, event, actor).ok_or_else(|| not_now(self.stage))?;
+        let mut trade = self.clone();
+        trade.stage = stage;
+        let mut effects = Vec::new();
+        if stage == Stage::Cancelled && !self.ever_funded && self.stage != Stage::RefundDue {
+            effects.push(Effect::ReturnReservation);
+        }
+        Ok(Change { trade, event: Some(event), effects })
+    }
+
+    /// A change of a field within the stage.
+    fn field(&self, change: impl FnOnce(&mut Self)) -> Change {
+        let mut trade = self.clone();
+        change(&mut trade);
+        Change { trade, event: None, effects: Vec::new() }
+    }
+
+    pub fn has_signed(&self, kind: PayoutKind, party: Party) -> bool {
+        self.signed.contains(&(kind, party))
+    }
+
+    /// The buyer has signed something that does not pay him in full: final, he must never pay in this trade again.
+    pub fn buyer_gave_up(&self) -> bool {
+        self.has_signed(PayoutKind::Refund, Party::Buyer) || self.has_signed(PayoutKind::Settlement, Party::Buyer)
+    }
+
+    /// Coins are, or may be, at the escrow address.
+    pub fn holds_money(&self) -> bool {
+        !matches!(self.stage, Stage::Proposed | Stage::AwaitingDeposit | Stage::Completed | Stage::Cancelled)
+    }
+}
+
+impl Change {
+    fn with(mut self, change: impl FnOnce(&mut Trade)) -> Self {
+        change(&mut self.trade);
+        self
+    }
+
+    fn and(mut self, effect: Effect) -> Self {
+        self.effects.push(effect);
+        self
+    }
+}
+
+/// A time so many minutes later. Windows are at most weeks, times are this century's.
+pub(super) fn later(at: Timestamp, minutes: u32) -> Timestamp {
+    at.checked_add(SignedDuration::from_mins(minutes.into())).unwrap_or(at)
+}
+
+/// The refusal when an act does not belong to the stage.
+fn not_now(stage: Stage) -> Refusal {
+    let words = match stage {
+        Stage::Proposed => "The contract is not signed by both yet.",
+        Stage::AwaitingDeposit => "The trade waits for the seller's deposit.",
+        Stage::Funded => "The coins are locked and the trade waits for the buyer's payment.",
+        Stage::PaymentSent => "The buyer has marked the payment as sent; the seller's answer is next.",
+        Stage::RefundDue => "This trade is being sent back to the seller.",
+        Stage::Disputed => "This trade is with the arbitrator.",
+        Stage::Ruled => "The arbitrator has ruled.",
+        Stage::PayingOut => "A payout is on its way already.",
+        Stage::Completed => "This trade is completed.",
+        Stage::Cancelled => "This trade is cancelled.",
+    };
+    Refusal::new(RefusalKind::Conflict, format!("{words} Nothing was changed."))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,145 @@
+//! Disputes, rulings and settlements.
+
+use jiff::Timestamp;
+
+use super::super::lifecycle::{Actor, Event, Stage};
+use super::super::people::{Party, Side};
+use super::super::refusal::Refusal;
+use super::{Change, Dispute, Effect, Outcome, PayoutKind, Ruling, Settlement, Trade, later, not_now};
+
+impl Trade {
+    pub(super) fn open_dispute(&self, actor: Actor, at: Timestamp) -> Result<Change, Refusal> {
+        let side = side_of(actor).ok_or_else(|| not_now(self.stage))?;
+        if self.stage == Stage::Funded && self.pay_by.is_none_or(|by| at < by) {
+            return Err(Refusal::conflict(
+                "A dispute can be opened when the payment window is over, or once a payment is marked. Write to the other side first.",
+            ));
+        }
+        Ok(self.dispute_begins(self.event(Event::DisputeOpened, actor)?, Some(side), at))
+    }
+
+    pub(super) fn dispute_begins(&self, change: Change, opener: Option<Side>, at: Timestamp) -> Change {
+        change.and(Effect::OpenDispute).with(|trade| {
+            let answer_by = later(at, trade.windows.answer_minutes);
+            trade.seller_answered = true;
+            trade.ruling = None;
+            trade.dispute = Some(Dispute {
+                opener,
+                opened_at: at,
+                answer_by,
+                buyer_spoke: opener == Some(Side::Buyer),
+                seller_spoke: opener == Some(Side::Seller),
+                rule_by: later(answer_by, trade.windows.ruling_minutes),
+            });
+        })
+    }
+
+    /// A statement of one side in the dispute.
+    pub(super) fn speak(&self, actor: Actor) -> Result<Change, Refusal> {
+        if !matches!(self.stage, Stage::Disputed | Stage::Ruled) {
+            return Err(not_now(self.stage));
+        }
+        let side = side_of(actor).ok_or_else(|| not_now(self.stage))?;
+        Ok(self.field(|trade| {
+            if let Some(dispute) = &mut trade.dispute {
+                match side {
+                    Side::Buyer => dispute.buyer_spoke = true,
+                    Side::Seller => dispute.seller_spoke = true,
+                }
+            }
+        }))
+    }
+
+    pub(super) fn rule(
+        &self,
+        favours: Side,
+        outcome: Outcome,
+        objection_minutes: u32,
+        actor: Actor,
+        at: Timestamp,
+    ) -> Result<Change, Refusal> {
+        self.not_frozen()?;
+        if let Some(dispute) = &self.dispute
+            && self.stage == Stage::Disputed
+            && at < dispute.answer_by
+            && !(dispute.buyer_spoke && dispute.seller_spoke)
+        {
+            return Err(Refusal::conflict(
+                "The other side still has time to answer. Rule when both have spoken, or when the answer window is over.",
+            ));
+        }
+        if self.settlement.is_some() {
+            return Err(Refusal::conflict("The traders have agreed on a settlement; no ruling is made beside it."));
+        }
+        Ok(self.event(Event::Ruled, actor)?.with(|trade| {
+            trade.ruling =
+                Some(Ruling { objection_by: later(at, objection_minutes), favours, outcome, objected: false });
+            trade.cosign_by = Some(later(later(at, objection_minutes), trade.windows.cosign_minutes));
+            trade.signed.retain(|(kind, _)| *kind != PayoutKind::Ruling);
+        }))
+    }
+
+    pub(super) fn withdraw_ruling(&self, actor: Actor, at: Timestamp) -> Result<Change, Refusal> {
+        if self.has_signed(PayoutKind::Ruling, Party::Arbitrator) {
+            return Err(Refusal::conflict(
+                "You have signed the payout of this ruling: it cannot be withdrawn any more.",
+            ));
+        }
+        Ok(self.event(Event::RulingWithdrawn, actor)?.with(|trade| {
+            trade.ruling = None;
+            trade.cosign_by = None;
+            if let Some(dispute) = &mut trade.dispute {
+                dispute.rule_by = later(at, trade.windows.ruling_minutes);
+            }
+        }))
+    }
+
+    pub(super) fn object(&self, actor: Actor, at: Timestamp) -> Result<Change, Refusal> {
+        let Some(ruling) = self.ruling.as_ref().filter(|_| self.stage == Stage::Ruled && side_of(actor).is_some())
+        else {
+            return Err(not_now(self.stage));
+        };
+        if at >= ruling.objection_by {
+            return Err(Refusal::conflict("The time to object is over."));
+        }
+        Ok(self.field(|trade| {
+            if let Some(ruling) = &mut trade.ruling {
+                ruling.objected = true;
+            }
+        }))
+    }
+
+    /// The acceptor's signature is verified: the proposal binds both and is the only one from now on.
+    pub(super) fn accept_settlement(&self, outcome: Outcome, actor: Actor, at: Timestamp) -> Result<Change, Refusal> {
+        let acceptor = side_of(actor).ok_or_else(|| not_now(self.stage))?;
+        if !matches!(self.stage, Stage::Funded | Stage::PaymentSent | Stage::RefundDue | Stage::Disputed | Stage::Ruled)
+        {
+            return Err(not_now(self.stage));
+        }
+        self.not_frozen()?;
+        if self.settlement.is_some() {
+            return Err(Refusal::conflict("A settlement is accepted already; it is the only one."));
+        }
+        if self.has_signed(PayoutKind::Ruling, Party::Arbitrator) {
+            return Err(Refusal::conflict("The arbitrator has signed the payout of the ruling; complete that one."));
+        }
+        Ok(self.field(|trade| {
+            trade.signed.push((PayoutKind::Settlement, acceptor.into()));
+            trade.seller_answered = true;
+            trade.settlement = Some(Settlement {
+                proposer: acceptor.other(),
+                outcome,
+                accepted_at: at,
+                arbitrator_from: later(at, trade.windows.cosign_minutes),
+            });
+        }))
+    }
+}
+
+fn side_of(actor: Actor) -> Option<Side> {
+    match actor {
+        Actor::Buyer => Some(Side::Buyer),
+        Actor::Seller => Some(Side::Seller),
+        _ => None,
+    }
+}

@@ -1,0 +1,76 @@
+//! What happens when a window ends. Nothing irreversible: zero gives the other side a right; only an unfunded trade is
+//! cancelled, and an overdue release goes to the arbitrator.
+
+use jiff::Timestamp;
+
+use super::super::deadlines::What;
+use super::super::lifecycle::{Actor, Event, Stage};
+use super::super::refusal::Refusal;
+use super::agreement::NOTHING_BELOW_SAT;
+use super::{Act, Change, Effect, Trade, later, not_now};
+
+impl Trade {
+    /// The window that is over now and changes something, for the job that fires.
+    pub fn overdue(&self, at: Timestamp, tip_at: Option<Timestamp>) -> Option<Act> {
+        [What::Signing, What::Deposit, What::Confirmation, What::Release]
+            .into_iter()
+            .map(|what| Act::WindowPassed { what, tip_at })
+            .find(|act| self.apply(act, Actor::Clock, at).is_ok())
+    }
+
+    pub(super) fn window_passed(
+        &self,
+        what: What,
+        tip_at: Option<Timestamp>,
+        actor: Actor,
+        at: Timestamp,
+    ) -> Result<Change, Refusal> {
+        let over = |by: Option<Timestamp>| by.is_some_and(|by| at >= by);
+        // A chain window needs a tip seen after its end: without one the deposit may be there, unseen.
+        let over_on_chain = |by: Option<Timestamp>| over(by) && by.zip(tip_at).is_some_and(|(by, tip)| tip >= by);
+        match (what, self.stage) {
+            (What::Signing, Stage::Proposed) if over(Some(self.sign_by)) => {
+                Ok(self.event(Event::SigningWindowPassed, actor)?.and(Effect::PauseOffer))
+            }
+            (What::Deposit, Stage::AwaitingDeposit) if self.confirm_by.is_none() && over_on_chain(self.deposit_by) => {
+                self.deposit_window_passed(actor, at)
+            }
+            (What::Confirmation, Stage::AwaitingDeposit) if over_on_chain(self.confirm_by) => {
+                if self.deposit.confirmed.to_sat() >= NOTHING_BELOW_SAT {
+                    return self.deposit_short(actor, at);
+                }
+                self.event(Event::ConfirmationWindowPassed, actor)
+            }
+            (What::Release, Stage::PaymentSent) if over(self.release_by) && !self.frozen && self.nobody_released() => {
+                let disputed = self.event(Event::ReleaseWindowPassed, actor)?;
+                Ok(self.dispute_begins(disputed, None, at))
+            }
+            _ => Err(not_now(self.stage)),
+        }
+    }
+
+    fn deposit_window_passed(&self, actor: Actor, at: Timestamp) -> Result<Change, Refusal> {
+        if !self.something_at_the_address() {
+            return self.event(Event::DepositWindowPassed, actor);
+        }
+        let all_confirmed = self.deposit.confirmed == self.deposit.seen;
+        let deep = self.deposit.counted > bitcoin::Amount::ZERO;
+        if all_confirmed && deep {
+            return self.deposit_short(actor, at);
+        }
+        // Seen in time, not deep enough yet: one confirmation window.
+        if actor != Actor::Clock {
+            return Err(not_now(self.stage));
+        }
+        Ok(self.field(|trade| trade.confirm_by = Some(later(at, trade.windows.confirmation_minutes))))
+    }
+
+    fn deposit_short(&self, actor: Actor, at: Timestamp) -> Result<Change, Refusal> {
+        let back = self.event(Event::DepositShort, actor)?.and(Effect::BuildRefund).and(Effect::ReturnReservation);
+        Ok(self.refund_begins(back, at))
+    }
+
+    fn nobody_released(&self) -> bool {
+        !self.has_signed(super::PayoutKind::Release, super::Party::Seller)
+    }
+}
