@@ -2,5 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::as_conversions)]
 
 mod chains;
+mod golden;
 mod harness;
 mod practice;
+mod walls;

@@ -6,6 +6,7 @@
 pub mod error;
 pub mod rules;
 pub mod secrets;
+pub mod visits;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

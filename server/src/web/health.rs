@@ -4,6 +4,7 @@ use actix_web::{HttpResponse, web};
 
 use super::error::Answer;
 use super::site::Site;
+use crate::desk::visits;
 
 /// The process answers.
 pub async fn healthz() -> HttpResponse {
@@ -12,6 +13,6 @@ pub async fn healthz() -> HttpResponse {
 
 /// Database and migrations answer; the age of the chain's tip is said.
 pub async fn readyz(site: web::Data<Site>) -> Answer {
-    site.desk.store.connection().await?.query_one("SELECT 1", &[]).await?;
+    visits::ready(&site.desk).await?;
     Ok(HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("ready\n"))
 }

@@ -13,9 +13,9 @@ use serde::Serialize;
 use super::error::Trouble;
 use super::site::Site;
 use crate::desk;
-use crate::desk::secrets::{random, sha256};
+use crate::desk::secrets::random;
+use crate::desk::visits;
 use crate::domain::{Refusal, RefusalKind, Role, SessionId, UserId};
-use crate::store::sessions;
 
 /// A signed-in account.
 #[derive(Debug, Clone)]
@@ -144,9 +144,7 @@ impl Visitor {
     }
 
     async fn account_of(site: &Site, token: &str) -> Result<Option<Account>, Trouble> {
-        let client = site.desk.store.connection().await?;
-        let Some(row) = sessions::find(&client, &sha256(token)).await? else { return Ok(None) };
-        sessions::touch(&client, row.session).await?;
+        let Some(row) = visits::signed_in(&site.desk, token).await? else { return Ok(None) };
         Ok(Some(Account {
             id: row.account,
             session: row.session,
