@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { HDKey } from '@scure/bip32';
 import { keyFileText, openKeyFile, parseKeyFile, sealKeyFile } from '../src/keyfile.js';
@@ -112,4 +113,9 @@ test('private keys and seed words are noticed, public keys and talk are not', ()
   assert.equal(secretIn(`1. ${ABANDON.split(' ').join('\n2. ')}`), 'the words of a wallet');
   assert.equal(secretIn(root.publicExtendedKey), null);
   assert.equal(secretIn('I will be able to pay about five in the evening, but my bank may ask for more time, then tomorrow.'), null);
+});
+
+test('a file in the shared vectors opens to its words', async () => {
+  const { words, passphrase, file } = JSON.parse(await readFile(new URL('../../../tests/vectors/key-file.json', import.meta.url), 'utf8'));
+  assert.equal((await openKeyFile(file, passphrase)).words, words);
 });
