@@ -19,9 +19,9 @@ function decoded(token) {
   }
 }
 
-/** A private extended key, also one cut short or mistyped: its first letters give it away. @param {string} token */
+/** A private extended key, also a mistyped one. Only nearly whole ones, for base64 may spell “xprv” by chance. @param {string} token */
 function extendedPrivate(token) {
-  if (/^[xyztuv]prv[1-9A-HJ-NP-Za-km-z]{20,}/iu.test(token)) return true;
+  if (/^[xyztuvYZUV]prv[1-9A-HJ-NP-Za-km-z]{80,}/u.test(token)) return true;
   const bytes = decoded(token);
   return bytes?.length === 78 && PRIVATE_VERSIONS.has(new DataView(bytes.buffer, bytes.byteOffset).getUint32(0));
 }
