@@ -210,7 +210,8 @@ fn files(room: &str) -> Vec<(PathBuf, Named)> {
         let candidates = [folder.join(format!("{name}.rs")), inside.join("mod.rs")];
         let path = candidates.into_iter().find(|path| path.is_file()).unwrap_or_else(|| panic!("no file {module:?}"));
         let named = named(&std::fs::read_to_string(&path).unwrap(), module.clone());
-        open.extend(named.files.iter().map(|file| ([module.as_slice(), &[file.clone()]].concat(), inside.clone())));
+        let deeper = |file: &String| module.iter().chain([file]).cloned().collect::<Vec<_>>();
+        open.extend(named.files.iter().map(|file| (deeper(file), inside.clone())));
         found.push((path, named));
     }
     found
