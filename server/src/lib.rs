@@ -4,6 +4,7 @@
 
 pub mod app;
 pub mod chain;
+pub mod commands;
 pub mod desk;
 pub mod domain;
 pub mod escrow;

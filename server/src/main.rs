@@ -11,7 +11,7 @@ use anyhow::bail;
 use clap::{Parser, Subcommand};
 use trine::{
     app::{self, Until},
-    practice,
+    commands, practice,
     settings::Settings,
 };
 
@@ -43,9 +43,19 @@ enum Command {
         listen: SocketAddr,
     },
 
+    /// Check a contract by yourself: no desk and no network needed.
+    #[command(subcommand)]
+    Contract(ContractCommand),
+
     /// Print or check the settings.
     #[command(subcommand)]
     Settings(SettingsCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum ContractCommand {
+    /// Rebuild the address from the contract file and verify both traders' signatures.
+    Check { file: PathBuf, signatures: PathBuf },
 }
 
 #[derive(Debug, Subcommand)]
@@ -75,6 +85,9 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
         Command::Serve { until_stdin_closes: false } => app::serve(file, Until::Told),
         Command::Practice { listen } => {
             tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(practice::run(*listen))
+        }
+        Command::Contract(ContractCommand::Check { file, signatures }) => {
+            say(&commands::contract::check(file, signatures)?)
         }
         Command::Settings(SettingsCommand::Print) => say(&Settings::template()),
         Command::Settings(SettingsCommand::Check { file }) => check(file.as_deref().or(cli.settings.as_deref())),

@@ -1,0 +1,3 @@
+//! What the program does from the command line beside serving: one file per subject, each command one function.
+
+pub mod contract;
