@@ -50,11 +50,9 @@ CREATE TABLE desk_state (
     one            boolean PRIMARY KEY DEFAULT true CONSTRAINT there_is_one_desk CHECK (one),
     network        text NOT NULL,
     paused_at      timestamptz,
-    paused_why     text,
-    board_version  bigint NOT NULL DEFAULT 0
+    paused_why     text
 );
 COMMENT ON TABLE desk_state IS 'The one row of facts about the desk itself. network is written at first start and never changes.';
-COMMENT ON COLUMN desk_state.board_version IS 'Moves with every change a visitor could see on the board; cached boards carry it.';
 
 CREATE TABLE public_log (
     number  bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -30,16 +30,18 @@ CREATE TABLE offers (
     key                     uuid NOT NULL REFERENCES signing_keys (id),
     address                 text NOT NULL,
     state                   text NOT NULL CONSTRAINT offer_state_is_known CHECK (state IN ('open', 'paused', 'withdrawn')),
-    paused_why              text NOT NULL DEFAULT '',
-    version                 integer NOT NULL DEFAULT 1,
+    paused_why              text CONSTRAINT pause_reason_is_known CHECK (paused_why IN ('by_maker', 'missed_signing')),
+    version                 bigint NOT NULL DEFAULT 1,
     created_at              timestamptz NOT NULL,
     changed_at              timestamptz NOT NULL,
     CONSTRAINT price_is_fixed_or_floats CHECK ((fixed_price IS NULL) <> (market_percent IS NULL)),
     CONSTRAINT limits_are_ordered CHECK (limit_min <= limit_max AND limit_max <= total),
+    CONSTRAINT paused_for_a_reason CHECK ((state = 'paused') = (paused_why IS NOT NULL)),
     CONSTRAINT never_oversold CHECK (reserved BETWEEN 0 AND total)
 );
 CREATE INDEX offers_of_an_account ON offers (account, created_at DESC);
-CREATE INDEX offers_on_the_board ON offers (side, currency) WHERE state = 'open';
+CREATE INDEX fixed_offers_by_price ON offers (side, currency, fixed_price, id) WHERE state = 'open' AND market_percent IS NULL;
+CREATE INDEX floating_offers_by_percent ON offers (side, currency, market_percent, id) WHERE state = 'open' AND fixed_price IS NULL;
 COMMENT ON TABLE offers IS 'What people want to buy or sell. Amounts are in the currency; each take reserves its fiat amount.';
 COMMENT ON COLUMN offers.side IS 'The maker''s side: seller = the maker sells bitcoin.';
 COMMENT ON COLUMN offers.address IS 'Where the maker gets bitcoin: payout address of a buyer, refund address of a seller.';
@@ -54,6 +56,16 @@ CREATE TABLE offer_methods (
     CONSTRAINT a_method_stands_once_in_an_offer UNIQUE (offer, method)
 );
 COMMENT ON TABLE offer_methods IS 'One to three payment methods of an offer, each backed by a payment account of the maker.';
+
+CREATE INDEX offers_of_a_payment_account ON offer_methods (payment_account);
+
+CREATE TABLE board_versions (
+    slot     integer PRIMARY KEY CHECK (slot BETWEEN 0 AND 63),
+    version  bigint NOT NULL DEFAULT 0
+);
+INSERT INTO board_versions SELECT generate_series(0, 63);
+COMMENT ON TABLE board_versions IS 'The sum of the versions moves with every change a visitor could see on the board; cached boards carry it.';
+COMMENT ON COLUMN board_versions.slot IS 'Each connection counts in a row of its own, so that takes do not queue for one row.';
 
 CREATE TABLE rates (
     currency  text PRIMARY KEY CHECK (currency ~ '^[A-Z]{3}$'),

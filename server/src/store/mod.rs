@@ -2,7 +2,11 @@
 //!
 //! The store never decides what *may* happen; it makes it so, and its constraints refuse what never should.
 
+pub mod board;
 pub mod migrate;
+pub mod offers;
+pub mod payment_accounts;
+pub mod rates;
 pub mod sessions;
 
 use std::time::Duration;
