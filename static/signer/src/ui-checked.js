@@ -1,6 +1,7 @@
 /** What the server rendered and this page must first check: the escrow address and payment details. See ui-sign.js for the names. */
 
 import { plainBtc, rowsOf } from './words.js';
+import { paymentUri, qrCode } from './ui-qr.js';
 import { addressNodes, el } from './ui-dom.js';
 import { insist } from './refusal.js';
 
@@ -15,7 +16,8 @@ export function hideUnchecked() {
     written.set(node, node.textContent.replace(/\s/gu, ''));
     node.textContent = '…';
   }
-  for (const node of [...all('address-block'), ...all('bip21'), ...all('server-words')]) node.hidden = true;
+  for (const node of all('qr')) node.replaceChildren();
+  for (const node of [...all('address-block'), ...all('bip21'), ...all('qr'), ...all('server-words')]) node.hidden = true;
 }
 
 /** Puts the rebuilt address and the checked details into the page. @param {import('./verify.js').Plan} plan */
@@ -32,7 +34,10 @@ export function showChecked(plan) {
     node.replaceChildren(...addressNodes(address));
     node.dataset.checked = 'yes';
   }
-  for (const node of [...all('address-block'), ...all('bip21')]) node.hidden = false;
+  const uri = paymentUri(address, plan.contract.fields.deposit_sat);
+  for (const node of all('qr')) node.replaceChildren(qrCode(uri, `QR code: ${uri}`));
+  for (const node of all('bip21')) node.setAttribute('href', uri);
+  for (const node of [...all('address-block'), ...all('bip21'), ...all('qr')]) node.hidden = false;
   startCopying({ 'copy-address': address, 'copy-amount': plainBtc(plan.contract.fields.deposit_sat) });
   for (const node of all('unchecked')) node.hidden = true;
   for (const node of all('checked')) {
