@@ -33,6 +33,10 @@ const ALREADY_IN_CHAIN: i64 = -27;
 /// Core estimates for at most a week.
 const TARGET_BLOCKS_MAX: u16 = 1_008;
 
+/// A payout has at most five outputs; a deposit made by a service that pays many at once has more, and most of
+/// the first twenty are not spent again within the hour.
+const OUTPUTS_ASKED: usize = 20;
+
 /// A Bitcoin Core node.
 #[derive(Debug)]
 pub struct Core {
@@ -192,7 +196,11 @@ impl Core {
         let complete = pool.update(&self.rpc, &now).await?;
         let matter = pool.that_matter(&self.rpc, watched, |outpoint| facts.is_found(outpoint)).await?;
         facts.waiting(matter.iter());
-        facts.evictions(|txid| now.contains(txid));
+        for txid in facts.missing(|txid| now.contains(txid)) {
+            if !self.is_in_chain(txid, OUTPUTS_ASKED).await? {
+                facts.evicted([txid]);
+            }
+        }
         Ok(complete)
     }
 
@@ -213,14 +221,18 @@ impl Core {
         }
     }
 
-    /// In the mempool, or in the chain as far as the node can tell: by its index, or by an output not yet spent.
+    /// In the mempool, or in the chain as far as the node can tell.
     async fn is_known(&self, transaction: &Transaction) -> Result<bool, ChainError> {
-        let txid = transaction.compute_txid();
+        self.is_in_chain(transaction.compute_txid(), transaction.output.len()).await
+    }
+
+    /// The node's index knows it, if there is one, or one of its first outputs is not spent yet.
+    async fn is_in_chain(&self, txid: Txid, outputs: usize) -> Result<bool, ChainError> {
         if self.find(txid, None).await?.is_some() {
             return Ok(true);
         }
-        let outputs = (0_u32..).zip(&transaction.output);
-        let calls: Vec<(&str, Value)> = outputs.map(|(vout, _)| ("gettxout", json!([txid, vout]))).collect();
+        let calls: Vec<(&str, Value)> =
+            (0_u32..).take(outputs).map(|vout| ("gettxout", json!([txid, vout, false]))).collect();
         for answer in self.rpc.batch(&calls).await? {
             if !answer?.is_null() {
                 return Ok(true);

@@ -54,12 +54,18 @@ impl<'a> Gatherer<'a> {
         }
     }
 
-    /// Call when everything else is in.
-    pub fn evictions(&mut self, still_waits: impl Fn(&Txid) -> bool) {
-        let watched = self.watched;
-        let gone = watched.unconfirmed.iter().filter(|txid| !self.confirmed.contains(*txid) && !still_waits(txid));
-        let mut gone: Vec<Txid> = gone.copied().collect();
-        gone.sort();
+    /// Those the caller holds for unconfirmed that were in none of these blocks and do not wait either.
+    pub fn missing(&self, still_waits: impl Fn(&Txid) -> bool) -> Vec<Txid> {
+        let unconfirmed = self.watched.unconfirmed.iter();
+        let mut missing: Vec<Txid> =
+            unconfirmed.filter(|txid| !self.confirmed.contains(*txid) && !still_waits(txid)).copied().collect();
+        missing.sort();
+        missing
+    }
+
+    /// Call when everything else is in, with what is missing and in no earlier block either: a caller that is slow
+    /// to write down a confirmation is not told that the transaction is gone.
+    pub fn evicted(&mut self, gone: impl IntoIterator<Item = Txid>) {
         self.events.extend(gone.into_iter().map(|txid| Fact::Evicted { txid }));
     }
 

@@ -209,7 +209,8 @@ impl Inner {
         let caught_up = at.height >= self.state.height();
         if caught_up {
             facts.waiting(self.state.pool.all().into_iter().map(|entry| &entry.transaction));
-            facts.evictions(|txid| self.state.pool.get(txid).is_some());
+            let missing = facts.missing(|txid| self.is_known(txid));
+            facts.evicted(missing);
         }
         Ok(facts.finish(at, caught_up))
     }

@@ -11,6 +11,7 @@ on_every_chain! {
     two_deposits_are_two_outputs,
     a_script_watched_later_is_heard_from_then_on,
     a_waiting_deposit_is_told_until_the_caller_knows_it,
+    a_confirmed_deposit_is_never_called_evicted,
     a_coinbase_output_is_called_one,
     many_blocks_are_read_in_several_answers,
     a_transaction_is_found_waiting_and_in_its_block,
@@ -66,6 +67,19 @@ async fn a_waiting_deposit_is_told_until_the_caller_knows_it(world: &mut World) 
     assert_eq!(desk.hear(world).await, [seen(&deposit, 0, None)]);
     assert_eq!(desk.hear(world).await, [seen(&deposit, 0, None)], "as if the desk had crashed before writing it down");
     desk.remember_unconfirmed(deposit.compute_txid());
+    assert_eq!(desk.hear(world).await, []);
+}
+
+async fn a_confirmed_deposit_is_never_called_evicted(world: &mut World) {
+    let lock = Lock::number(1);
+    let mut desk = world.listener().await.watch_script(&lock.script());
+    let deposit = pay(&world.coin().await, &[(lock.script(), 100_000)], 1_000);
+    world.broadcast(&deposit).await;
+    desk.remember_unconfirmed(deposit.compute_txid());
+    world.mine(1).await;
+    assert_eq!(desk.hear(world).await, [seen(&deposit, 0, Some(world.tip().await))]);
+    assert_eq!(desk.hear(world).await, [], "though the caller still holds it for unconfirmed");
+    world.mine(1).await;
     assert_eq!(desk.hear(world).await, []);
 }
 
