@@ -1,3 +1,5 @@
+mod listener;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
