@@ -4,7 +4,7 @@
  */
 
 import { checkArbitrator, checkContractSignatures, checkDetails, checkOwnKey, contractMessage, readContract } from './contract.js';
-import { drillLock } from './drill.js';
+import { DRILL_LEVEL, drillLock } from './drill.js';
 import { checkMessageInput, formOf } from './message.js';
 import { checkReuse, typedAddresses } from './memory.js';
 import { network } from './network.js';
@@ -39,7 +39,7 @@ export function verify(envelope, here) {
   network(envelope.network);
   const plan = { checks: [], facts: [], alive: [], jobs: [], lock: null, contract: null, askAddresses: [], details: null, own: null };
   plan.checks.push({ name: 'desk', words: `This is the desk “${here.hostname}”, on ${envelope.network}.` });
-  if (envelope.act === 'drill') return verifyDrill(envelope, plan);
+  if (envelope.act === 'drill' || envelope.act === 'proof') return verifyDrill(envelope, plan);
   const contract = (plan.contract = readContract(envelope, here.hostname));
   plan.lock = contract.lock;
   plan.checks.push({ name: 'contract', words: `The contract’s text has the hash ${contract.hash.slice(0, 16)}…, and its script and address follow from its three keys.` });
@@ -100,14 +100,19 @@ const ACTS = {
   },
 };
 
-/** A drill has no contract: the script is made of the arbitrator's key alone, so its signature can move nothing. @param {any} envelope @param {any} plan */
+/**
+ * A drill of an arbitrator, or a proof that an account's key is at hand: no contract, and a script of the own key and two that
+ * nobody has, so that the signature can move nothing.
+ * @param {any} envelope @param {any} plan
+ */
 function verifyDrill(envelope, plan) {
-  const { key, desk } = envelope;
-  insist(key && envelope.role === 'arbitrator', 'envelope', 'Only an arbitrator has drills.');
+  const { act, account, key, desk } = envelope;
+  insist(key && (act === 'proof' || envelope.role === 'arbitrator'), 'envelope', 'Only an arbitrator has drills.');
   plan.lock = drillLock(key, envelope.network);
-  plan.own = { role: 'arbitrator', level: 4095, index: 0, xpub: key.xpub };
-  insist(typeof envelope.message === 'string' && envelope.message.startsWith(`${desk} drill `), 'message', 'What the desk asks you to sign is not a drill of this desk.');
-  plan.checks.push({ name: 'key', words: 'The script of the drill is made of your key and two that nobody has; no coins can ever be on it.' });
+  plan.own = { role: 'arbitrator', level: DRILL_LEVEL, index: 0, xpub: key.xpub };
+  const opening = `${desk} ${act} ${account} `;
+  insist(typeof envelope.message === 'string' && envelope.message.startsWith(opening), 'message', `What the desk asks you to sign is not a ${act} for you at this desk.`);
+  plan.checks.push({ name: 'key', words: `The script of this ${act} is made of your key and two that nobody has; no coins can ever be on it.` });
   plan.facts = [['You sign', envelope.message]];
   messageJob(envelope, plan, envelope.message);
   return plan;

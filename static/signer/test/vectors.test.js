@@ -27,7 +27,7 @@ const files = {};
 /** Signatures of the standard contract by both; contracts of single payouts are signed here. */
 async function envelope(act, role, text, over) {
   const { fields, ...contract } = contractOf(text);
-  const account = fields[role] ?? 'judge-dee';
+  const account = role === 'arbitrator' ? 'judge-dee' : fields[role];
   const { words, origin, xpub } = people[role];
   files[role] ??= await sealKeyFile({ words, passphrase: PASSPHRASE, account, network: 'regtest', origin, xpub });
   return {
@@ -113,6 +113,9 @@ test('the ruling and the drill are signed by the arbitrator', async () => {
   assert.deepEqual([lock.descriptor, lock.address], [drill.descriptor, drill.address]);
   const given = { ...(await envelope('drill', 'arbitrator', vectors.contract.text)), contract: null, message: drill.message, psbts: [{ step: 1, base64: drill.forms[0].psbt, txid: '' }] };
   const [psbt] = await signEnvelope(given, here(), PASSPHRASE);
+  const refused = (over) => assert.throws(() => verify({ ...given, ...over }, here()), (problem) => problem.kind === 'message');
+  refused({ message: vectors.contract.message });
+  refused({ message: drill.message.replace('judge-dee', 'another') });
   agrees(psbt, lock, [10_000], 'arbitrator', drill.forms[0].sighash, drill.forms[0].signed[0].signatures);
 });
 
