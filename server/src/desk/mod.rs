@@ -3,9 +3,13 @@
 //! Every change has one shape: load for update, decide, save, log, announce, commit. What must leave the building is
 //! an outbox row of the same transaction.
 
+pub mod accounts;
+pub mod codes;
 pub mod error;
+pub mod passwords;
 pub mod rules;
 pub mod secrets;
+pub mod throttle;
 pub mod visits;
 
 use std::sync::Arc;
@@ -14,7 +18,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use jiff::{SignedDuration, Timestamp};
 
 pub use error::{Done, Error, Failure};
-pub use rules::Rules;
+pub use rules::{Registration, Rules};
 pub use secrets::Secrets;
 
 use crate::chain::Chain;

@@ -7,7 +7,11 @@ pub mod migrate;
 pub mod offers;
 pub mod payment_accounts;
 pub mod rates;
+pub mod accounts;
+pub mod desk_state;
+pub mod public_log;
 pub mod sessions;
+pub mod throttles;
 
 use std::time::Duration;
 

@@ -7,6 +7,7 @@ use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use serde::Serialize;
 
 use super::page::Page;
+use super::posted::Errors;
 use super::site::Site;
 use super::visitor::Visitor;
 use crate::desk;
@@ -78,13 +79,29 @@ impl ResponseError for Trouble {
     }
 }
 
+/// The form again, with what was typed and what is wrong with it; unless the desk broke.
+pub fn again<P: Page>(
+    error: desk::Error,
+    site: &Site,
+    visitor: &Visitor,
+    page: impl FnOnce(Errors) -> P,
+) -> Answer {
+    match error {
+        desk::Error::Refused(refusal) => {
+            page(Errors::from(&refusal)).answer_with(status_of(refusal.kind), site, visitor)
+        }
+        failed => Err(failed.into()),
+    }
+}
+
 /// A page that says what went wrong and where to go on.
 #[derive(Debug, Serialize)]
 pub struct ErrorPage {
     pub title: String,
     pub words: String,
     pub reference: Option<String>,
-    pub sign_in: bool,
+    /// Where signing in leads back to.
+    pub sign_in: Option<String>,
 }
 
 impl Page for ErrorPage {
@@ -92,7 +109,7 @@ impl Page for ErrorPage {
 }
 
 impl ErrorPage {
-    pub fn new(status: StatusCode, told: Told) -> Self {
+    pub fn new(status: StatusCode, told: Told, back: Option<&str>) -> Self {
         let title = match status {
             StatusCode::NOT_FOUND => "Nothing here",
             StatusCode::UNAUTHORIZED => "Please sign in",
@@ -107,7 +124,7 @@ impl ErrorPage {
             title: title.into(),
             words: told.words,
             reference: told.reference,
-            sign_in: status == StatusCode::UNAUTHORIZED,
+            sign_in: (status == StatusCode::UNAUTHORIZED).then(|| back.unwrap_or("/").to_owned()),
         }
     }
 }
@@ -118,6 +135,6 @@ pub async fn nothing_here(_request: HttpRequest) -> Answer {
 }
 
 /// The page for an error answer, in the visitor's own look.
-pub fn told_page(site: &Site, visitor: &Visitor, status: StatusCode, told: Told) -> Answer {
-    ErrorPage::new(status, told).answer_with(status, site, visitor)
+pub fn told_page(site: &Site, visitor: &Visitor, status: StatusCode, told: Told, back: Option<&str>) -> Answer {
+    ErrorPage::new(status, told, back).answer_with(status, site, visitor)
 }

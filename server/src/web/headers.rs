@@ -2,6 +2,7 @@
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::Method;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{FromRequest, web};
@@ -37,7 +38,9 @@ pub async fn on_every_answer(
         && let Some(site) = answer.request().app_data::<web::Data<Site>>().cloned()
     {
         let status = answer.status();
-        if let Ok(page) = told_page(&site, &visitor, status, told) {
+        let request = answer.request().clone();
+        let back = (request.method() == Method::GET).then(|| request.uri().path_and_query()).flatten();
+        if let Ok(page) = told_page(&site, &visitor, status, told, back.map(|path| path.as_str())) {
             answer = answer.into_response(page.map_into_boxed_body());
         }
     }

@@ -45,7 +45,29 @@ pub trait Page: Serialize {
     }
 }
 
+/// The path to go on to, if it is one of this desk; `otherwise` if it leads elsewhere.
+pub fn local_path<'a>(asked: &'a str, otherwise: &'a str) -> &'a str {
+    let local = asked.starts_with('/')
+        && !asked.starts_with("//")
+        && asked.len() <= 500
+        && asked.bytes().all(|b| b.is_ascii_graphic() && b != b'\\');
+    if local { asked } else { otherwise }
+}
+
 /// After a change: look at the thing.
 pub fn see_other(path: impl AsRef<str>) -> HttpResponse {
     HttpResponse::SeeOther().insert_header((LOCATION, path.as_ref())).finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_sent_away_from_the_desk() {
+        assert_eq!(local_path("/offers/7KQ2M4XN?amount=5", "/"), "/offers/7KQ2M4XN?amount=5");
+        for away in ["", "https://evil.example", "//evil.example", "/\\evil.example", "/a\r\nb", "/\t/evil", "evil"] {
+            assert_eq!(local_path(away, "/trades"), "/trades", "{away}");
+        }
+    }
 }

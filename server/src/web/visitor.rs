@@ -6,6 +6,7 @@ use std::pin::Pin;
 
 use actix_web::cookie::{Cookie, SameSite, time::Duration};
 use actix_web::dev::Payload;
+use actix_web::http::header::USER_AGENT;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use serde::Serialize;
@@ -13,6 +14,7 @@ use serde::Serialize;
 use super::error::Trouble;
 use super::site::Site;
 use crate::desk;
+use crate::desk::accounts::Started;
 use crate::desk::secrets::random;
 use crate::desk::visits;
 use crate::domain::{Refusal, RefusalKind, Role, SessionId, UserId};
@@ -40,6 +42,7 @@ pub struct Visitor {
     fresh: bool,
     theme: String,
     path: String,
+    agent: String,
 }
 
 /// What the frame around each page shows.
@@ -66,6 +69,8 @@ pub struct ChromeAccount {
 }
 
 pub const THEME_COOKIE: &str = "trine-theme";
+/// A session's row ends earlier, when it is not used; the cookie only has to outlive it.
+const SESSION_COOKIE_DAYS: u32 = 365;
 
 /// The name of the session cookie; `__Host-` binds it to this host over https.
 fn cookie_name(https: bool) -> &'static str {
@@ -86,6 +91,13 @@ pub fn token_cookie(site: &Site, token: String, days: Option<u32>) -> Cookie<'st
         cookie = cookie.max_age(Duration::days(days.into()));
     }
     cookie.finish()
+}
+
+/// Takes the cookie away again.
+pub fn no_cookie(site: &Site) -> Cookie<'static> {
+    let mut cookie = token_cookie(site, String::new(), None);
+    cookie.make_removal();
+    cookie
 }
 
 impl Visitor {
@@ -113,7 +125,28 @@ impl Visitor {
 
     /// The cookie to set with a page that carries a form, if the browser has none yet.
     pub fn new_cookie(&self, site: &Site) -> Option<Cookie<'static>> {
-        self.fresh.then(|| token_cookie(site, self.token.clone(), None))
+        let days = self.account.as_ref().map(|_| SESSION_COOKIE_DAYS);
+        self.fresh.then(|| token_cookie(site, self.token.clone(), days))
+    }
+
+    /// The same browser with the session it has just been given; its next answer carries the new cookie.
+    pub fn signed_in_as(&self, started: &Started) -> Self {
+        let account = Account {
+            id: started.account,
+            session: started.session,
+            name: started.name.clone(),
+            role: started.role,
+            unit: "btc".to_owned(),
+            suspended_why: None,
+            waiting: 0,
+        };
+        Self { account: Some(account), token: started.token.clone(), fresh: true, ..self.clone() }
+    }
+
+    /// Where the request comes from, as far as it is counted.
+    pub fn origin(&self, site: &Site) -> desk::accounts::From {
+        let address = self.address.filter(|_| site.outside.throttle_addresses);
+        desk::accounts::From { address, agent: self.agent.clone() }
     }
 
     /// The account, or the request to sign in.
@@ -140,6 +173,12 @@ impl Visitor {
             token: given.unwrap_or_else(new_token),
             theme: theme.to_owned(),
             path: request.uri().path_and_query().map_or("/", |p| p.as_str()).to_owned(),
+            agent: request
+                .headers()
+                .get(USER_AGENT)
+                .and_then(|agent| agent.to_str().ok())
+                .unwrap_or_default()
+                .to_owned(),
         })
     }
 

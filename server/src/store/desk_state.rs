@@ -1,0 +1,47 @@
+//! The one row of facts about the desk itself, and the reference rates.
+
+use jiff::Timestamp;
+use rust_decimal::Decimal;
+
+use super::{GenericClient, Stored};
+
+const SETTLE: &str = "INSERT INTO desk_state (network) VALUES ($1) ON CONFLICT DO NOTHING";
+const NETWORK: &str = "SELECT network FROM desk_state";
+
+/// Writes the network at the first start; returns the one that stands there.
+pub async fn settle(client: &impl GenericClient, network: &str) -> Stored<String> {
+    client.execute(&client.prepare_cached(SETTLE).await?, &[&network]).await?;
+    Ok(client.query_one(&client.prepare_cached(NETWORK).await?, &[]).await?.try_get(0)?)
+}
+
+const PAUSED: &str = "SELECT paused_why FROM desk_state";
+
+/// Why the desk is paused, if it is.
+pub async fn paused_why(client: &impl GenericClient) -> Stored<Option<String>> {
+    match client.query_opt(&client.prepare_cached(PAUSED).await?, &[]).await? {
+        Some(row) => Ok(row.try_get(0)?),
+        None => Ok(None),
+    }
+}
+
+const PAUSE: &str =
+    "UPDATE desk_state SET paused_at = $1, paused_why = $2, board_version = board_version + 1";
+
+/// With a reason paused, without one resumed.
+pub async fn set_pause(client: &impl GenericClient, pause: Option<(Timestamp, &str)>) -> Stored<()> {
+    let (at, why) = pause.unzip();
+    client.execute(&client.prepare_cached(PAUSE).await?, &[&at, &why]).await?;
+    Ok(())
+}
+
+const SET_RATE: &str = "
+    INSERT INTO rates (currency, price, set_at) VALUES ($1, $2, $3)
+    ON CONFLICT (currency) DO UPDATE SET price = EXCLUDED.price, set_at = EXCLUDED.set_at";
+const MOVE_BOARD: &str = "UPDATE desk_state SET board_version = board_version + 1";
+
+/// The price of one bitcoin; every board changes with it.
+pub async fn set_rate(client: &impl GenericClient, currency: &str, price: Decimal, now: Timestamp) -> Stored<()> {
+    client.execute(&client.prepare_cached(SET_RATE).await?, &[&currency, &price, &now]).await?;
+    client.execute(&client.prepare_cached(MOVE_BOARD).await?, &[]).await?;
+    Ok(())
+}

@@ -1,0 +1,35 @@
+//! What anyone may check: draws, seeds, appointments, rulings. Append-only.
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::{GenericClient, Stored};
+
+#[derive(Debug, Clone)]
+pub struct LogRow {
+    pub number: i64,
+    pub at: Timestamp,
+    pub kind: String,
+    pub entry: Value,
+}
+
+const APPEND: &str = "INSERT INTO public_log (at, kind, entry) VALUES ($1, $2, $3)";
+
+/// Adds one entry; nothing in it may name an account that did not choose to be public.
+pub async fn append(client: &impl GenericClient, at: Timestamp, kind: &str, entry: &Value) -> Stored<()> {
+    client.execute(&client.prepare_cached(APPEND).await?, &[&at, &kind, entry]).await?;
+    Ok(())
+}
+
+const PAGE: &str = "
+    SELECT number, at, kind, entry FROM public_log WHERE number < $1 ORDER BY number DESC LIMIT $2";
+
+/// Entries below a number, newest first.
+pub async fn before(client: &impl GenericClient, number: i64, limit: i64) -> Stored<Vec<LogRow>> {
+    let rows = client.query(&client.prepare_cached(PAGE).await?, &[&number, &limit]).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(LogRow { number: row.try_get(0)?, at: row.try_get(1)?, kind: row.try_get(2)?, entry: row.try_get(3)? })
+        })
+        .collect()
+}
