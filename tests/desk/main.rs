@@ -5,4 +5,5 @@ mod chains;
 mod golden;
 mod harness;
 mod practice;
+mod routes;
 mod walls;

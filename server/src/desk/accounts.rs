@@ -12,8 +12,10 @@ use super::{Desk, Registration, codes, passwords, throttle};
 use crate::domain::refusal::Problems;
 use crate::domain::{AccountName, Refusal, RefusalKind, Role, SessionId, UserId};
 use crate::store::accounts::{self, AccountRow, NewAccount};
-use crate::store::sessions::{self, SessionRow};
+use crate::store::sessions;
 use crate::store::{GenericClient, desk_state};
+
+pub use crate::store::sessions::SessionRow;
 
 /// How much of a browser's own name is kept.
 const AGENT_CHARS_MAX: usize = 200;
@@ -91,6 +93,8 @@ pub async fn register(desk: &Desk, name: &str, password: &str, invitation: &str,
 
 /// The same words and one Argon2 run, whether or not the name exists.
 pub async fn sign_in(desk: &Desk, name: &str, password: &str, from: &From) -> Done<Started> {
+    let name = name.to_ascii_lowercase();
+    let name = name.as_str();
     let client = desk.store.connection().await?;
     let now = desk.now(&client).await?;
     let row = accounts::by_name(&client, name).await?;
@@ -165,6 +169,8 @@ pub async fn renew_recovery_code(desk: &Desk, account: UserId, password: &str) -
 /// A forgotten password, by the recovery code. All sessions end; the code is replaced. Fields: `name`, `code`,
 /// `new_password`.
 pub async fn recover(desk: &Desk, name: &str, code: &str, new_password: &str, from: &From) -> Done<Welcome> {
+    let name = name.to_ascii_lowercase();
+    let name = name.as_str();
     check_new_password(desk, name, new_password).await?;
     let client = desk.store.connection().await?;
     let now = desk.now(&client).await?;
@@ -173,9 +179,8 @@ pub async fn recover(desk: &Desk, name: &str, code: &str, new_password: &str, fr
     let row = accounts::by_name(&client, name).await?;
     drop(client);
     let hash = codes::hash(code);
-    let fits = |row: &AccountRow| {
-        row.recovery_hash.as_deref().is_some_and(|kept| bool::from(kept.ct_eq(hash.as_slice())))
-    };
+    let fits =
+        |row: &AccountRow| row.recovery_hash.as_deref().is_some_and(|kept| bool::from(kept.ct_eq(hash.as_slice())));
     let Some(row) = row.filter(fits) else {
         return Err(Refusal::invalid("Name and recovery code do not fit. Check both, letter by letter.").into());
     };
@@ -193,12 +198,7 @@ pub(super) async fn check_new_password(desk: &Desk, name: &str, new_password: &s
 /// After a proof of some kind: new password, new recovery code, every session ended, this browser signed in.
 ///
 /// Refused when the account changed since the proof was looked at: a proof counts once.
-pub(super) async fn replace_password(
-    desk: &Desk,
-    seen: &AccountRow,
-    new_password: &str,
-    from: &From,
-) -> Done<Welcome> {
+pub(super) async fn replace_password(desk: &Desk, seen: &AccountRow, new_password: &str, from: &From) -> Done<Welcome> {
     let hash = passwords::hash(new_password).await?;
     let code = codes::recovery();
     let mut client = desk.store.connection().await?;

@@ -4,6 +4,7 @@
 //! an outbox row of the same transaction.
 
 pub mod accounts;
+pub mod admin;
 pub mod codes;
 pub mod error;
 pub mod passwords;

@@ -23,7 +23,8 @@ pub const PASSWORD_CHARS_MAX: usize = 200;
 const JUDGED_CHARS: usize = 80;
 
 /// What a name without an account is checked against, so that it takes as long: the same parameters, no known password.
-const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5IGhhcyB0aGlzIQ$ZHVzdCBhbmQgc2hhZG93LCBub3RoaW5nIG1vcmUuLi4";
+const NOBODY: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5IGhhcyB0aGlzIQ$ZHVzdCBhbmQgc2hhZG93LCBub3RoaW5nIG1vcmUuLi4";
 
 fn argon2() -> Done<Argon2<'static>> {
     let params = Params::new(MEMORY_KIB, PASSES, LANES, None).map_err(|e| Error::broken(format!("argon2: {e}")))?;

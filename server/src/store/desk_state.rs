@@ -24,8 +24,7 @@ pub async fn paused_why(client: &impl GenericClient) -> Stored<Option<String>> {
     }
 }
 
-const PAUSE: &str =
-    "UPDATE desk_state SET paused_at = $1, paused_why = $2, board_version = board_version + 1";
+const PAUSE: &str = "UPDATE desk_state SET paused_at = $1, paused_why = $2, board_version = board_version + 1";
 
 /// With a reason paused, without one resumed.
 pub async fn set_pause(client: &impl GenericClient, pause: Option<(Timestamp, &str)>) -> Stored<()> {

@@ -12,11 +12,11 @@ pub struct Bucket {
 }
 
 const TAKE: &str = "
-    INSERT INTO throttles AS t (bucket, tokens, refilled_at) VALUES ($1, $2 - 1, $4)
+    INSERT INTO throttles AS t (bucket, tokens, refilled_at) VALUES ($1, $2::float8 - 1, $4::timestamptz)
     ON CONFLICT (bucket) DO UPDATE
-       SET tokens = LEAST($2, t.tokens + GREATEST(0, extract(epoch FROM $4 - t.refilled_at)::float8) * $3) - 1,
-           refilled_at = GREATEST(t.refilled_at, $4)
-     WHERE LEAST($2, t.tokens + GREATEST(0, extract(epoch FROM $4 - t.refilled_at)::float8) * $3) >= 1
+       SET tokens = LEAST($2::float8, t.tokens + GREATEST(0, extract(epoch FROM $4::timestamptz - t.refilled_at)::float8) * $3::float8) - 1,
+           refilled_at = GREATEST(t.refilled_at, $4::timestamptz)
+     WHERE LEAST($2::float8, t.tokens + GREATEST(0, extract(epoch FROM $4::timestamptz - t.refilled_at)::float8) * $3::float8) >= 1
     RETURNING tokens";
 
 /// Takes one token; false when the bucket is empty.
@@ -26,7 +26,7 @@ pub async fn take(client: &impl GenericClient, name: &str, bucket: Bucket, now: 
     Ok(row.is_some())
 }
 
-const GIVE_BACK: &str = "UPDATE throttles SET tokens = LEAST($2, tokens + 1) WHERE bucket = $1";
+const GIVE_BACK: &str = "UPDATE throttles SET tokens = LEAST($2::float8, tokens + 1) WHERE bucket = $1";
 
 pub async fn give_back(client: &impl GenericClient, name: &str, bucket: Bucket) -> Stored<()> {
     client.execute(&client.prepare_cached(GIVE_BACK).await?, &[&name, &bucket.capacity]).await?;

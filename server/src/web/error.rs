@@ -80,12 +80,7 @@ impl ResponseError for Trouble {
 }
 
 /// The form again, with what was typed and what is wrong with it; unless the desk broke.
-pub fn again<P: Page>(
-    error: desk::Error,
-    site: &Site,
-    visitor: &Visitor,
-    page: impl FnOnce(Errors) -> P,
-) -> Answer {
+pub fn again<P: Page>(error: desk::Error, site: &Site, visitor: &Visitor, page: impl FnOnce(Errors) -> P) -> Answer {
     match error {
         desk::Error::Refused(refusal) => {
             page(Errors::from(&refusal)).answer_with(status_of(refusal.kind), site, visitor)

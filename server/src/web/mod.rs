@@ -2,6 +2,9 @@
 //!
 //! A handler is four thoughts: who (extractor), what (form), ask the desk, answer (page or redirect).
 
+pub mod account;
+pub mod accounts;
+pub mod appearance;
 pub mod error;
 pub mod headers;
 pub mod page;
@@ -9,13 +12,14 @@ pub mod posted;
 pub mod routes;
 pub mod site;
 pub mod static_files;
+pub mod times;
 pub mod visitor;
 
 pub mod health;
 
-pub use error::{Answer, Trouble};
+pub use error::{Answer, Trouble, again};
 pub use page::{Page, see_other};
-pub use posted::{Fields, Posted};
+pub use posted::{Errors, Fields, Posted, Query};
 pub use site::Site;
 pub use visitor::{SignedIn, Visitor};
 

@@ -1,6 +1,7 @@
 //! Every changing request passes here: same origin, form token, size; then its fields and files, as typed.
 
 use std::collections::BTreeMap;
+use std::future::{Ready, ready};
 use std::pin::Pin;
 
 use actix_multipart::Multipart;
@@ -122,6 +123,19 @@ impl Posted {
     /// The bytes of an uploaded file, if one was chosen.
     pub fn file(&self, field: &str) -> Option<&[u8]> {
         self.files.iter().find(|f| f.field == field && !f.bytes.is_empty()).map(|f| f.bytes.as_slice())
+    }
+}
+
+/// The fields of a URL's query: filters, where to go on to. Asking changes nothing, so nothing is checked.
+#[derive(Debug, Clone)]
+pub struct Query(pub Fields);
+
+impl FromRequest for Query {
+    type Error = actix_web::Error;
+    type Future = Ready<Result<Self, Self::Error>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Ok(Self(Fields::decode(request.query_string().as_bytes()))))
     }
 }
 

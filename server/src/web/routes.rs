@@ -2,7 +2,7 @@
 
 use actix_web::web::{self, ServiceConfig};
 
-use super::{health, static_files};
+use super::{account, accounts, appearance, health, static_files};
 
 /// Who may call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,4 +45,22 @@ routes! {
     get "/healthz" Anyone health::healthz;
     get "/readyz" Anyone health::readyz;
     get "/static/{path:.*}" Anyone static_files::file;
+
+    get "/register" Anyone accounts::register_form;
+    post "/register" Anyone accounts::register;
+    get "/sign-in" Anyone accounts::sign_in_form;
+    post "/sign-in" Anyone accounts::sign_in;
+    post "/sign-out" SignedIn accounts::sign_out;
+    get "/recover" Anyone accounts::recover_form;
+    post "/recover" Anyone accounts::recover;
+
+    get "/account" SignedIn account::page;
+    post "/account/password" SignedIn account::change_password;
+    post "/account/recovery-code" SignedIn account::renew_recovery_code;
+    post "/account/sessions/{id}/end" SignedIn account::end_session;
+    post "/account/sessions/end" SignedIn account::end_other_sessions;
+
+    get "/appearance" Anyone appearance::page;
+    post "/theme" Anyone appearance::set_theme;
+    post "/unit" SignedIn appearance::set_unit;
 }

@@ -118,6 +118,11 @@ impl Visitor {
         }
     }
 
+    /// `light`, `dark`, or empty: as the system says.
+    pub fn theme(&self) -> &str {
+        &self.theme
+    }
+
     /// The form token of this browser.
     pub fn csrf(&self, site: &Site) -> String {
         HEXLOWER.encode(&site.desk.secrets.mac("form", self.token.as_bytes()))

@@ -1,6 +1,24 @@
 //! What the tests stand on.
+//!
+//! ```ignore
+//! let site = Site::start().await;
+//! let anna = site.browser().register("anna").await;
+//! let page = anna.get("/account").await;
+//! assert_eq!(page.status, 200);
+//! let page = anna.post("/account/password", &[("password", PASSWORD), ("new_password", "123")]).await;
+//! assert_eq!(page.status, 422);
+//! assert!(page.error("new_password").contains("too easy"));
+//! ```
 
+// A shorthand that nobody uses at the moment is kept for the next test.
+#![allow(dead_code, unused_imports)]
+
+pub mod client;
 pub mod postgres;
+pub mod site;
+
+pub use client::{Browser, PASSWORD, Seen};
+pub use site::{Site, Start};
 
 /// `script/test --fast`: the browser and the real Bitcoin Core are left out, and the script has said so.
 pub fn is_fast() -> bool {

@@ -1,0 +1,157 @@
+//! A whole desk for one test: its own database, its own practice chain, a loopback port, a clock that can be moved.
+
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+
+use actix_web::HttpServer;
+use actix_web::dev::ServerHandle;
+use bitcoin::{Address, Amount, Txid};
+use jiff::{SignedDuration, Timestamp};
+use tokio_postgres::Client;
+use trine::chain::Chain;
+use trine::chain::practice::Practice;
+use trine::desk::{Clock, Desk, Rules, Secrets, admin};
+use trine::store::Store;
+use trine::web::{self, site::Outside};
+
+use super::client::Browser;
+use super::postgres::{TestDatabase, fresh_database};
+
+/// How a test's desk differs from the usual one.
+pub struct Start {
+    pub rules: Rules,
+    /// Count attempts per address; everybody in a test has the same one.
+    pub throttle_addresses: bool,
+}
+
+impl Default for Start {
+    fn default() -> Self {
+        Self { rules: Rules::default(), throttle_addresses: false }
+    }
+}
+
+/// A desk that answers at `origin` until it is dropped.
+pub struct Site {
+    pub origin: String,
+    pub desk: Arc<Desk>,
+    pub chain: Arc<Practice>,
+    pub site: Arc<web::Site>,
+    database: TestDatabase,
+    server: ServerHandle,
+}
+
+impl Site {
+    /// The usual desk: regtest, open registration, nobody there yet.
+    pub async fn start() -> Self {
+        Self::start_with(Start::default()).await
+    }
+
+    pub async fn start_with(start: Start) -> Self {
+        // What breaks is told beside the test that broke it.
+        let _ = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::ERROR)
+            .with_ansi(false)
+            .with_test_writer()
+            .try_init();
+        let database = fresh_database().await;
+        let chain = Arc::new(Practice::in_memory());
+        chain.prepare(Timestamp::now()).unwrap();
+        let desk = Arc::new(Desk {
+            store: Store::open(&database.url()).unwrap(),
+            chain: chain.clone() as Arc<dyn Chain>,
+            rules: start.rules,
+            secrets: Secrets::new([7; 32], [8; 32], 1),
+            clock: Clock::default(),
+        });
+        admin::settle(&desk).await.unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let origin = format!("http://{}", listener.local_addr().unwrap());
+        let outside = Outside {
+            origins: vec![origin.clone()],
+            trusted_proxies: Vec::new(),
+            throttle_addresses: start.throttle_addresses,
+        };
+        let site = Arc::new(web::Site::new(desk.clone(), outside).unwrap());
+        let shared = site.clone();
+        let server = HttpServer::new(move || web::app(shared.clone()))
+            .workers(2)
+            .disable_signals()
+            .shutdown_timeout(1)
+            .listen(listener)
+            .unwrap()
+            .run();
+        let handle = server.handle();
+        // The server lives in a thread of its own: a test's runtime is not an actix system.
+        std::thread::spawn(move || actix_web::rt::System::new().block_on(server));
+        Self { origin, desk, chain, site, database, server: handle }
+    }
+
+    /// A browser nobody has used yet.
+    pub fn browser(&self) -> Browser {
+        Browser::new(&self.origin)
+    }
+
+    /// A browser signed in to a new account. Its password is [`PASSWORD`](super::PASSWORD).
+    pub async fn register(&self, name: &str) -> Browser {
+        self.browser().register(name).await
+    }
+
+    /// A connection of the test's own, beside the desk's pool.
+    pub async fn sql(&self) -> Sql {
+        Sql(self.database.client().await)
+    }
+
+    pub fn database_url(&self) -> String {
+        self.database.url()
+    }
+
+    /// Moves the desk's clock forward.
+    pub fn advance(&self, by: SignedDuration) {
+        self.desk.clock.advance(by);
+    }
+
+    /// Pays from the practice chain's faucet; the payment waits for the next block.
+    pub fn pay(&self, address: &Address, amount: Amount) -> Txid {
+        self.chain.pay(&address.script_pubkey(), amount).unwrap()
+    }
+
+    /// Makes blocks.
+    pub fn mine(&self, blocks: u32) {
+        self.chain.mine(blocks, Timestamp::now()).unwrap();
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        // Nobody waits for it: the database goes with force, and the process ends with the run.
+        drop(self.server.stop(false));
+    }
+}
+
+/// A plain connection with a few shorthands.
+pub struct Sql(Client);
+
+impl Sql {
+    /// The first column of the one row.
+    pub async fn one<T: for<'a> tokio_postgres::types::FromSql<'a>>(&self, sql: &str) -> T {
+        self.0.query_one(sql, &[]).await.unwrap().get(0)
+    }
+
+    /// The number of rows of a table.
+    pub async fn count(&self, table: &str) -> i64 {
+        self.one(&format!("SELECT count(*) FROM {table}")).await
+    }
+}
+
+impl Deref for Sql {
+    type Target = Client;
+    fn deref(&self) -> &Client {
+        &self.0
+    }
+}
+
+impl DerefMut for Sql {
+    fn deref_mut(&mut self) -> &mut Client {
+        &mut self.0
+    }
+}

@@ -1,0 +1,3 @@
+//! Each page and form over HTTP.
+
+mod accounts;
