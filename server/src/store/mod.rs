@@ -2,14 +2,14 @@
 //!
 //! The store never decides what *may* happen; it makes it so, and its constraints refuse what never should.
 
+pub mod accounts;
 pub mod board;
+pub mod desk_state;
 pub mod migrate;
 pub mod offers;
 pub mod payment_accounts;
-pub mod rates;
-pub mod accounts;
-pub mod desk_state;
 pub mod public_log;
+pub mod rates;
 pub mod sessions;
 pub mod throttles;
 
