@@ -5,9 +5,9 @@ use uuid::Uuid;
 
 use super::error::{Done, Error};
 use super::{Desk, codes, passwords, throttle};
-use crate::domain::{AccountName, Currency, Refusal, Role, UserId, text};
+use crate::domain::{AccountName, Currency, Rate, Refusal, Role, UserId, text};
 use crate::store::accounts::{self, AccountRow, NewAccount};
-use crate::store::{GenericClient, desk_state, sessions};
+use crate::store::{GenericClient, desk_state, rates, sessions};
 
 /// A reason is shown on pages, in one sentence.
 const REASON_CHARS_MAX: usize = 200;
@@ -108,7 +108,7 @@ pub async fn set_rate(desk: &Desk, currency: &str, price: Decimal) -> Done<()> {
     let mut client = desk.store.connection().await?;
     let now = desk.now(&client).await?;
     let tx = client.transaction().await?;
-    desk_state::set_rate(&tx, currency.code(), price, now).await?;
+    rates::set(&tx, &Rate { currency, price, set_at: now }).await?;
     Ok(tx.commit().await?)
 }
 

@@ -1,7 +1,6 @@
-//! The one row of facts about the desk itself, and the reference rates.
+//! The one row of facts about the desk itself.
 
 use jiff::Timestamp;
-use rust_decimal::Decimal;
 
 use super::{GenericClient, Stored};
 
@@ -30,17 +29,5 @@ const PAUSE: &str = "UPDATE desk_state SET paused_at = $1, paused_why = $2, boar
 pub async fn set_pause(client: &impl GenericClient, pause: Option<(Timestamp, &str)>) -> Stored<()> {
     let (at, why) = pause.unzip();
     client.execute(&client.prepare_cached(PAUSE).await?, &[&at, &why]).await?;
-    Ok(())
-}
-
-const SET_RATE: &str = "
-    INSERT INTO rates (currency, price, set_at) VALUES ($1, $2, $3)
-    ON CONFLICT (currency) DO UPDATE SET price = EXCLUDED.price, set_at = EXCLUDED.set_at";
-const MOVE_BOARD: &str = "UPDATE desk_state SET board_version = board_version + 1";
-
-/// The price of one bitcoin; every board changes with it.
-pub async fn set_rate(client: &impl GenericClient, currency: &str, price: Decimal, now: Timestamp) -> Stored<()> {
-    client.execute(&client.prepare_cached(SET_RATE).await?, &[&currency, &price, &now]).await?;
-    client.execute(&client.prepare_cached(MOVE_BOARD).await?, &[]).await?;
     Ok(())
 }

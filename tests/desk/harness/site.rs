@@ -18,16 +18,11 @@ use super::client::Browser;
 use super::postgres::{TestDatabase, fresh_database};
 
 /// How a test's desk differs from the usual one.
+#[derive(Default)]
 pub struct Start {
     pub rules: Rules,
     /// Count attempts per address; everybody in a test has the same one.
     pub throttle_addresses: bool,
-}
-
-impl Default for Start {
-    fn default() -> Self {
-        Self { rules: Rules::default(), throttle_addresses: false }
-    }
 }
 
 /// A desk that answers at `origin` until it is dropped.
