@@ -14,8 +14,8 @@ pub const DESK_FEE_BP_MAX: u32 = 500;
 /// The arbitrator's fee, at most 2 % (protocol §7): the winner pays it, the loser has nothing in the escrow.
 pub const ARBITRATOR_FEE_BP_MAX: u32 = 200;
 
-/// A take is refused when the miner fee of a payout would pass this share of it.
-pub const MINER_FEE_BP_MAX: u32 = 1_000;
+/// A take is refused when the miner fee of a payout would pass 10 % of its outputs: a part in eleven of its input.
+const DEPOSIT_PER_MINER_FEE_MIN: u64 = 11;
 
 /// Basis points in one whole.
 const BP_PER_WHOLE: u64 = 10_000;
@@ -101,15 +101,16 @@ impl Quote {
     /// The sums for a fiat amount at a price. `miner_fee` is the estimate for a payout with one input at step ×2.
     pub fn for_take(fiat: Fiat, price: Decimal, policy: FeePolicy, miner_fee: Amount) -> Result<Self, QuoteRefusal> {
         let amount = check_trade_amount(sats_for(fiat, price).ok_or(QuoteRefusal::NoPrice)?)?;
-        if miner_fee > part(amount, MINER_FEE_BP_MAX) {
+        let (desk_fee_buyer, desk_fee_seller) = policy.desk_fee_shares(amount);
+        let deposit = amount.checked_add(desk_fee_seller).ok_or(AmountRefusal::TooLarge)?;
+        if miner_fee > deposit / DEPOSIT_PER_MINER_FEE_MIN {
             return Err(QuoteRefusal::MinerFeeTooHigh);
         }
-        let (desk_fee_buyer, desk_fee_seller) = policy.desk_fee_shares(amount);
         Ok(Self {
             fiat,
             price,
             amount,
-            deposit: amount.checked_add(desk_fee_seller).ok_or(AmountRefusal::TooLarge)?,
+            deposit,
             desk_fee_buyer,
             desk_fee_seller,
             arbitrator_fee: policy.arbitrator_fee(amount),
@@ -189,8 +190,8 @@ mod tests {
     fn takes_are_refused_out_of_limits_and_when_miners_take_too_much() {
         assert_eq!(quote("9.99", POLICY, 0), Err(QuoteRefusal::Amount(AmountRefusal::TooSmall)));
         assert_eq!(quote("500000.01", POLICY, 0), Err(QuoteRefusal::Amount(AmountRefusal::TooLarge)));
-        assert!(quote("500", POLICY, 100_000).is_ok());
-        assert_eq!(quote("500", POLICY, 100_001), Err(QuoteRefusal::MinerFeeTooHigh));
+        assert!(quote("500", POLICY, 91_090).is_ok(), "of a deposit of 1 002 000");
+        assert_eq!(quote("500", POLICY, 91_091), Err(QuoteRefusal::MinerFeeTooHigh));
     }
 
     #[test]

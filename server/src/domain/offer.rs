@@ -23,7 +23,7 @@ pub const OFFER_ACCOUNTS_MAX: usize = 3;
 /// The shortest payment window: a person has to find a telephone and a password.
 pub const PAYMENT_WINDOW_MINUTES_MIN: u32 = 15;
 
-/// Confirmations a maker may ask of a deposit; six is an hour.
+/// Confirmations a maker may ask of a deposit; six is an hour. The amount may need more than he asks (protocol §6).
 pub const CONFIRMATIONS_MAX: u32 = 6;
 
 /// Whether an offer can be taken.
@@ -179,32 +179,6 @@ impl Offer {
             }
             (_, to) => Ok(to),
         }
-    }
-}
-
-/// Confirmations that a deposit needs: more for more, whatever the maker asked (protocol §6).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ConfirmationSteps(pub Vec<ConfirmationStep>);
-
-/// From so many satoshis on, so many confirmations.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ConfirmationStep {
-    pub from_sat: u64,
-    pub confirmations: u32,
-}
-
-impl Default for ConfirmationSteps {
-    fn default() -> Self {
-        let step = |from_sat, confirmations| ConfirmationStep { from_sat, confirmations };
-        Self(vec![step(0, 1), step(2_000_000, 2), step(20_000_000, 3), step(200_000_000, 6)])
-    }
-}
-
-impl ConfirmationSteps {
-    /// The larger of what the amount needs and what the maker asked.
-    pub fn needed(&self, amount: bitcoin::Amount, asked: u32) -> u32 {
-        let by_amount = self.0.iter().filter(|step| step.from_sat <= amount.to_sat()).map(|step| step.confirmations);
-        by_amount.chain([asked, 1]).max().unwrap_or(1)
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Unpaired surrogates cannot exist in a Rust string; bytes that are not UTF-8 are refused where they are read.
 
-use unicode_normalization::{UnicodeNormalization, is_nfc};
+use unicode_normalization::UnicodeNormalization;
 
 /// Lines of a message or of an offer's terms: more is a wall, not a text.
 pub const LINES_MAX: usize = 60;
@@ -72,16 +72,6 @@ pub fn clean_optional_text(text: &str, chars_max: usize) -> Result<String, TextR
     if text.chars().count() > chars_max { Err(TextRefusal::TooLong(chars_max)) } else { Ok(text) }
 }
 
-/// Whether a text may stand in a contract or a ruling (protocol §3): NFC, nothing hidden, no line breaks.
-pub fn is_contract_text(text: &str) -> bool {
-    is_nfc(text) && refuse_hidden(text).is_ok()
-}
-
-/// Several lines as one, for a contract: line breaks become ` / `.
-pub fn as_contract_line(text: &str) -> String {
-    text.split('\n').map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" / ")
-}
-
 fn refuse_hidden(line: &str) -> Result<(), TextRefusal> {
     for letter in line.chars() {
         match letter {
@@ -128,13 +118,5 @@ mod tests {
         assert_eq!(clean_line(&"ü".repeat(41), 40), Err(TextRefusal::TooLong(40)));
         assert_eq!(clean_text(&"x".repeat(1_000_000), 40), Err(TextRefusal::TooLong(40)));
         assert_eq!(clean_text(&"x\n".repeat(61), 2_000), Err(TextRefusal::TooManyLines(60)));
-    }
-
-    #[test]
-    fn a_contract_has_no_line_breaks() {
-        assert!(is_contract_text("Zoë"));
-        assert!(!is_contract_text("Zoe\u{308}"));
-        assert!(!is_contract_text("a\nb"));
-        assert_eq!(as_contract_line("one\n\n two \nthree"), "one / two / three");
     }
 }

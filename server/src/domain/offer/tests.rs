@@ -1,4 +1,3 @@
-use bitcoin::Amount;
 use uuid::Uuid;
 
 use super::*;
@@ -163,16 +162,4 @@ fn a_withdrawn_offer_stays_withdrawn_and_edits_keep_what_was_taken() {
     offer.state = OfferState::Withdrawn;
     assert!(offer.turn(OfferState::Open).is_err());
     assert!(offer.check_edit(&draft()).is_err());
-}
-
-#[test]
-fn more_bitcoin_needs_more_confirmations() {
-    let steps = ConfirmationSteps::default();
-    let needed = |sat, asked| steps.needed(Amount::from_sat(sat), asked);
-    assert_eq!(
-        [needed(20_000, 1), needed(2_000_000, 1), needed(20_000_000, 1), needed(1_000_000_000, 1)],
-        [1, 2, 3, 6]
-    );
-    assert_eq!(needed(20_000, 4), 4, "a maker may ask for more");
-    assert_eq!(needed(1_000_000_000, 1), 6, "and not for less");
 }
