@@ -53,7 +53,8 @@ impl ArbiterLevel {
 
     /// xpub_P of an account xpub.
     pub(super) fn derive(self, secp: &Secp256k1<impl Verification>, account: &Xpub) -> Xpub {
-        // Fails for one level in 2^127; the account itself then stands for it and `Lock` refuses the depth.
+        // Fails for one level in 2^127. The account key then stands in its place, and no contract takes it:
+        // its depth is wrong.
         account.ckd_pub(secp, self.step()).unwrap_or(*account)
     }
 }

@@ -205,4 +205,4 @@ pub(super) fn finished(spend: &Spend, one: &PartySignature, other: &PartySignatu
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::escrow) mod tests;

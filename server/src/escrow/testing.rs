@@ -2,6 +2,8 @@
 //!
 //! Private keys appear here and nowhere else in this room.
 
+use std::sync::LazyLock;
+
 use bitcoin::bip32::{ChildNumber, DerivationPath, Xpriv, Xpub};
 use bitcoin::hashes::{Hash, sha256};
 use bitcoin::secp256k1::{All, Message, Secp256k1, SecretKey};
@@ -89,17 +91,20 @@ pub fn digest(spend: &Spend, input: usize) -> Message {
     spend.sighash(input).unwrap()
 }
 
-pub fn wallet(party: Party) -> Wallet {
-    let [buyer, seller, arbiter, _] = WORDS;
-    Wallet::new(match party {
+/// Stretching words takes a while, so it is done once.
+static WALLETS: LazyLock<[Wallet; 4]> = LazyLock::new(|| WORDS.map(Wallet::new));
+
+pub fn wallet(party: Party) -> &'static Wallet {
+    let [buyer, seller, arbiter, _] = &*WALLETS;
+    match party {
         Party::Buyer => buyer,
         Party::Seller => seller,
         Party::Arbitrator => arbiter,
-    })
+    }
 }
 
-pub fn stranger() -> Wallet {
-    Wallet::new(WORDS[3])
+pub fn stranger() -> &'static Wallet {
+    &WALLETS[3]
 }
 
 pub fn buyer() -> AccountKey {
@@ -128,7 +133,6 @@ pub fn lock_at(index: u32) -> Lock {
 }
 
 pub fn record() -> ArbiterRecord {
-    let tree = std::sync::LazyLock::force(&TREE);
     ArbiterRecord {
         v: 1,
         network: NETWORK,
@@ -136,12 +140,12 @@ pub fn record() -> ArbiterRecord {
         fingerprint: arbiter().fingerprint(),
         contact: "judge@example.org".into(),
         date: jiff::civil::date(2026, 11, 1),
-        root: tree.root(),
+        root: TREE.root(),
     }
 }
 
 /// 4096 derivations, made once.
-pub static TREE: std::sync::LazyLock<ArbiterTree> = std::sync::LazyLock::new(|| ArbiterTree::new(&arbiter()));
+pub static TREE: LazyLock<ArbiterTree> = LazyLock::new(|| ArbiterTree::new(&arbiter()));
 
 pub fn details() -> PrivateDetails {
     let fields = [("holder".into(), "Anna Käse".into()), ("iban".into(), "DE89370400440532013000".into())];
@@ -156,8 +160,8 @@ pub fn payer() -> PrivateDetails {
 pub fn address(n: u32) -> Address {
     let Wallet { secp, master } = stranger();
     let path: DerivationPath = "84h/1h/0h/0".parse().unwrap();
-    let key = master.derive_priv(&secp, &path.child(ChildNumber::Normal { index: n })).unwrap();
-    Address::p2wpkh(&Xpub::from_priv(&secp, &key).to_pub(), NETWORK)
+    let key = master.derive_priv(secp, &path.child(ChildNumber::Normal { index: n })).unwrap();
+    Address::p2wpkh(&Xpub::from_priv(secp, &key).to_pub(), NETWORK)
 }
 
 /// 1,000,000 sat for 584.20 EUR; a desk fee of 2,000 sat each, no arbitrator fee.
