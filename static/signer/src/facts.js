@@ -1,8 +1,14 @@
 /** What is about to be signed, in words: labels and values for the page. */
 
-import { btc, grouped, PAYOUT_NAMES } from './words.js';
+import { btc, grouped, PAYOUT_NAMES, rowsOf } from './words.js';
 
 /** @typedef {[string, string][]} Facts */
+
+/** Details that the reader may see, as they stand behind their hash. @param {{payee: any, payer: any}|null} details @returns {Facts} */
+export function detailFacts(details) {
+  const rows = (/** @type {any} */ one, /** @type {string} */ name) => (one ? rowsOf(one.fields ?? one).map(([label, value]) => [`${name}: ${label}`, value]) : []);
+  return /** @type {Facts} */ ([...rows(details?.payee, 'Payment to'), ...rows(details?.payer, 'Payment from')]);
+}
 
 /** @param {any} fields @returns {Facts} */
 export function contractFacts(fields) {

@@ -19,7 +19,7 @@ export function hasWebAssembly() {
 
 /** Said before a slow derivation; empty when it is fast. */
 export const slowWords = () =>
-  hasWebAssembly() ? '' : 'This browser has no WebAssembly, so opening the key takes longer: up to a minute.';
+  hasWebAssembly() ? '' : 'This browser has no WebAssembly, so opening the key takes longer: a few seconds, up to a minute on a slow device.';
 
 /**
  * 32 bytes from the passphrase (NFKC).

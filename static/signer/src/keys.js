@@ -9,9 +9,9 @@ import { insist } from './refusal.js';
 
 function start() {
   startGuard();
-  const page = pageData('key-page');
-  if (!page || !byId('key-app')) return;
+  if (!byId('key-app')) return;
   try {
+    const page = pageData('key-page');
     requireSecureContext();
     insist(page.mode !== 'restore' || page.registered.length > 0, 'key', 'Your account has no registered key yet, so there is nothing to restore: make one first.');
     if (page.mode === 'restore') startRestoring(page);

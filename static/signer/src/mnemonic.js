@@ -39,6 +39,15 @@ export function accountPath(coin, account) {
   return [48, coin, account, 2].map((step) => step + HARDENED);
 }
 
+/** The key at a path below `from`; the keys on the way are wiped. @param {HDKey} from @param {number[]} path @returns {HDKey} */
+export function deriveWiping(from, path) {
+  return path.reduce((key, step) => {
+    const next = key.deriveChild(step);
+    if (key !== from) key.wipePrivateData();
+    return next;
+  }, from);
+}
+
 /**
  * The account's key from its words.
  * @param {string} words @param {string} networkName @param {number} account
@@ -50,8 +59,7 @@ export function deriveAccount(words, networkName, account) {
   const root = HDKey.fromMasterSeed(seed, keys);
   seed.fill(0);
   const fingerprint = root.fingerprint.toString(16).padStart(8, '0');
-  let key = root;
-  for (const step of accountPath(coin, account)) key = key.deriveChild(step);
+  const key = deriveWiping(root, accountPath(coin, account));
   root.wipePrivateData();
   return { account: key, origin: `[${fingerprint}/48'/${coin}'/${account}'/2']`, xpub: key.publicExtendedKey };
 }

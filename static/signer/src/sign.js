@@ -1,5 +1,6 @@
 /** Uses the key: once per signing, for exactly what was checked, and then forgets it. */
 
+import { deriveWiping } from './mnemonic.js';
 import { openKeyFile } from './keyfile.js';
 import { rememberUse } from './memory.js';
 import { equalBytes, toBase64 } from './bytes.js';
@@ -9,8 +10,7 @@ import { insist } from './refusal.js';
 
 /** The key at its place in this escrow. @param {import('@scure/bip32').HDKey} account @param {{level: number|null, index: number}} own */
 export function escrowKey(account, own) {
-  const base = own.level === null ? account : account.deriveChild(own.level);
-  return base.deriveChild(0).deriveChild(own.index);
+  return deriveWiping(account, own.level === null ? [0, own.index] : [own.level, 0, own.index]);
 }
 
 /**

@@ -11,10 +11,11 @@
 import { requireSecureContext } from './context.js';
 import { browserStore } from './memory.js';
 import { hideUnchecked, showChecked } from './ui-checked.js';
-import { addressNodes, busy, byId, el, field, pageData, showRefusal } from './ui-dom.js';
+import { addressNodes, alertFor, busy, byId, el, field, pageData, showRefusal } from './ui-dom.js';
 import { signEnvelope } from './sign.js';
 import { slowWords } from './kdf.js';
 import { verify } from './verify.js';
+import { CONSEQUENCES } from './words.js';
 import { insist } from './refusal.js';
 
 /** @param {string} state */
@@ -27,7 +28,6 @@ export function startSigning() {
   hideUnchecked();
   const here = { hostname: location.hostname, store: browserStore() };
   try {
-    requireSecureContext();
     const envelope = pageData('envelope');
     const plan = verify(envelope, here);
     app.replaceChildren(...pageOf(plan, envelope, here));
@@ -46,13 +46,25 @@ function pageOf(plan, envelope, here) {
   const parts = [el('section', { 'data-signer': 'checks' }, el('h2', {}, 'Checked by this page'), checks)];
   if (plan.jobs.length > 0) {
     parts.unshift(el('section', { 'data-signer': 'summary' }, el('h2', {}, 'What you sign'), el('dl', { id: 'signer-facts', class: 'facts' }, ...facts)));
+    const consequence = envelope.act === 'payout' && CONSEQUENCES[`${envelope.payout.kind} ${envelope.role}`];
+    if (consequence) parts.push(el('p', { class: 'note', id: 'signer-consequence' }, consequence));
     if (plan.alive.length > 0) {
       const alive = el('ul', { id: 'signer-alive' }, ...plan.alive.map((words) => el('li', {}, words)));
       parts.push(el('section', { 'data-signer': 'alive' }, el('h2', {}, 'Signatures that already exist for this deposit'), alive));
     }
-    parts.push(envelope.key.file ? unlockForm(plan, envelope, here) : el('p', { class: 'note' }, 'Your key is in your own wallet. Everything above was checked; sign the file below with your wallet and bring it back.'));
+    parts.push(envelope.key.file ? unlockWhereSafe(plan, envelope, here) : el('p', { class: 'note' }, 'Your key is in your own wallet. Everything above was checked; sign the file below with your wallet and bring it back.'));
   }
   return parts;
+}
+
+/** Checking needs no secure context, using a key does. @param {import('./verify.js').Plan} plan @param {any} envelope @param {any} here */
+function unlockWhereSafe(plan, envelope, here) {
+  try {
+    requireSecureContext();
+    return unlockForm(plan, envelope, here);
+  } catch (problem) {
+    return alertFor(problem);
+  }
 }
 
 /** Own addresses that this device has not seen typed: the person looks and says so. @param {string[]} addresses */

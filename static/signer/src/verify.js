@@ -9,7 +9,7 @@ import { checkMessageInput, formOf } from './message.js';
 import { checkReuse, typedAddresses } from './memory.js';
 import { network } from './network.js';
 import { ownAddresses } from './terms.js';
-import { contractFacts, payoutFacts, rulingFacts } from './facts.js';
+import { contractFacts, detailFacts, payoutFacts, rulingFacts } from './facts.js';
 import { checkPayouts, readRuling } from './payout.js';
 import { parsePsbt } from './signature.js';
 import { sha256Hex } from './bytes.js';
@@ -79,7 +79,7 @@ const ACTS = {
     const signed = checkContractSignatures(envelope, plan.contract, []);
     if (signed.length > 0) plan.checks.push({ name: 'signatures', words: `Signed so far by: ${signed.join(', ')}.` });
     insist(plan.own.role !== 'arbitrator', 'envelope', 'An arbitrator does not sign contracts.');
-    plan.facts = contractFacts(plan.contract.fields);
+    plan.facts = [...contractFacts(plan.contract.fields), ...detailFacts(plan.details)];
     messageJob(envelope, plan, contractMessage(plan.contract));
   },
   payout(envelope, plan) {

@@ -26,6 +26,15 @@ export const PAYOUT_NAMES = {
   stray: 'Sending back a deposit that does not belong to the trade',
 };
 
+/** What a signature means for the one who gives it, said above the passphrase: by kind of payout and role. @type {Record<string, string>} */
+export const CONSEQUENCES = {
+  'release seller': 'With this signature the coins are the buyer’s. Sign only if the money is in your own account, in full and from the right name.',
+  'refund buyer': 'With this signature the coins can go back to the seller, for good. If you have already paid, do not sign; after it, never pay in this trade.',
+  'settlement buyer': 'If you accept a division, it is final: never pay in this trade afterwards.',
+  'settlement seller': 'If you accept a division, it is final.',
+  'ruling arbitrator': 'After this signature the ruling cannot be withdrawn.',
+};
+
 /**
  * A JSON value as label and text pairs, `salt` left out.
  * @param {any} value @param {string} [prefix] @returns {[string, string][]}
