@@ -5,9 +5,14 @@
 
 pub mod accounts;
 pub mod admin;
+pub mod board;
 pub mod codes;
 pub mod error;
+pub mod offers;
 pub mod passwords;
+pub mod payment_accounts;
+pub mod people;
+pub mod quotes;
 pub mod rules;
 pub mod secrets;
 pub mod throttle;

@@ -10,6 +10,7 @@ pub mod offers;
 pub mod payment_accounts;
 pub mod public_log;
 pub mod rates;
+pub mod reputation;
 pub mod sessions;
 pub mod throttles;
 

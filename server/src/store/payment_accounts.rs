@@ -47,13 +47,21 @@ pub async fn find(
     row.as_ref().map(read).transpose()
 }
 
-const LOCK: &str = "
+const LOCK: &str = "SELECT id FROM payment_accounts WHERE id = $1 AND account = $2 FOR UPDATE";
+
+/// Holds one account against offers that would name it.
+pub async fn lock(client: &impl GenericClient, id: PaymentAccountId, owner: UserId) -> Stored<()> {
+    client.query_opt(&client.prepare_cached(LOCK).await?, &[&id.0, &owner.0]).await?;
+    Ok(())
+}
+
+const HOLD: &str = "
     SELECT id FROM payment_accounts WHERE account = $1 AND id = ANY ($2) AND removed_at IS NULL ORDER BY id FOR SHARE";
 
 /// Keeps these accounts from being removed until the transaction ends; says whether all of them are there.
 pub async fn hold(client: &impl GenericClient, owner: UserId, ids: &[PaymentAccountId]) -> Stored<bool> {
     let wanted: Vec<_> = ids.iter().map(|id| id.0).collect();
-    Ok(client.query(&client.prepare_cached(LOCK).await?, &[&owner.0, &wanted]).await?.len() == wanted.len())
+    Ok(client.query(&client.prepare_cached(HOLD).await?, &[&owner.0, &wanted]).await?.len() == wanted.len())
 }
 
 const INSERT: &str = "
