@@ -124,4 +124,27 @@ mod tests {
         assert_ne!(wallet.words(), Wallet::new(Network::Regtest).unwrap().words());
         assert!(!format!("{wallet:?}").contains(&wallet.words()));
     }
+
+    /// An arbitrator's drill, with his extra level P, as the desk makes it and checks it.
+    #[test]
+    fn a_wallet_signs_what_names_its_keys_and_nothing_else() {
+        use crate::escrow::{AccountKey, Lock, message};
+        let vector: serde_json::Value =
+            serde_json::from_str(include_str!("../../../tests/vectors/trade.json")).unwrap();
+        let (arbitrator, drill) = (&vector["people"][2], &vector["drill"]);
+        let key = format!("{}{}", arbitrator["origin"].as_str().unwrap(), arbitrator["xpub"].as_str().unwrap());
+        let lock = Lock::of_drill(&AccountKey::parse(&key, Network::Regtest).unwrap(), Network::Regtest).unwrap();
+        let mut psbt: Psbt = drill["forms"][0]["psbt"].as_str().unwrap().parse().unwrap();
+
+        let stranger = Wallet::new(Network::Regtest).unwrap();
+        assert!(stranger.sign(&mut psbt).unwrap_err().to_string().contains("names a key of this wallet"));
+
+        let wallet = Wallet::from_words(arbitrator["words"].as_str().unwrap(), Network::Regtest).unwrap();
+        wallet.sign(&mut psbt).unwrap();
+        let message = drill["message"].as_str().unwrap();
+        message::verify(&psbt.serialize(), &lock, message, crate::domain::Party::Arbitrator).unwrap();
+
+        psbt.inputs[0].sighash_type = Some(EcdsaSighashType::None.into());
+        assert!(wallet.sign(&mut psbt).unwrap_err().to_string().contains("does not cover the whole"));
+    }
 }
