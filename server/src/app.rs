@@ -15,7 +15,7 @@ use crate::{
         core::{Core, CoreAuth},
         practice::Practice,
     },
-    desk::{Clock, Desk, Secrets},
+    desk::{Clock, Desk, Secrets, admin},
     settings::{Backend, Settings},
     store::{
         Store,
@@ -27,6 +27,9 @@ use crate::{
 
 /// Requests in flight have this long to be answered when the server is told to stop.
 const STOP_SECONDS: u64 = 10;
+
+/// Ended sessions and full buckets are no burden for an hour.
+const TIDY: Duration = Duration::from_secs(3600);
 
 /// How the server is told to stop, beside SIGTERM.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +51,10 @@ pub fn serve(file: Option<&Path>, until: Until) -> anyhow::Result<()> {
 async fn run(settings: Settings, until: Until) -> anyhow::Result<()> {
     migrate(&settings).await?;
     let chain = chain(&settings).await?;
-    let site = Arc::new(Site::new(Arc::new(desk(&settings, chain)?), outside(&settings))?);
+    let desk = Arc::new(desk(&settings, chain)?);
+    admin::settle(&desk).await?;
+    actix_web::rt::spawn(tidy_now_and_then(desk.clone()));
+    let site = Arc::new(Site::new(desk, outside(&settings))?);
     let mut server = HttpServer::new(move || web::app(site.clone())).shutdown_timeout(STOP_SECONDS);
     if settings.server.workers > 0 {
         server = server.workers(settings.server.workers);
@@ -62,6 +68,16 @@ async fn run(settings: Settings, until: Until) -> anyhow::Result<()> {
     server.await?;
     tracing::info!("the desk is closed");
     Ok(())
+}
+
+async fn tidy_now_and_then(desk: Arc<Desk>) {
+    let mut hours = actix_web::rt::time::interval(TIDY);
+    loop {
+        hours.tick().await;
+        if let Err(error) = admin::tidy(&desk).await {
+            tracing::error!(%error, "tidying up failed; it is tried again in an hour");
+        }
+    }
 }
 
 /// The desk with its store and chain; connects to nothing yet.

@@ -9,9 +9,11 @@ use std::{
 
 use anyhow::bail;
 use clap::{Parser, Subcommand};
+use rust_decimal::Decimal;
 use trine::{
     app::{self, Until},
-    commands, practice,
+    commands::{self, desk::Act},
+    practice,
     settings::Settings,
 };
 
@@ -43,6 +45,27 @@ enum Command {
         listen: SocketAddr,
     },
 
+    /// Operators of the desk.
+    #[command(subcommand)]
+    Operator(OperatorCommand),
+
+    /// Suspend or restore an account.
+    #[command(subcommand)]
+    Account(AccountCommand),
+
+    /// Make an invitation: a code that lets one person register.
+    Invite,
+
+    /// The reference rates that floating offers follow.
+    #[command(subcommand)]
+    Rate(RateCommand),
+
+    /// Stop new takes; running trades go on.
+    Pause { why: String },
+
+    /// Allow new takes again.
+    Resume,
+
     /// Check a contract by yourself: no desk and no network needed.
     #[command(subcommand)]
     Contract(ContractCommand),
@@ -50,6 +73,30 @@ enum Command {
     /// Print or check the settings.
     #[command(subcommand)]
     Settings(SettingsCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum OperatorCommand {
+    /// Make an operator: of the account of this name, or a new one.
+    Add { name: String },
+}
+
+#[derive(Debug, Subcommand)]
+enum AccountCommand {
+    /// No new offers and takes; running trades go on. The reason is shown to the account.
+    Suspend {
+        name: String,
+        why: String,
+    },
+    Restore {
+        name: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum RateCommand {
+    /// The price of one bitcoin, like: rate set EUR 58420.10
+    Set { currency: String, price: Decimal },
 }
 
 #[derive(Debug, Subcommand)]
@@ -80,12 +127,24 @@ fn main() -> ExitCode {
 
 fn run(cli: &Cli) -> anyhow::Result<()> {
     let file = cli.settings.as_deref();
+    let at_the_desk = |act: Act| say(&commands::desk::run(file, &act)?);
     match &cli.command {
         Command::Serve { until_stdin_closes: true } => app::serve(file, Until::StdinCloses),
         Command::Serve { until_stdin_closes: false } => app::serve(file, Until::Told),
         Command::Practice { listen } => {
             tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(practice::run(*listen))
         }
+        Command::Operator(OperatorCommand::Add { name }) => at_the_desk(Act::AddOperator { name: name.clone() }),
+        Command::Account(AccountCommand::Suspend { name, why }) => {
+            at_the_desk(Act::Suspend { name: name.clone(), why: why.clone() })
+        }
+        Command::Account(AccountCommand::Restore { name }) => at_the_desk(Act::Restore { name: name.clone() }),
+        Command::Invite => at_the_desk(Act::Invite),
+        Command::Rate(RateCommand::Set { currency, price }) => {
+            at_the_desk(Act::SetRate { currency: currency.clone(), price: *price })
+        }
+        Command::Pause { why } => at_the_desk(Act::Pause { why: why.clone() }),
+        Command::Resume => at_the_desk(Act::Resume),
         Command::Contract(ContractCommand::Check { file, signatures }) => {
             say(&commands::contract::check(file, signatures)?)
         }

@@ -82,9 +82,10 @@ fn in_words(error: Error) -> anyhow::Error {
     match error {
         Error::Refused(refusal) => {
             let fields = refusal.fields.iter().map(|field| field.words.as_str());
-            let all: Vec<&str> = std::iter::once(refusal.words.as_str()).chain(fields).filter(|w| !w.is_empty()).collect();
+            let all: Vec<&str> =
+                std::iter::once(refusal.words.as_str()).chain(fields).filter(|w| !w.is_empty()).collect();
             anyhow!("{}", all.join(" "))
         }
-        Error::Failed(failure) => anyhow!("{failure}"),
+        Error::Failed(failure) => failure.0,
     }
 }

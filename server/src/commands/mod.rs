@@ -1,3 +1,4 @@
 //! What the program does from the command line beside serving: one file per subject, each command one function.
 
 pub mod contract;
+pub mod desk;

@@ -7,3 +7,4 @@ pub mod door;
 pub mod keyfile;
 pub mod keys;
 pub mod people;
+pub mod seed;

@@ -33,7 +33,7 @@ impl Part {
     }
 }
 
-/// The cast of every practice desk. An operator signs nothing, so has no words.
+/// The cast of every practice desk. The operator's words are where the desk's fees go.
 const CAST: [(&str, Part); 6] = [
     ("anna-k", Part::Buyer),
     ("miro", Part::Seller),
@@ -85,19 +85,23 @@ impl Person {
     }
 }
 
+/// Writes a file that nobody else can read, whole or not at all.
+pub type Keep = fn(&Path, &str) -> anyhow::Result<()>;
+
 /// The cast as kept in `file`, made at the first call. Nobody but the owner of the folder can read it.
-pub fn cast(
-    file: &Path,
-    network: Network,
-    keep: impl Fn(&Path, &str) -> anyhow::Result<()>,
-) -> anyhow::Result<Vec<Person>> {
+pub fn cast(file: &Path, network: Network, write: Keep) -> anyhow::Result<Vec<Person>> {
     if file.exists() {
         let text = fs::read_to_string(file)?;
         return serde_json::from_str(&text).with_context(|| format!("{} is damaged", file.display()));
     }
     let people = CAST.iter().map(|(name, part)| Person::new(name, *part, network)).collect::<Result<Vec<_>, _>>()?;
-    keep(file, &serde_json::to_string_pretty(&people)?)?;
+    keep(&people, file, write)?;
     Ok(people)
+}
+
+/// Writes down where everyone is.
+pub fn keep(people: &[Person], file: &Path, write: Keep) -> anyhow::Result<()> {
+    write(file, &serde_json::to_string_pretty(people)?)
 }
 
 fn random_words(count: usize, between: &str) -> anyhow::Result<String> {
@@ -120,8 +124,7 @@ mod tests {
     #[test]
     fn the_cast_is_made_once_and_read_back() {
         let file = std::env::temp_dir().join(format!("trine-cast-{}.json", uuid::Uuid::new_v4().simple()));
-        let keep = |path: &Path, text: &str| Ok(fs::write(path, text)?);
-        let first = cast(&file, Network::Regtest, keep).unwrap();
+        let first = cast(&file, Network::Regtest, |path, text| Ok(fs::write(path, text)?)).unwrap();
         let again = cast(&file, Network::Regtest, |_, _| panic!("made twice")).unwrap();
         fs::remove_file(&file).unwrap();
         assert_eq!(first.len(), CAST.len());

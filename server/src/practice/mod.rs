@@ -6,6 +6,7 @@
 pub mod folder;
 pub mod postgres;
 pub mod server;
+mod table;
 mod user;
 
 use std::net::SocketAddr;
@@ -18,10 +19,15 @@ use folder::{StateFolder, write_secret_file};
 use postgres::{Found, PrivatePostgres, Stop};
 use server::{Program, Server};
 
-use crate::partners::people::{self, Part};
+use crate::partners::{
+    people::{self, Part},
+    seed::Seeding,
+};
 
 /// The practice chain goes by regtest's rules.
 const NETWORK: Network = Network::Regtest;
+/// Reference rates to play with, set anew at each start.
+const RATES: [(&str, &str); 4] = [("EUR", "58420.10"), ("CHF", "54900.00"), ("GBP", "50310.50"), ("USD", "67240.00")];
 /// The desk's database in the private PostgreSQL.
 const DATABASE: &str = "trine";
 
@@ -59,7 +65,8 @@ async fn play(
     }
     postgres.create_database(DATABASE).await?;
     let database_url = postgres.url(DATABASE);
-    let people = people::cast(&state.partners()?.join("people.json"), NETWORK, write_secret_file)?;
+    let file = state.partners()?.join("people.json");
+    let people = people::cast(&file, NETWORK, write_secret_file)?;
     let operator = people.iter().find(|person| person.part == Part::Operator).context("a desk has an operator")?;
     let fee_xpub = operator.wallet(NETWORK)?.receiving_xpub()?.to_string();
     let program = Program {
@@ -71,9 +78,26 @@ async fn play(
     };
     let server = server.insert(Server::start(&program).await?);
     server.wait_until_ready(&program.origin()).await?;
+    let mut seeding = Seeding { origin: program.origin(), network: NETWORK, people, file, keep: write_secret_file };
+    bring_everyone(&program, &mut seeding).await?;
+    say(&table::of(&seeding.people));
     say(&format!("The desk is open at {} and writes its log to {}.", program.origin(), program.log.display()));
     say("Ctrl-C stops it.");
     Err(server.ended().await)
+}
+
+/// The cast takes its places: what people do at the desk's doors, what an operator does at the command line.
+async fn bring_everyone(program: &Program, seeding: &mut Seeding) -> anyhow::Result<()> {
+    seeding.accounts().await?;
+    for person in &seeding.people {
+        if person.part == Part::Operator {
+            program.run(&["operator", "add", &person.name]).await?;
+        }
+    }
+    for (currency, price) in RATES {
+        program.run(&["rate", "set", currency, price]).await?;
+    }
+    Ok(())
 }
 
 async fn told_to_stop() -> anyhow::Result<()> {
