@@ -96,6 +96,11 @@ impl ArbiterRecord {
         Ok(record)
     }
 
+    /// Whether `xpub` is this arbitrator's key at a level, shown by its Merkle path.
+    pub fn admits(&self, level: ArbiterLevel, xpub: &Xpub, path: &[sha256::Hash]) -> bool {
+        verify_path(&self.root, level, xpub, path)
+    }
+
     /// What a contract names.
     pub fn hash(&self) -> Result<sha256::Hash, Refusal> {
         Ok(sha256::Hash::hash(self.to_text()?.as_bytes()))

@@ -166,23 +166,31 @@ pub enum Payee {
     Arbitrator,
 }
 
-/// The part of a contract that payouts are made from, checked and as scripts.
+/// The part of a contract that payouts are made from, checked and as scripts. Only [`Contract::agreed`] makes one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Agreed {
-    pub lock: Lock,
-    pub amount: Amount,
-    /// The deposit due.
-    pub deposit: Amount,
-    pub fees: FeeShares,
-    pub arbitrator_fee: Amount,
-    pub fee_cap: Amount,
-    pub buyer: ScriptBuf,
-    pub seller: ScriptBuf,
-    pub desk: Option<ScriptBuf>,
-    pub arbitrator: Option<ScriptBuf>,
+    pub(super) lock: Lock,
+    pub(super) deposit: Amount,
+    pub(super) desk_fee: Amount,
+    pub(super) arbitrator_fee: Amount,
+    pub(super) fee_cap: Amount,
+    pub(super) buyer: ScriptBuf,
+    pub(super) seller: ScriptBuf,
+    pub(super) desk: Option<ScriptBuf>,
+    pub(super) arbitrator: Option<ScriptBuf>,
 }
 
 impl Agreed {
+    pub fn lock(&self) -> &Lock {
+        &self.lock
+    }
+
+    /// The deposit due.
+    pub fn deposit(&self) -> Amount {
+        self.deposit
+    }
+
+    /// Where this payee is paid, if he is paid at all.
     pub fn script(&self, payee: Payee) -> Option<&ScriptBuf> {
         match payee {
             Payee::Buyer => Some(&self.buyer),
@@ -191,16 +199,9 @@ impl Agreed {
             Payee::Arbitrator => self.arbitrator.as_ref(),
         }
     }
-
-    /// Both shares together.
-    pub fn desk_fee(&self) -> Amount {
-        self.fees.total()
-    }
 }
 
 impl FeeShares {
-    pub const NONE: Self = Self { buyer: Amount::ZERO, seller: Amount::ZERO };
-
     /// Capped at the largest amount there is; [`Contract::check`] refuses anything near it.
     pub fn total(&self) -> Amount {
         self.buyer.checked_add(self.seller).unwrap_or(Amount::MAX)
@@ -304,9 +305,8 @@ impl Contract {
             seller: of(&self.payouts.refund, Payee::Seller).ok_or_else(missing)??,
             desk: of(&self.payouts.release, Payee::Desk).transpose()?,
             arbitrator: self.payouts.arbitrator.as_deref().map(script).transpose()?,
-            amount: self.amount_sat,
             deposit: self.deposit_sat,
-            fees: self.desk_fee_sat,
+            desk_fee: self.desk_fee_sat.total(),
             arbitrator_fee: self.arbitrator_fee_sat,
             fee_cap: self.fee_cap_sat,
             lock,

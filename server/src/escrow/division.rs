@@ -157,7 +157,7 @@ impl Plan {
 
     fn carry_out(&self, pot: &Pot<'_>, fee_of: impl Fn(u64) -> Amount) -> Result<Outcome, Refusal> {
         let (agreed, none) = (pot.agreed, Amount::ZERO);
-        let desk = proportion(agreed.desk_fee(), self.buyer, agreed.deposit);
+        let desk = proportion(agreed.desk_fee, self.buyer, agreed.deposit);
         let desk = if desk < fees::DUST { none } else { desk };
         let has_buyer = self.buyer > none;
         let has_seller = self.seller > none || self.surplus_output;

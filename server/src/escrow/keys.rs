@@ -17,6 +17,9 @@ use crate::domain::Refusal;
 /// Longer than any key with its origin (about 150 characters).
 const KEY_TEXT_CHARS_MAX: usize = 512;
 
+/// The fewest words that a wallet's secret has.
+const SECRET_WORDS_MIN: usize = 12;
+
 /// What is wrong with a pasted key, each in its own words (protocol §2).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyRefusal {
@@ -307,13 +310,15 @@ fn refuse_private(text: &str) -> Result<(), KeyRefusal> {
         let kind = word.get(1..4) == Some("prv");
         kind && word.starts_with(['x', 't', 'y', 'z', 'u', 'v', 'Y', 'Z', 'U', 'V'])
     };
-    let words: Vec<&str> = text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
-    let is_wif = |word: &&str| (51..=52).contains(&word.len()) && bitcoin::PrivateKey::from_wif(word).is_ok();
-    if words.iter().any(|word| is_extended(word)) || words.iter().any(is_wif) {
+    let words: Vec<&str> = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    let is_wif = |word: &str| (51..=52).contains(&word.len()) && bitcoin::PrivateKey::from_wif(word).is_ok();
+    let is_encrypted = |word: &str| word.len() == 58 && word.starts_with("6P"); // BIP-38
+    if words.iter().any(|word| is_extended(word) || is_wif(word) || is_encrypted(word)) {
         return Err(KeyRefusal::Private);
     }
-    let secret = |word: &&str| (3..=8).contains(&word.len()) && word.bytes().all(|b| b.is_ascii_alphabetic());
-    if words.iter().filter(|word| secret(word)).count() >= 12 { Err(KeyRefusal::Words) } else { Ok(()) }
+    // In any of the languages that wallets have words in. No key has so many words around it.
+    let plain = words.iter().filter(|word| word.chars().all(char::is_alphabetic)).count();
+    if plain >= SECRET_WORDS_MIN { Err(KeyRefusal::Words) } else { Ok(()) }
 }
 
 fn without_suffix(key: &str) -> &str {

@@ -23,7 +23,7 @@ pub mod spend;
 mod upload;
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod vectors;
 

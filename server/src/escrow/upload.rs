@@ -1,8 +1,9 @@
 //! Reads what people upload: PSBTs of version 0 or 2, finished PSBTs, raw transactions; binary, base64 or hex.
 //!
 //! A reader of our own, because an upload brings signatures and nothing else: it takes the transaction that was
-//! signed and the bytes of the signatures, and skips every other field. It allocates only what the upload has bytes
-//! for, and refuses a key that stands twice in one map (BIP-174).
+//! signed and the bytes of the signatures, and skips every other field, so that no wallet's extra field is a reason to
+//! refuse. It allocates only what the upload has bytes for (the library for version 2 believes the count of inputs it
+//! is told), and refuses a field that stands twice in one map (BIP-174). Tests write version 2 with that library.
 
 use std::collections::BTreeMap;
 

@@ -61,6 +61,11 @@ fn everything_private_is_refused_wherever_it_stands_and_never_repeated() {
     assert_eq!(refused(testing::WORDS[0]), KeyRefusal::Words);
     assert_eq!(refused(&format!("1. {}", testing::WORDS[1].replace(' ', ", "))), KeyRefusal::Words);
     assert_eq!(refused(&testing::WORDS[2].to_uppercase()), KeyRefusal::Words);
+    let spanish = "yodo yodo ámbar ábaco yodo yodo yodo yodo yodo yodo yodo eñe";
+    assert_eq!(refused(spanish), KeyRefusal::Words);
+    assert_eq!(refused("的 的 的 的 的 的 的 的 的 的 的 在"), KeyRefusal::Words);
+    let bip_38 = "6PRVWUbkzzsbcVac2qwfssoUJAN1Xhrg6bNk8J7Nzm5H7kxEbn2Nh2ZoGg";
+    assert_eq!(refused(bip_38), KeyRefusal::Private);
     for why in [KeyRefusal::Private, KeyRefusal::Words] {
         assert!(!why.to_string().contains("8ZgxMBicQ"));
     }

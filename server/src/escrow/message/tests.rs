@@ -1,6 +1,8 @@
 use std::str::FromStr;
 
 use bitcoin::Address;
+use bitcoin::base64::Engine as _;
+use bitcoin::base64::prelude::BASE64_STANDARD;
 
 use super::*;
 use crate::escrow::signature::finished;
@@ -36,6 +38,34 @@ fn message_hashes_and_transactions_are_those_of_bip_322() {
         assert_eq!(spent.compute_txid().to_string(), to_spend_txid);
         let signed = to_sign(OutPoint { txid: spent.compute_txid(), vout: 0 });
         assert_eq!(signed.compute_txid().to_string(), to_sign_txid);
+    }
+}
+
+#[test]
+fn the_bips_own_multisig_signatures_fit_our_to_sign() {
+    let vectors = include_str!("../../../../tests/vectors/bip322.json");
+    let vectors: serde_json::Value = serde_json::from_str(vectors).unwrap();
+    let cases = vectors["simple"].as_array().unwrap();
+    assert_eq!(cases.len(), 2);
+    for case in cases {
+        let [address, message, signature] =
+            ["address", "message", "signature"].map(|field| case[field].as_str().unwrap());
+        let script = Address::from_str(address).unwrap().assume_checked().script_pubkey();
+        let fits = |message: &str| {
+            let spent = to_spend(&script, message.as_bytes(), Amount::ZERO);
+            let mut signed = to_sign(OutPoint { txid: spent.compute_txid(), vout: 0 });
+            let witness = BASE64_STANDARD.decode(signature).unwrap();
+            signed.input[0].witness = bitcoin::consensus::deserialize(&witness).unwrap();
+            let bytes = bitcoin::consensus::serialize(&signed);
+            let utxo = bitcoinconsensus::Utxo {
+                script_pubkey: script.as_bytes().as_ptr(),
+                script_pubkey_len: script.len().try_into().unwrap(),
+                value: 0,
+            };
+            bitcoinconsensus::verify(script.as_bytes(), 0, &bytes, Some(&[utxo]), 0).is_ok()
+        };
+        assert!(fits(message), "{address}");
+        assert!(!fits("another message"), "{address}");
     }
 }
 

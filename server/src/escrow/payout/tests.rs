@@ -124,7 +124,7 @@ fn check_refuses_everything_that_was_not_agreed() {
     assert!(change(&|agreed| agreed.seller = testing::address(8).script_pubkey()));
     assert!(change(&|agreed| agreed.desk = None));
     assert!(change(&|agreed| agreed.fee_cap = Amount::from_sat(400)));
-    assert!(change(&|agreed| agreed.fees.buyer = Amount::from_sat(1_999)));
+    assert!(change(&|agreed| agreed.desk_fee = Amount::from_sat(3_999)));
     assert!(change(&|agreed| agreed.lock = testing::lock_at(4)));
 }
 
