@@ -56,7 +56,7 @@ CREATE TABLE trade_events (
     actor       text NOT NULL,
     account     uuid REFERENCES accounts (id),
     event       text,
-    act         jsonb NOT NULL,
+    act         text NOT NULL,
     stage_from  text,
     stage_to    text NOT NULL,
     previous    bytea NOT NULL CHECK (octet_length(previous) = 32),
@@ -64,6 +64,7 @@ CREATE TABLE trade_events (
     PRIMARY KEY (trade, version)
 );
 COMMENT ON TABLE trade_events IS 'Append-only, hash-chained: replaying the acts of a trade gives its row.';
+COMMENT ON COLUMN trade_events.act IS 'What was done (JSON, exact text: the hash is over it). The first is the taking itself, with the whole state.';
 COMMENT ON COLUMN trade_events.event IS 'The event of the lifecycle table, null for a change of a field within a stage.';
 COMMENT ON COLUMN trade_events.hash IS 'SHA-256 over previous and the canonical text of this row.';
 

@@ -36,7 +36,7 @@ CREATE TABLE payouts (
     id              uuid PRIMARY KEY,
     trade           uuid NOT NULL REFERENCES trades (id),
     kind            text NOT NULL CONSTRAINT payout_kind_is_known CHECK (kind IN ('release', 'refund', 'settlement', 'ruling', 'stray')),
-    step            integer NOT NULL CONSTRAINT step_is_positive CHECK (step > 0),
+    steps           integer[] NOT NULL CONSTRAINT steps_are_known CHECK (steps <@ ARRAY[1, 2, 5] AND cardinality(steps) > 0),
     about           uuid,
     psbt            bytea NOT NULL,
     txid            bytea NOT NULL CHECK (octet_length(txid) = 32),
@@ -47,23 +47,24 @@ CREATE TABLE payouts (
     arbitrator_sat  bigint NOT NULL CHECK (arbitrator_sat >= 0),
     created_at      timestamptz NOT NULL,
     void_at         timestamptz,
-    CONSTRAINT a_transaction_is_one_payout UNIQUE (trade, txid, kind, about)
+    CONSTRAINT a_transaction_is_one_payout UNIQUE NULLS NOT DISTINCT (trade, txid, kind, about)
 );
 CREATE INDEX payouts_of_a_trade ON payouts (trade, kind);
 COMMENT ON TABLE payouts IS 'The canonical PSBT of each payout and fee step. Signatures live beside it, never in it.';
+COMMENT ON COLUMN payouts.steps IS 'The fee steps (x1, x2, x5 of the estimate) this transaction stands for; steps that come out equal are one.';
 COMMENT ON COLUMN payouts.about IS 'The settlement or ruling it carries out.';
 COMMENT ON COLUMN payouts.void_at IS 'No more signatures are asked for it (withdrawn, or the stage moved). Signatures given stay listed as alive.';
 
 CREATE TABLE signatures (
     payout       uuid NOT NULL REFERENCES payouts (id),
     party        text NOT NULL CHECK (party IN ('buyer', 'seller', 'arbitrator')),
-    input        integer NOT NULL CHECK (input >= 0),
-    signature    bytea NOT NULL CHECK (octet_length(signature) BETWEEN 9 AND 73),
+    signature    bytea NOT NULL CHECK (octet_length(signature) BETWEEN 10 AND 740),
     brought_by   uuid NOT NULL REFERENCES accounts (id),
     received_at  timestamptz NOT NULL,
-    PRIMARY KEY (payout, party, input),
+    PRIMARY KEY (payout, party),
     CONSTRAINT sighash_is_all CHECK (get_byte(signature, octet_length(signature) - 1) = 1)
 );
+COMMENT ON COLUMN signatures.signature IS 'One per input, in the order of the inputs: a length byte, then DER and the sighash byte.';
 COMMENT ON TABLE signatures IS 'Verified signatures only, whoever brought them. A signature is an option for ever.';
 
 CREATE TABLE contract_signatures (

@@ -90,6 +90,7 @@ pub fn desk(settings: &Settings, chain: Arc<dyn Chain>) -> anyhow::Result<Desk> 
         rules: settings.rules(),
         secrets: Secrets::new(secret(&keys.session_key)?, secret(&keys.data_key)?, keys.data_key_version),
         clock: Clock::default(),
+        wake: tokio::sync::Notify::new(),
     })
 }
 

@@ -7,16 +7,23 @@ pub mod accounts;
 pub mod admin;
 pub mod board;
 pub mod codes;
+pub mod effects;
 pub mod error;
+pub mod escrow_book;
+pub mod funding;
 pub mod offers;
 pub mod passwords;
 pub mod payment_accounts;
+pub mod payouts;
 pub mod people;
 pub mod quotes;
 pub mod rules;
 pub mod secrets;
 pub mod throttle;
+pub mod trades;
 pub mod visits;
+pub mod watcher;
+pub mod worker;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -38,6 +45,8 @@ pub struct Desk {
     pub rules: Rules,
     pub secrets: Secrets,
     pub clock: Clock,
+    /// Wakes the desk's own work after a change.
+    pub wake: tokio::sync::Notify,
 }
 
 impl Desk {
@@ -57,6 +66,12 @@ impl Clock {
     pub fn shifted(&self, at: Timestamp) -> Timestamp {
         let ahead = SignedDuration::from_secs(self.ahead_seconds.load(Ordering::SeqCst));
         at.checked_add(ahead).unwrap_or(at)
+    }
+
+    /// The time up to which the chain is known: the tip's own time, or when the node was last heard, whichever is
+    /// earlier: a node that is heard but has no newer block has seen nothing new either.
+    pub fn shifted_tip(&self, tip_at: Timestamp, seen_at: Timestamp) -> Timestamp {
+        self.shifted(tip_at).min(seen_at)
     }
 
     /// Moves the desk into the future, for tests.

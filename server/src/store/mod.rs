@@ -4,15 +4,22 @@
 
 pub mod accounts;
 pub mod board;
+pub mod deposits;
 pub mod desk_state;
+pub mod disputes;
 pub mod migrate;
 pub mod offers;
+pub mod outbox;
 pub mod payment_accounts;
+pub mod payouts;
 pub mod public_log;
 pub mod rates;
 pub mod reputation;
 pub mod sessions;
+pub mod settlements;
 pub mod throttles;
+pub mod trade_log;
+pub mod trades;
 
 use std::time::Duration;
 

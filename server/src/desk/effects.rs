@@ -1,0 +1,113 @@
+//! What follows from a change of a trade, done in the same transaction.
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::error::{Done, Error};
+use super::escrow_book::{EscrowBook, coin};
+use super::{Desk, funding};
+use crate::domain::offer::{OfferState, PauseReason};
+use crate::domain::trade::{Effect, PayoutKind, Trade};
+use crate::domain::{DisputeId, Fiat, Side};
+use crate::escrow::payout::PayoutKind as Kind;
+use crate::store::disputes::{self, DisputeRow};
+use crate::store::trades::{self, TradeRow};
+use crate::store::{Transaction, board, deposits, offers, outbox, payouts, settlements};
+
+/// The outbox job that hands a complete payout to the chain.
+pub const BROADCAST: &str = "broadcast";
+
+pub(super) async fn follow(
+    desk: &Desk,
+    tx: &Transaction<'_>,
+    row: &mut TradeRow,
+    before: &Trade,
+    effects: &[Effect],
+    now: Timestamp,
+) -> Done<()> {
+    for effect in effects {
+        match effect {
+            Effect::ReturnReservation => return_reservation(tx, row).await?,
+            Effect::PauseOffer => pause_offer(tx, row, before, now).await?,
+            Effect::FixFundingSet => fix_funding_set(desk, tx, row, now).await?,
+            Effect::BuildRefund => build_refund(desk, tx, row, now).await?,
+            Effect::Broadcast(kind) => broadcast(tx, row, *kind, now).await?,
+            Effect::LapseProposals => settlements::lapse(tx, row.id, now).await?,
+            Effect::OpenDispute => open_by_clock(tx, row, now).await?,
+            Effect::CloseDispute => disputes::close(tx, row.id, now).await?,
+            Effect::PublishRuling => {}
+        }
+    }
+    Ok(())
+}
+
+/// A trade that ends unfunded gives its amount back to the offer.
+async fn return_reservation(tx: &Transaction<'_>, row: &TradeRow) -> Done<()> {
+    let Some(held) = offers::lock_id(tx, row.offer).await? else { return Ok(()) };
+    let fiat = Fiat::new(row.fiat, held.offer.currency).map_err(Error::broken)?;
+    offers::set_reserved(tx, row.offer, held.offer.give_back(fiat)).await?;
+    Ok(board::bump(tx).await?)
+}
+
+/// Only a maker who did not sign in time pauses his own offer; a taker's delay is not the maker's fault.
+async fn pause_offer(tx: &Transaction<'_>, row: &TradeRow, before: &Trade, now: Timestamp) -> Done<()> {
+    let maker_signed = match before.maker {
+        Side::Buyer => before.buyer_agreed,
+        Side::Seller => before.seller_agreed,
+    };
+    if !maker_signed {
+        offers::set_state(tx, row.offer, OfferState::Paused, Some(PauseReason::MissedSigning), now).await?;
+        board::bump(tx).await?;
+    }
+    Ok(())
+}
+
+/// From now on exactly the counted outputs are spent by every payout of this trade.
+async fn fix_funding_set(desk: &Desk, tx: &Transaction<'_>, row: &TradeRow, now: Timestamp) -> Done<()> {
+    let judged = funding::judged(desk, tx, row).await?;
+    deposits::fix_funding(tx, row.id, &judged.counted).await?;
+    let book = EscrowBook::read(tx, row).await?;
+    let coins = book.funding();
+    book.build(tx, row, Kind::Release, &coins, None, now).await?;
+    book.build(tx, row, Kind::Refund, &coins, None, now).await
+}
+
+/// A refund over everything confirmed at the address, for a trade that was never funded.
+async fn build_refund(_: &Desk, tx: &Transaction<'_>, row: &TradeRow, now: Timestamp) -> Done<()> {
+    payouts::void(tx, row.id, PayoutKind::Refund.as_str(), now).await?;
+    let book = EscrowBook::read(tx, row).await?;
+    let mut there: Vec<_> = book.deposits.iter().filter(|d| d.is_there() && d.height.is_some()).collect();
+    there.sort_by_key(|deposit| std::cmp::Reverse(deposit.value));
+    there.truncate(crate::escrow::deposit::COUNTED_OUTPUTS_MAX);
+    if there.is_empty() {
+        return Ok(());
+    }
+    let outpoints: Vec<_> = there.iter().map(|deposit| deposit.outpoint).collect();
+    let coins: Vec<_> = there.into_iter().map(coin).collect();
+    deposits::fix_funding(tx, row.id, &outpoints).await?;
+    book.build(tx, row, Kind::Refund, &coins, None, now).await
+}
+
+async fn broadcast(tx: &Transaction<'_>, row: &mut TradeRow, kind: PayoutKind, now: Timestamp) -> Done<()> {
+    let book = EscrowBook::read(tx, row).await?;
+    let signed = book.complete(kind)?.ok_or_else(|| Error::broken("a complete payout lacks a signature"))?;
+    trades::set_payout(tx, row.id, signed.txid()).await?;
+    row.payout_txid = Some(signed.txid());
+    Ok(outbox::add(tx, BROADCAST, Some(row.id), &json!({ "kind": kind.as_str() }), now).await?)
+}
+
+/// A dispute that a person opens has its row already, with the reason.
+async fn open_by_clock(tx: &Transaction<'_>, row: &TradeRow, now: Timestamp) -> Done<()> {
+    if disputes::latest(tx, row.id).await?.is_some_and(|dispute| dispute.closed_at.is_none()) {
+        return Ok(());
+    }
+    let dispute = DisputeRow {
+        id: DisputeId(uuid::Uuid::now_v7()),
+        opener: "clock".into(),
+        reason: "release_overdue".into(),
+        wanted: String::new(),
+        opened_at: now,
+        closed_at: None,
+    };
+    Ok(disputes::open(tx, row.id, &dispute).await?)
+}

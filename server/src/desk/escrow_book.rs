@@ -1,0 +1,155 @@
+//! What is known of one trade's escrow: the contract, the outputs at its address, payouts and verified signatures.
+
+use bitcoin::Amount;
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::error::{Done, Error};
+use crate::domain::Party;
+use crate::domain::trade::PayoutKind;
+use crate::escrow::contract::{Agreed, Payee};
+use crate::escrow::payout::PayoutKind as Kind;
+use crate::escrow::{Coin, Contract, FeeStep, PartySignature, Payout, SignedPayout};
+use crate::store::GenericClient;
+use crate::store::deposits::{self, DepositRow};
+use crate::store::payouts::{self, NewPayout, PayoutRow, SignatureRow};
+use crate::store::trades::TradeRow;
+
+/// Everything about one escrow, read together.
+#[derive(Debug)]
+pub struct EscrowBook {
+    pub contract: Contract,
+    pub agreed: Agreed,
+    pub deposits: Vec<DepositRow>,
+    pub payouts: Vec<PayoutRow>,
+    pub signatures: Vec<SignatureRow>,
+}
+
+impl EscrowBook {
+    pub async fn read(client: &impl GenericClient, row: &TradeRow) -> Done<Self> {
+        let contract = Contract::parse(&row.contract_text)?;
+        let agreed = contract.agreed()?;
+        Ok(Self {
+            contract,
+            agreed,
+            deposits: deposits::of_trade(client, row.id).await?,
+            payouts: payouts::of_trade(client, row.id).await?,
+            signatures: payouts::signatures_of_trade(client, row.id).await?,
+        })
+    }
+
+    /// The funding set.
+    pub fn funding(&self) -> Vec<Coin> {
+        self.deposits.iter().filter(|deposit| deposit.funding).map(coin).collect()
+    }
+
+    pub fn funding_total(&self) -> Amount {
+        self.deposits
+            .iter()
+            .filter(|deposit| deposit.funding)
+            .fold(Amount::ZERO, |sum, d| sum.checked_add(d.value).unwrap_or(Amount::MAX_MONEY))
+    }
+
+    /// A stored payout, built again from the contract and the outputs it spends; it must come out the same.
+    pub fn payout(&self, row: &PayoutRow) -> Done<Payout> {
+        let kind = Kind::from_word(&row.kind, row.buyer, row.seller)
+            .ok_or_else(|| Error::broken(format!("a payout of kind {}", row.kind)))?;
+        let coins = if kind == Kind::Stray { self.coins_of(row)? } else { self.funding() };
+        let steps = row.steps.iter().filter_map(|step| FeeStep::from_multiple(*step)).collect();
+        Ok(Payout::restore(&self.agreed, kind, &coins, steps, &row.psbt)?)
+    }
+
+    fn coins_of(&self, row: &PayoutRow) -> Done<Vec<Coin>> {
+        let psbt = bitcoin::Psbt::deserialize(&row.psbt).map_err(anyhow::Error::from)?;
+        let spent: Vec<_> = psbt.unsigned_tx.input.iter().map(|input| input.previous_output).collect();
+        Ok(self.deposits.iter().filter(|deposit| spent.contains(&deposit.outpoint)).map(coin).collect())
+    }
+
+    /// The payouts of a kind that signatures are asked for, cheapest first.
+    pub fn live<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a PayoutRow> {
+        self.payouts.iter().filter(move |row| row.kind == kind && !row.void)
+    }
+
+    /// The verified signatures for a payout; read from the database they are verified again.
+    pub fn signatures_for(&self, row: &PayoutRow, payout: &Payout) -> Done<Vec<PartySignature>> {
+        let own = self.signatures.iter().filter(|signature| signature.payout == row.id);
+        own.map(|one| Ok(PartySignature::from_stored(payout.spend(), one.party, &one.bytes)?)).collect()
+    }
+
+    pub fn has_signed(&self, row: &PayoutRow, party: Party) -> bool {
+        self.signatures.iter().any(|one| one.payout == row.id && one.party == party)
+    }
+
+    /// The lowest fee step of a kind that two different parties have signed.
+    pub fn complete(&self, kind: PayoutKind) -> Done<Option<SignedPayout>> {
+        for row in self.live(kind.as_str()) {
+            if let Some(signed) = self.signed(row)? {
+                return Ok(Some(signed));
+            }
+        }
+        Ok(None)
+    }
+
+    /// A stray's refund that two parties have signed.
+    pub fn complete_stray(&self, txid: &str) -> Done<Option<SignedPayout>> {
+        match self.live(Kind::Stray.as_str()).find(|row| row.txid.to_string() == txid) {
+            Some(row) => self.signed(row),
+            None => Ok(None),
+        }
+    }
+
+    /// A payout with two verified signatures of different keys, checked once more before it may leave.
+    fn signed(&self, row: &PayoutRow) -> Done<Option<SignedPayout>> {
+        let payout = self.payout(row)?;
+        let signatures = self.signatures_for(row, &payout)?;
+        let [one, other, ..] = signatures.as_slice() else { return Ok(None) };
+        payout.check(&self.agreed, &self.coins_of(row)?)?;
+        Ok(Some(SignedPayout::new(&payout, one, other)?))
+    }
+
+    /// Builds a payout over some outputs at every fee step, and keeps it.
+    pub async fn build(
+        &self,
+        client: &impl GenericClient,
+        row: &TradeRow,
+        kind: Kind,
+        coins: &[Coin],
+        about: Option<Uuid>,
+        at: Timestamp,
+    ) -> Done<()> {
+        for payout in self.built(kind, coins)? {
+            let (buyer, seller) = match kind {
+                Kind::Settlement { buyer, seller } | Kind::Ruling { buyer, seller } => (buyer, seller),
+                _ => (payout.amount_to(Payee::Buyer), payout.amount_to(Payee::Seller)),
+            };
+            let new = NewPayout {
+                trade: row.id,
+                kind: kind.as_str(),
+                steps: payout.steps().iter().filter_map(|step| i32::try_from(step.multiple()).ok()).collect(),
+                about,
+                psbt: payout.spend().psbt().serialize(),
+                txid: payout.spend().txid(),
+                fee: payout.fee(),
+                buyer,
+                seller,
+                desk: payout.amount_to(Payee::Desk),
+                arbitrator: payout.amount_to(Payee::Arbitrator),
+                at,
+            };
+            payouts::insert(client, &new).await?;
+        }
+        Ok(())
+    }
+
+    /// The payouts of every fee step over some outputs, not kept: to show what a split would pay.
+    pub fn built(&self, kind: Kind, coins: &[Coin]) -> Done<Vec<Payout>> {
+        let estimate = bitcoin::FeeRate::from_sat_per_vb(self.contract.feerate.into())
+            .ok_or_else(|| Error::broken("the contract's feerate is beyond all bounds"))?;
+        Ok(Payout::of_all_steps(&self.agreed, kind, coins, estimate)?)
+    }
+}
+
+/// An output as payouts spend it.
+pub fn coin(deposit: &DepositRow) -> Coin {
+    Coin { outpoint: deposit.outpoint, value: deposit.value, transaction: Some(deposit.transaction.clone()) }
+}

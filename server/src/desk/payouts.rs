@@ -1,0 +1,150 @@
+//! Signatures for payouts come in through one door; what they complete goes out.
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::error::{Done, Error};
+use super::escrow_book::EscrowBook;
+use super::trades::{self, Who};
+use super::{Desk, effects};
+use crate::domain::trade::{Act, PayoutKind};
+use crate::domain::{Party, PublicRef, Refusal, Stage, UserId};
+use crate::escrow::{self, PartySignature, Payout};
+use crate::store::payouts::{self as store, PayoutRow};
+use crate::store::trades::TradeRow;
+use crate::store::{Transaction, outbox};
+
+/// Keeps the verified signatures of an upload for the live payouts of a kind. Valid signatures of others are kept for
+/// the key that made them, whoever brings them. The parties whose signatures are new.
+pub(super) async fn take_signatures(
+    tx: &Transaction<'_>,
+    book: &EscrowBook,
+    rows: &[&PayoutRow],
+    sender: (Party, UserId),
+    upload: &[u8],
+    now: Timestamp,
+) -> Done<Vec<Party>> {
+    if rows.is_empty() {
+        return Err(Refusal::conflict("There is nothing to sign for this just now. Look at the trade again.").into());
+    }
+    let payouts: Vec<Payout> = rows.iter().map(|row| book.payout(row)).collect::<Done<_>>()?;
+    let spends: Vec<_> = payouts.iter().map(Payout::spend).collect();
+    let signatures = escrow::accept(upload, &spends, sender.0)?;
+    let mut news = Vec::new();
+    for signature in &signatures {
+        let row = rows.iter().find(|row| row.txid == signature.txid());
+        let row = row.ok_or_else(|| Error::broken("a verified signature of no payout"))?;
+        if !book.has_signed(row, signature.party()) {
+            keep(tx, row, signature, sender.1, now).await?;
+            if !news.contains(&signature.party()) {
+                news.push(signature.party());
+            }
+        }
+    }
+    Ok(news)
+}
+
+async fn keep(tx: &Transaction<'_>, row: &PayoutRow, signature: &PartySignature, by: UserId, now: Timestamp) -> Done<()> {
+    Ok(store::sign(tx, row.id, signature.party(), &signature.to_bytes(), by, now).await?)
+}
+
+/// Signs a payout of the trade, and completes it if it is the second signature.
+async fn sign_held(
+    desk: &Desk,
+    tx: &Transaction<'_>,
+    mut row: TradeRow,
+    kind: PayoutKind,
+    sender: (Party, UserId),
+    upload: &[u8],
+    now: Timestamp,
+) -> Done<TradeRow> {
+    let act = Act::SignPayout { kind };
+    // Refused before anything in the upload is looked at: the words about the stage matter more.
+    row.state.apply(&act, sender.0.into(), now)?;
+    let book = EscrowBook::read(tx, &row).await?;
+    let rows: Vec<&PayoutRow> = book.live(kind.as_str()).collect();
+    let news = take_signatures(tx, &book, &rows, sender, upload, now).await?;
+    for other in news.into_iter().filter(|party| *party != sender.0) {
+        // Someone else's signature came along. It counts if that person may sign now; it is kept either way.
+        if row.state.apply(&act, other.into(), now).is_ok() && !completes(&row, kind) {
+            row = trades::change(desk, tx, row, act.clone(), Who { actor: other.into(), account: Some(sender.1) }, now).await?;
+        }
+    }
+    trades::change(desk, tx, row, act, Who::party(sender.0, sender.1), now).await
+}
+
+fn completes(row: &TradeRow, kind: PayoutKind) -> bool {
+    row.state.signed.iter().any(|(signed, _)| *signed == kind)
+}
+
+/// A party's signature for a release, refund, settlement or ruling.
+pub async fn sign(
+    desk: &Desk,
+    reference: PublicRef,
+    account: UserId,
+    seen: &str,
+    kind: PayoutKind,
+    upload: &[u8],
+) -> Done<TradeRow> {
+    let mut client = desk.store.connection().await?;
+    let tx = client.transaction().await?;
+    let now = desk.now(&tx).await?;
+    let (row, party) = trades::held(&tx, reference, account, seen).await?;
+    let row = sign_held(desk, &tx, row, kind, (party, account), upload, now).await?;
+    tx.commit().await?;
+    desk.wake.notify_one();
+    Ok(row)
+}
+
+/// "I have sent the money": the mark comes with the buyer's release signature, unless that is in already.
+pub async fn mark_paid(desk: &Desk, reference: PublicRef, account: UserId, seen: &str, upload: &[u8]) -> Done<TradeRow> {
+    let mut client = desk.store.connection().await?;
+    let tx = client.transaction().await?;
+    let now = desk.now(&tx).await?;
+    let (mut row, party) = trades::held(&tx, reference, account, seen).await?;
+    if party != Party::Buyer {
+        return Err(Refusal::not_found().into());
+    }
+    if row.state.stage == Stage::Funded && !row.state.has_signed(PayoutKind::Release, Party::Buyer) {
+        row = sign_held(desk, &tx, row, PayoutKind::Release, (party, account), upload, now).await?;
+    }
+    let row = trades::change(desk, &tx, row, Act::MarkPaid, Who::party(party, account), now).await?;
+    tx.commit().await?;
+    desk.wake.notify_one();
+    Ok(row)
+}
+
+/// The seller closes a trade that was not paid in time, with his signature for the refund.
+pub async fn close_unpaid(desk: &Desk, reference: PublicRef, account: UserId, seen: &str, upload: &[u8]) -> Done<TradeRow> {
+    let mut client = desk.store.connection().await?;
+    let tx = client.transaction().await?;
+    let now = desk.now(&tx).await?;
+    let (row, party) = trades::held(&tx, reference, account, seen).await?;
+    let row = trades::change(desk, &tx, row, Act::CloseUnpaid, Who::party(party, account), now).await?;
+    let row = sign_held(desk, &tx, row, PayoutKind::Refund, (party, account), upload, now).await?;
+    tx.commit().await?;
+    desk.wake.notify_one();
+    Ok(row)
+}
+
+/// A signature for the refund of a stray: any two keys, in any stage; the trade itself does not change.
+pub async fn sign_stray(desk: &Desk, reference: PublicRef, account: UserId, txid: &str, upload: &[u8]) -> Done<()> {
+    let mut client = desk.store.connection().await?;
+    let tx = client.transaction().await?;
+    let now = desk.now(&tx).await?;
+    let row = crate::store::trades::lock(&tx, reference).await?.ok_or_else(Refusal::not_found)?;
+    let party = row.party_of(account).ok_or_else(Refusal::not_found)?;
+    let book = EscrowBook::read(&tx, &row).await?;
+    let rows: Vec<&PayoutRow> = book.live("stray").filter(|stray| stray.txid.to_string() == txid).collect();
+    if rows.is_empty() {
+        return Err(Refusal::not_found().into());
+    }
+    take_signatures(&tx, &book, &rows, (party, account), upload, now).await?;
+    let book = EscrowBook::read(&tx, &row).await?;
+    if book.complete_stray(txid)?.is_some() {
+        outbox::add(&tx, effects::BROADCAST, Some(row.id), &json!({ "kind": "stray", "txid": txid }), now).await?;
+    }
+    tx.commit().await?;
+    desk.wake.notify_one();
+    Ok(())
+}

@@ -1,0 +1,115 @@
+//! Every change of a trade has one shape: load for update, apply, save, log, announce, commit.
+
+use jiff::Timestamp;
+
+use super::error::{Done, Error};
+use super::{Desk, effects, secrets};
+use crate::domain::trade::{Act, Trade};
+use crate::domain::{Actor, Party, PublicRef, Refusal, Stage, TradeId, UserId};
+use crate::store::trade_log::{self, Line};
+use crate::store::trades::{self, TradeRow};
+use crate::store::{GenericClient, Transaction};
+
+/// Who makes something happen in a trade.
+#[derive(Debug, Clone, Copy)]
+pub struct Who {
+    pub actor: Actor,
+    /// The account behind it; clock and chain have none.
+    pub account: Option<UserId>,
+}
+
+impl Who {
+    pub const CLOCK: Self = Self { actor: Actor::Clock, account: None };
+    pub const CHAIN: Self = Self { actor: Actor::Chain, account: None };
+
+    pub fn party(party: Party, account: UserId) -> Self {
+        Self { actor: party.into(), account: Some(account) }
+    }
+}
+
+/// The trade and what this account is in it; to a stranger there is nothing here.
+pub async fn of_party(client: &impl GenericClient, reference: PublicRef, account: UserId) -> Done<(TradeRow, Party)> {
+    let row = trades::find(client, reference).await?.ok_or_else(Refusal::not_found)?;
+    let party = row.party_of(account).ok_or_else(Refusal::not_found)?;
+    Ok((row, party))
+}
+
+/// The same, held for a change. `seen` is the trade version the form was made from: if the trade has moved since, the
+/// act is refused and says so.
+pub async fn held(tx: &Transaction<'_>, reference: PublicRef, account: UserId, seen: &str) -> Done<(TradeRow, Party)> {
+    let row = trades::lock(tx, reference).await?.ok_or_else(Refusal::not_found)?;
+    let party = row.party_of(account).ok_or_else(Refusal::not_found)?;
+    if seen.trim().parse() != Ok(row.state.version) {
+        return Err(moved(&row.state).into());
+    }
+    Ok((row, party))
+}
+
+fn moved(trade: &Trade) -> Refusal {
+    let now = match trade.stage {
+        Stage::Proposed => "it waits for signatures of the contract",
+        Stage::AwaitingDeposit => "it waits for the seller's deposit",
+        Stage::Funded => "the coins are in escrow and it waits for the buyer's payment",
+        Stage::PaymentSent => "the payment is marked as sent",
+        Stage::RefundDue => "the deposit is going back to the seller",
+        Stage::Disputed => "it is with the arbitrator",
+        Stage::Ruled => "the arbitrator has ruled",
+        Stage::PayingOut => "a payout is on its way",
+        Stage::Completed => "it is completed",
+        Stage::Cancelled => "it is cancelled",
+    };
+    Refusal::conflict(format!(
+        "The trade has moved on since you opened this page: {now}. Nothing was changed; look again."
+    ))
+}
+
+/// Applies one act to a held trade, with everything that follows from it.
+pub(super) async fn change(
+    desk: &Desk,
+    tx: &Transaction<'_>,
+    mut row: TradeRow,
+    act: Act,
+    who: Who,
+    now: Timestamp,
+) -> Done<TradeRow> {
+    let change = row.state.apply(&act, who.actor, now)?;
+    let before = row.state.clone();
+    row.state = change.trade;
+    if !trades::save(tx, row.id, before.version, &row.state).await? {
+        return Err(Error::broken(format!("trade {} changed while it was held", row.reference)));
+    }
+    trades::write_deadlines(tx, row.id, &row.state).await?;
+    let line = Line {
+        version: row.state.version,
+        at: now,
+        actor: who.actor,
+        account: who.account,
+        event: change.event,
+        act: serde_json::to_string(&act)?,
+        stage_from: Some(before.stage),
+        stage_to: row.state.stage,
+    };
+    log(tx, row.id, &line).await?;
+    effects::follow(desk, tx, &mut row, &before, &change.effects, now).await?;
+    tracing::info!(trade.id = %row.reference, stage = %row.state.stage, act = ?std::mem::discriminant(&act), by = %who.actor, "trade");
+    Ok(row)
+}
+
+/// Appends a line to the chained log of a trade.
+pub(super) async fn log(tx: &Transaction<'_>, trade: TradeId, line: &Line) -> Done<()> {
+    let previous = trade_log::last_hash(tx, trade).await?;
+    let hash = secrets::sha256([previous.as_slice(), line.hashed_text(trade).as_bytes()].concat());
+    Ok(trade_log::append(tx, trade, line, &previous, &hash).await?)
+}
+
+/// An act that needs nothing but the wish: decline, withdraw, cancel, undo, seen, answered, closed.
+pub async fn act(desk: &Desk, reference: PublicRef, account: UserId, seen: &str, act: Act) -> Done<TradeRow> {
+    let mut client = desk.store.connection().await?;
+    let tx = client.transaction().await?;
+    let now = desk.now(&tx).await?;
+    let (row, party) = held(&tx, reference, account, seen).await?;
+    let row = change(desk, &tx, row, act, Who::party(party, account), now).await?;
+    tx.commit().await?;
+    desk.wake.notify_one();
+    Ok(row)
+}

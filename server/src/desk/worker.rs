@@ -1,0 +1,116 @@
+//! The desk's own work: reading the chain, firing windows that ended, emptying the outbox. Each part is safe to run
+//! twice, and to stop anywhere.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::error::Done;
+use super::escrow_book::EscrowBook;
+use super::trades::{self, Who};
+use super::{Desk, effects, watcher};
+use crate::chain::ChainError;
+use crate::domain::TradeId;
+use crate::domain::trade::PayoutKind;
+use crate::store::outbox::{self, Job};
+use crate::store::{deposits, trades as store};
+
+/// How often the desk looks by itself when nothing wakes it.
+const BEAT: Duration = Duration::from_secs(1);
+/// A job that failed waits this long, doubled each time, at most [`RETRY_SECONDS_MAX`].
+const RETRY_SECONDS: i64 = 2;
+const RETRY_SECONDS_MAX: i64 = 600;
+
+/// Works until the desk is dropped by everybody else.
+pub async fn run(desk: Arc<Desk>) {
+    loop {
+        if let Err(error) = work_once(&desk).await {
+            tracing::warn!(%error, "the desk's own work");
+        }
+        let _ = tokio::time::timeout(BEAT, desk.wake.notified()).await;
+    }
+}
+
+/// One round of everything. Each part runs even if another failed; the first trouble is told.
+pub async fn work_once(desk: &Desk) -> Done<()> {
+    let watched = watcher::watch_once(desk).await.map(|_| ());
+    let fired = fire_windows(desk).await;
+    let sent = empty_outbox(desk).await;
+    watched.and(fired).and(sent)
+}
+
+/// Ends the windows that are over.
+pub async fn fire_windows(desk: &Desk) -> Done<()> {
+    let mut client = desk.store.connection().await?;
+    let now = desk.now(&client).await?;
+    let due = store::due(&client, now).await?;
+    let tip_at = deposits::cursor(&client).await?.map(|cursor| desk.clock.shifted_tip(cursor.tip_at, cursor.seen_at));
+    for id in due {
+        let tx = client.transaction().await?;
+        let now = desk.now(&tx).await?;
+        let Some(row) = store::lock_by_id(&tx, id).await? else { continue };
+        if let Some(act) = row.state.overdue(now, tip_at) {
+            trades::change(desk, &tx, row, act, Who::CLOCK, now).await?;
+            tx.commit().await?;
+        }
+    }
+    Ok(())
+}
+
+/// Does what is due in the outbox.
+pub async fn empty_outbox(desk: &Desk) -> Done<()> {
+    let mut client = desk.store.connection().await?;
+    loop {
+        let tx = client.transaction().await?;
+        let now = desk.now(&tx).await?;
+        let Some(job) = outbox::next(&tx, now).await? else { return Ok(()) };
+        match perform(desk, &tx, &job).await {
+            Ok(()) => outbox::done(&tx, job.number, now).await?,
+            Err(error) => {
+                tracing::error!(job = job.kind, attempts = job.attempts, %error, "a job failed and will be tried again");
+                outbox::later(&tx, job.number, retry_at(now, job.attempts), &error.to_string()).await?;
+            }
+        }
+        tx.commit().await?;
+    }
+}
+
+fn retry_at(now: Timestamp, attempts: i32) -> Timestamp {
+    let doubled =
+        RETRY_SECONDS.saturating_mul(1_i64.checked_shl(u32::try_from(attempts).unwrap_or(16).min(16)).unwrap_or(1));
+    now.checked_add(SignedDuration::from_secs(doubled.min(RETRY_SECONDS_MAX))).unwrap_or(now)
+}
+
+async fn perform(desk: &Desk, tx: &crate::store::Transaction<'_>, job: &Job) -> Done<()> {
+    match (job.kind.as_str(), job.trade) {
+        (effects::BROADCAST, Some(trade)) => broadcast(desk, tx, trade, job).await,
+        (other, _) => Err(super::Error::broken(format!("no such job: {other}"))),
+    }
+}
+
+/// Hands a complete payout to the chain. Already there is success, so it may run twice.
+async fn broadcast(desk: &Desk, tx: &crate::store::Transaction<'_>, trade: TradeId, job: &Job) -> Done<()> {
+    let kind = job.payload.get("kind").and_then(|kind| kind.as_str()).unwrap_or_default().to_owned();
+    let Some(row) = store::find_by_id(tx, trade).await? else { return Ok(()) };
+    let book = EscrowBook::read(tx, &row).await?;
+    let signed = match PayoutKind::from_word(&kind) {
+        Some(kind) => book.complete(kind)?,
+        None => book.complete_stray(job.payload.get("txid").and_then(|txid| txid.as_str()).unwrap_or_default())?,
+    };
+    let signed = signed.ok_or_else(|| super::Error::broken("a payout to broadcast lacks a signature"))?;
+    let sent = async {
+        desk.chain.test_accept(signed.transaction()).await?;
+        desk.chain.broadcast(signed.transaction()).await
+    };
+    match sent.await {
+        Ok(()) => {
+            tracing::info!(trade.id = %row.reference, txid = %signed.txid(), "payout handed to the chain");
+            Ok(())
+        }
+        Err(ChainError::Rejected(why)) => {
+            Err(super::Error::broken(format!("the node refuses payout {} of {}: {why}", signed.txid(), row.reference)))
+        }
+        Err(other) => Err(watcher::chain_trouble(other)),
+    }
+}

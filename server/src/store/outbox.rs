@@ -1,0 +1,71 @@
+//! What must leave the building: written in the transaction that causes it, done later, safe to do twice.
+
+use jiff::Timestamp;
+
+use super::{GenericClient, Stored};
+use crate::domain::TradeId;
+
+#[derive(Debug, Clone)]
+pub struct Job {
+    pub number: i64,
+    pub kind: String,
+    pub trade: Option<TradeId>,
+    pub payload: serde_json::Value,
+    pub attempts: i32,
+}
+
+const ADD: &str = "INSERT INTO outbox (kind, trade, payload, created_at, due_at) VALUES ($1, $2, $3, $4, $4)";
+
+pub async fn add(
+    client: &impl GenericClient,
+    kind: &str,
+    trade: Option<TradeId>,
+    payload: &serde_json::Value,
+    at: Timestamp,
+) -> Stored<()> {
+    client.execute(&client.prepare_cached(ADD).await?, &[&kind, &trade.map(|t| t.0), payload, &at]).await?;
+    Ok(())
+}
+
+const NEXT: &str = "
+    SELECT number, kind, trade, payload, attempts FROM outbox
+     WHERE done_at IS NULL AND due_at <= $1 ORDER BY number LIMIT 1 FOR UPDATE SKIP LOCKED";
+
+/// The next job to do, held until the transaction ends.
+pub async fn next(client: &impl GenericClient, now: Timestamp) -> Stored<Option<Job>> {
+    let row = client.query_opt(&client.prepare_cached(NEXT).await?, &[&now]).await?;
+    row.map(|row| {
+        let trade: Option<uuid::Uuid> = row.try_get(2)?;
+        Ok(Job {
+            number: row.try_get(0)?,
+            kind: row.try_get(1)?,
+            trade: trade.map(TradeId),
+            payload: row.try_get(3)?,
+            attempts: row.try_get(4)?,
+        })
+    })
+    .transpose()
+}
+
+const DONE: &str = "UPDATE outbox SET done_at = $2, attempts = attempts + 1 WHERE number = $1";
+
+pub async fn done(client: &impl GenericClient, number: i64, at: Timestamp) -> Stored<()> {
+    client.execute(&client.prepare_cached(DONE).await?, &[&number, &at]).await?;
+    Ok(())
+}
+
+const LATER: &str = "UPDATE outbox SET due_at = $2, last_error = $3, attempts = attempts + 1 WHERE number = $1";
+
+/// To be tried again at a time, with what went wrong.
+pub async fn later(client: &impl GenericClient, number: i64, due_at: Timestamp, error: &str) -> Stored<()> {
+    client.execute(&client.prepare_cached(LATER).await?, &[&number, &due_at, &error]).await?;
+    Ok(())
+}
+
+const BROADCAST_DONE: &str = "
+    SELECT count(*) FILTER (WHERE done_at IS NULL) = 0 AND count(*) > 0 FROM outbox WHERE trade = $1 AND kind = 'broadcast'";
+
+/// Whether every payout of a trade that was to be handed to the chain has been.
+pub async fn broadcast_done(client: &impl GenericClient, trade: TradeId) -> Stored<bool> {
+    Ok(client.query_one(&client.prepare_cached(BROADCAST_DONE).await?, &[&trade.0]).await?.try_get(0)?)
+}

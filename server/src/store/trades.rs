@@ -1,0 +1,312 @@
+//! Trades: one row each, changed only together with its log.
+
+use bitcoin::{Amount, ScriptBuf, Txid, hashes::Hash};
+use jiff::Timestamp;
+use rust_decimal::Decimal;
+use tokio_postgres::Row;
+
+use super::{GenericClient, StoreError, Stored, amount, sats};
+use crate::domain::trade::Trade;
+use crate::domain::{KeyId, OfferId, Party, PublicRef, Stage, TradeId, UserId};
+
+/// A trade with everything that was fixed at the take.
+#[derive(Debug, Clone)]
+pub struct TradeRow {
+    pub id: TradeId,
+    pub reference: PublicRef,
+    pub state: Trade,
+    pub offer: OfferId,
+    pub buyer: UserId,
+    pub seller: UserId,
+    pub arbitrator: UserId,
+    pub buyer_name: String,
+    pub seller_name: String,
+    pub arbitrator_name: String,
+    pub buyer_key: KeyId,
+    pub seller_key: KeyId,
+    pub arbitrator_key: KeyId,
+    pub amount: Amount,
+    pub deposit: Amount,
+    pub fiat: Decimal,
+    pub currency: String,
+    pub method: String,
+    pub contract_text: String,
+    pub contract_hash: Vec<u8>,
+    pub script: ScriptBuf,
+    pub address: String,
+    pub payee_sealed: Vec<u8>,
+    pub payer_sealed: Vec<u8>,
+    pub payout_txid: Option<Txid>,
+    pub created_at: Timestamp,
+}
+
+impl TradeRow {
+    /// What this account is in the trade.
+    pub fn party_of(&self, account: UserId) -> Option<Party> {
+        match account {
+            a if a == self.buyer => Some(Party::Buyer),
+            a if a == self.seller => Some(Party::Seller),
+            a if a == self.arbitrator => Some(Party::Arbitrator),
+            _ => None,
+        }
+    }
+
+    pub fn account_of(&self, party: Party) -> UserId {
+        match party {
+            Party::Buyer => self.buyer,
+            Party::Seller => self.seller,
+            Party::Arbitrator => self.arbitrator,
+        }
+    }
+
+    pub fn name_of(&self, party: Party) -> &str {
+        match party {
+            Party::Buyer => &self.buyer_name,
+            Party::Seller => &self.seller_name,
+            Party::Arbitrator => &self.arbitrator_name,
+        }
+    }
+
+    pub fn key_of(&self, party: Party) -> KeyId {
+        match party {
+            Party::Buyer => self.buyer_key,
+            Party::Seller => self.seller_key,
+            Party::Arbitrator => self.arbitrator_key,
+        }
+    }
+}
+
+/// A trade as the take makes it.
+#[derive(Debug)]
+pub struct NewTrade<'a> {
+    pub id: TradeId,
+    pub reference: PublicRef,
+    pub state: &'a Trade,
+    pub offer: OfferId,
+    pub buyer: UserId,
+    pub seller: UserId,
+    pub arbitrator: UserId,
+    pub buyer_key: KeyId,
+    pub seller_key: KeyId,
+    pub arbitrator_key: KeyId,
+    pub amount: Amount,
+    pub deposit: Amount,
+    pub fiat: Decimal,
+    pub currency: &'a str,
+    pub method: &'a str,
+    pub contract_text: &'a str,
+    pub contract_hash: [u8; 32],
+    pub script: &'a ScriptBuf,
+    pub address: &'a str,
+    pub payee_sealed: &'a [u8],
+    pub payer_sealed: &'a [u8],
+}
+
+const INSERT: &str = "
+    INSERT INTO trades (id, reference, version, stage, state, offer, maker, buyer, seller, arbitrator,
+                        buyer_key, seller_key, arbitrator_key, amount_sat, deposit_sat, fiat, currency, method,
+                        contract_text, contract_hash, script_pubkey, address, payee_sealed, payer_sealed, turn,
+                        created_at, stage_since)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
+            $24, $25, $26, $27)";
+
+pub async fn insert(client: &impl GenericClient, new: &NewTrade<'_>) -> Stored<()> {
+    let state = new.state;
+    client
+        .execute(
+            &client.prepare_cached(INSERT).await?,
+            &[
+                &new.id.0,
+                &new.reference.as_str(),
+                &version(state),
+                &state.stage.as_str(),
+                &json(state)?,
+                &new.offer.0,
+                &state.maker.as_str(),
+                &new.buyer.0,
+                &new.seller.0,
+                &new.arbitrator.0,
+                &new.buyer_key.0,
+                &new.seller_key.0,
+                &new.arbitrator_key.0,
+                &sats(new.amount),
+                &sats(new.deposit),
+                &new.fiat,
+                &new.currency,
+                &new.method,
+                &new.contract_text,
+                &new.contract_hash.as_slice(),
+                &new.script.as_bytes(),
+                &new.address,
+                &new.payee_sealed,
+                &new.payer_sealed,
+                &turn(state),
+                &state.created_at,
+                &state.stage_since,
+            ],
+        )
+        .await?;
+    Ok(())
+}
+
+const COLUMNS: &str = "
+    SELECT t.id, t.reference, t.state, t.offer, t.buyer, t.seller, t.arbitrator, b.name, s.name, a.name, t.buyer_key,
+           t.seller_key, t.arbitrator_key, t.amount_sat, t.deposit_sat, t.fiat, t.currency, t.method, t.contract_text,
+           t.contract_hash, t.script_pubkey, t.address, t.payee_sealed, t.payer_sealed, t.payout_txid, t.created_at
+      FROM trades t
+      JOIN accounts b ON b.id = t.buyer
+      JOIN accounts s ON s.id = t.seller
+      JOIN accounts a ON a.id = t.arbitrator";
+
+async fn one(
+    client: &impl GenericClient,
+    sql: &str,
+    key: &(dyn tokio_postgres::types::ToSql + Sync),
+) -> Stored<Option<TradeRow>> {
+    let statement = client.prepare_cached(sql).await?;
+    client.query_opt(&statement, &[key]).await?.map(|row| read(&row)).transpose()
+}
+
+/// The trade of a reference, as it is now.
+pub async fn find(client: &impl GenericClient, reference: PublicRef) -> Stored<Option<TradeRow>> {
+    one(client, &format!("{COLUMNS} WHERE t.reference = $1"), &reference.as_str()).await
+}
+
+/// The same, held until the transaction ends.
+pub async fn lock(client: &impl GenericClient, reference: PublicRef) -> Stored<Option<TradeRow>> {
+    one(client, &format!("{COLUMNS} WHERE t.reference = $1 FOR UPDATE OF t"), &reference.as_str()).await
+}
+
+pub async fn lock_by_id(client: &impl GenericClient, id: TradeId) -> Stored<Option<TradeRow>> {
+    one(client, &format!("{COLUMNS} WHERE t.id = $1 FOR UPDATE OF t"), &id.0).await
+}
+
+pub async fn find_by_id(client: &impl GenericClient, id: TradeId) -> Stored<Option<TradeRow>> {
+    one(client, &format!("{COLUMNS} WHERE t.id = $1"), &id.0).await
+}
+
+const IN_STAGES: &str = "SELECT id FROM trades WHERE stage = ANY ($1) ORDER BY id";
+
+/// The trades in some stages.
+pub async fn in_stages(client: &impl GenericClient, stages: &[Stage]) -> Stored<Vec<TradeId>> {
+    let words: Vec<&str> = stages.iter().map(|stage| stage.as_str()).collect();
+    let rows = client.query(&client.prepare_cached(IN_STAGES).await?, &[&words]).await?;
+    rows.iter().map(|row| Ok(TradeId(row.try_get(0)?))).collect()
+}
+
+/// All trades of an account, newest first.
+pub async fn of_account(client: &impl GenericClient, account: UserId) -> Stored<Vec<TradeRow>> {
+    let sql = format!("{COLUMNS} WHERE $1 IN (t.buyer, t.seller, t.arbitrator) ORDER BY t.created_at DESC LIMIT 200");
+    let statement = client.prepare_cached(&sql).await?;
+    client.query(&statement, &[&account.0]).await?.iter().map(read).collect()
+}
+
+const SAVE: &str = "
+    UPDATE trades SET version = $3, stage = $4, state = $5, outcome = $6, turn = $7, stage_since = $8
+     WHERE id = $1 AND version = $2";
+
+/// Writes the new state over the version it was made from; false if that version is gone.
+pub async fn save(client: &impl GenericClient, id: TradeId, from_version: u64, state: &Trade) -> Stored<bool> {
+    let statement = client.prepare_cached(SAVE).await?;
+    let outcome = state.outcome.map(|outcome| outcome.as_str());
+    let from = i64::try_from(from_version).unwrap_or(i64::MAX);
+    let changed = client
+        .execute(
+            &statement,
+            &[
+                &id.0,
+                &from,
+                &version(state),
+                &state.stage.as_str(),
+                &json(state)?,
+                &outcome,
+                &turn(state),
+                &state.stage_since,
+            ],
+        )
+        .await?;
+    Ok(changed == 1)
+}
+
+const SET_PAYOUT: &str = "UPDATE trades SET payout_txid = $2 WHERE id = $1";
+
+/// Which transaction is paying out.
+pub async fn set_payout(client: &impl GenericClient, id: TradeId, txid: Txid) -> Stored<()> {
+    client.execute(&client.prepare_cached(SET_PAYOUT).await?, &[&id.0, &txid.to_byte_array().as_slice()]).await?;
+    Ok(())
+}
+
+const DUE: &str = "
+    SELECT DISTINCT d.trade FROM deadlines d JOIN trades t ON t.id = d.trade
+     WHERE d.due_at <= $1 AND t.stage IN ('proposed', 'awaiting_deposit', 'payment_sent')";
+
+/// Trades with a window that is over and that the clock changes.
+pub async fn due(client: &impl GenericClient, now: Timestamp) -> Stored<Vec<TradeId>> {
+    let rows = client.query(&client.prepare_cached(DUE).await?, &[&now]).await?;
+    rows.iter().map(|row| Ok(TradeId(row.try_get(0)?))).collect()
+}
+
+const CLEAR_DEADLINES: &str = "DELETE FROM deadlines WHERE trade = $1";
+const ADD_DEADLINE: &str = "
+    INSERT INTO deadlines (trade, what, who, started_at, due_at, at_zero) VALUES ($1, $2, $3, $4, $5, $6)";
+
+/// The windows that run now, in place of those that ran before.
+pub async fn write_deadlines(client: &impl GenericClient, id: TradeId, state: &Trade) -> Stored<()> {
+    client.execute(&client.prepare_cached(CLEAR_DEADLINES).await?, &[&id.0]).await?;
+    let add = client.prepare_cached(ADD_DEADLINE).await?;
+    for d in state.deadlines() {
+        client.execute(&add, &[&id.0, &d.what.as_str(), &d.who, &d.started_at, &d.due_at, &d.at_zero]).await?;
+    }
+    Ok(())
+}
+
+fn version(state: &Trade) -> i64 {
+    i64::try_from(state.version).unwrap_or(i64::MAX)
+}
+
+fn turn(state: &Trade) -> Vec<&'static str> {
+    state.turn().into_iter().map(Party::as_str).collect()
+}
+
+fn json(state: &Trade) -> Stored<serde_json::Value> {
+    serde_json::to_value(state).map_err(|error| StoreError::Row(error.to_string()))
+}
+
+fn read(row: &Row) -> Stored<TradeRow> {
+    let reference: String = row.try_get(1)?;
+    let state: serde_json::Value = row.try_get(2)?;
+    let payout: Option<Vec<u8>> = row.try_get(24)?;
+    Ok(TradeRow {
+        id: TradeId(row.try_get(0)?),
+        reference: reference.parse().map_err(|_| StoreError::Row(format!("trade reference {reference}")))?,
+        state: serde_json::from_value(state).map_err(|error| StoreError::Row(format!("trade state: {error}")))?,
+        offer: OfferId(row.try_get(3)?),
+        buyer: UserId(row.try_get(4)?),
+        seller: UserId(row.try_get(5)?),
+        arbitrator: UserId(row.try_get(6)?),
+        buyer_name: row.try_get(7)?,
+        seller_name: row.try_get(8)?,
+        arbitrator_name: row.try_get(9)?,
+        buyer_key: KeyId(row.try_get(10)?),
+        seller_key: KeyId(row.try_get(11)?),
+        arbitrator_key: KeyId(row.try_get(12)?),
+        amount: amount(row.try_get(13)?)?,
+        deposit: amount(row.try_get(14)?)?,
+        fiat: row.try_get(15)?,
+        currency: row.try_get(16)?,
+        method: row.try_get(17)?,
+        contract_text: row.try_get(18)?,
+        contract_hash: row.try_get(19)?,
+        script: ScriptBuf::from_bytes(row.try_get(20)?),
+        address: row.try_get(21)?,
+        payee_sealed: row.try_get(22)?,
+        payer_sealed: row.try_get(23)?,
+        payout_txid: payout.as_deref().map(txid).transpose()?,
+        created_at: row.try_get(25)?,
+    })
+}
+
+/// A transaction id from its 32 bytes.
+pub(super) fn txid(bytes: &[u8]) -> Stored<Txid> {
+    Txid::from_slice(bytes).map_err(|_| StoreError::Row("a transaction id has 32 bytes".into()))
+}
