@@ -15,7 +15,7 @@ use crate::{
         core::{Core, CoreAuth},
         practice::Practice,
     },
-    desk::{Clock, Desk, Secrets, admin},
+    desk::{Desk, Secrets, admin, worker},
     settings::{Backend, Settings},
     store::{
         Store,
@@ -54,6 +54,7 @@ async fn run(settings: Settings, until: Until) -> anyhow::Result<()> {
     let desk = Arc::new(desk(&settings, chain)?);
     admin::settle(&desk).await?;
     actix_web::rt::spawn(tidy_now_and_then(desk.clone()));
+    actix_web::rt::spawn(worker::run(desk.clone()));
     let site = Arc::new(Site::new(desk, outside(&settings))?);
     let mut server = HttpServer::new(move || web::app(site.clone())).shutdown_timeout(STOP_SECONDS);
     if settings.server.workers > 0 {
@@ -84,14 +85,12 @@ async fn tidy_now_and_then(desk: Arc<Desk>) {
 pub fn desk(settings: &Settings, chain: Arc<dyn Chain>) -> anyhow::Result<Desk> {
     let secret = |secret| Settings::secret_bytes(secret).context("a secret is not 32 bytes in hexadecimal");
     let keys = &settings.secrets;
-    Ok(Desk {
-        store: Store::open(settings.database.url.expose_secret())?,
+    Ok(Desk::new(
+        Store::open(settings.database.url.expose_secret())?,
         chain,
-        rules: settings.rules(),
-        secrets: Secrets::new(secret(&keys.session_key)?, secret(&keys.data_key)?, keys.data_key_version),
-        clock: Clock::default(),
-        wake: tokio::sync::Notify::new(),
-    })
+        settings.rules(),
+        Secrets::new(secret(&keys.session_key)?, secret(&keys.data_key)?, keys.data_key_version),
+    ))
 }
 
 /// Brings the schema up to date; a schema this program does not know is left alone.

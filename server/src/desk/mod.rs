@@ -50,6 +50,10 @@ pub struct Desk {
 }
 
 impl Desk {
+    pub fn new(store: Store, chain: Arc<dyn Chain>, rules: Rules, secrets: Secrets) -> Self {
+        Self { store, chain, rules, secrets, clock: Clock::default(), wake: tokio::sync::Notify::new() }
+    }
+
     /// The time of this act: PostgreSQL's.
     pub async fn now(&self, client: &impl GenericClient) -> Result<Timestamp, Error> {
         Ok(self.clock.shifted(store::now(client).await?))

@@ -44,7 +44,13 @@ pub(super) async fn take_signatures(
     Ok(news)
 }
 
-async fn keep(tx: &Transaction<'_>, row: &PayoutRow, signature: &PartySignature, by: UserId, now: Timestamp) -> Done<()> {
+async fn keep(
+    tx: &Transaction<'_>,
+    row: &PayoutRow,
+    signature: &PartySignature,
+    by: UserId,
+    now: Timestamp,
+) -> Done<()> {
     Ok(store::sign(tx, row.id, signature.party(), &signature.to_bytes(), by, now).await?)
 }
 
@@ -67,7 +73,8 @@ async fn sign_held(
     for other in news.into_iter().filter(|party| *party != sender.0) {
         // Someone else's signature came along. It counts if that person may sign now; it is kept either way.
         if row.state.apply(&act, other.into(), now).is_ok() && !completes(&row, kind) {
-            row = trades::change(desk, tx, row, act.clone(), Who { actor: other.into(), account: Some(sender.1) }, now).await?;
+            row = trades::change(desk, tx, row, act.clone(), Who { actor: other.into(), account: Some(sender.1) }, now)
+                .await?;
         }
     }
     trades::change(desk, tx, row, act, Who::party(sender.0, sender.1), now).await
@@ -97,7 +104,13 @@ pub async fn sign(
 }
 
 /// "I have sent the money": the mark comes with the buyer's release signature, unless that is in already.
-pub async fn mark_paid(desk: &Desk, reference: PublicRef, account: UserId, seen: &str, upload: &[u8]) -> Done<TradeRow> {
+pub async fn mark_paid(
+    desk: &Desk,
+    reference: PublicRef,
+    account: UserId,
+    seen: &str,
+    upload: &[u8],
+) -> Done<TradeRow> {
     let mut client = desk.store.connection().await?;
     let tx = client.transaction().await?;
     let now = desk.now(&tx).await?;
@@ -115,7 +128,13 @@ pub async fn mark_paid(desk: &Desk, reference: PublicRef, account: UserId, seen:
 }
 
 /// The seller closes a trade that was not paid in time, with his signature for the refund.
-pub async fn close_unpaid(desk: &Desk, reference: PublicRef, account: UserId, seen: &str, upload: &[u8]) -> Done<TradeRow> {
+pub async fn close_unpaid(
+    desk: &Desk,
+    reference: PublicRef,
+    account: UserId,
+    seen: &str,
+    upload: &[u8],
+) -> Done<TradeRow> {
     let mut client = desk.store.connection().await?;
     let tx = client.transaction().await?;
     let now = desk.now(&tx).await?;

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio_postgres::Client;
 use trine::chain::Chain;
 use trine::chain::practice::Practice;
-use trine::desk::{Clock, Desk, Rules, Secrets, admin};
+use trine::desk::{Desk, Rules, Secrets, admin};
 use trine::store::Store;
 use trine::web::{self, site::Outside};
 
@@ -51,13 +51,12 @@ impl Site {
         let database = fresh_database().await;
         let chain = Arc::new(Practice::in_memory());
         chain.prepare(Timestamp::now()).unwrap();
-        let desk = Arc::new(Desk {
-            store: Store::open(&database.url()).unwrap(),
-            chain: chain.clone() as Arc<dyn Chain>,
-            rules: start.rules,
-            secrets: Secrets::new([7; 32], [8; 32], 1),
-            clock: Clock::default(),
-        });
+        let desk = Arc::new(Desk::new(
+            Store::open(&database.url()).unwrap(),
+            chain.clone() as Arc<dyn Chain>,
+            start.rules,
+            Secrets::new([7; 32], [8; 32], 1),
+        ));
         admin::settle(&desk).await.unwrap();
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let origin = format!("http://{}", listener.local_addr().unwrap());
