@@ -33,6 +33,10 @@ pub const RECOVER_NAME: Limit = Limit { name: "recover name", burst: 5, refill_s
 pub const RECOVER_ADDRESS: Limit = Limit { name: "recover address", burst: 20, refill_seconds: 60 };
 /// Keys registered by one account; each is compared with everybody's.
 pub const KEYS_ACCOUNT: Limit = Limit { name: "keys", burst: 20, refill_seconds: 300 };
+/// Chat: as fast as two people type at each other.
+pub const MESSAGES_ACCOUNT: Limit = Limit { name: "messages", burst: 20, refill_seconds: 6 };
+/// Each costs a second of a core.
+pub const PICTURES_ACCOUNT: Limit = Limit { name: "pictures", burst: 8, refill_seconds: 30 };
 
 /// Longer than the slowest bucket takes to fill.
 const FORGET_AFTER: Duration = Duration::from_secs(24 * 3600);

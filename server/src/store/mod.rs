@@ -3,10 +3,12 @@
 //! The store never decides what *may* happen; it makes it so, and its constraints refuse what never should.
 
 pub mod accounts;
+pub mod attachments;
 pub mod board;
 pub mod deposits;
 pub mod desk_state;
 pub mod disputes;
+pub mod messages;
 pub mod migrate;
 pub mod offers;
 pub mod outbox;
