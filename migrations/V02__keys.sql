@@ -49,6 +49,14 @@ CREATE TABLE arbitrators (
 COMMENT ON TABLE arbitrators IS 'Who may rule, with the public record that contracts name. On duty while the drill is fresh.';
 COMMENT ON COLUMN arbitrators.drill IS 'The signed dry-run ruling (PSBT) that proved the key.';
 
+CREATE TABLE arbitrator_records (
+    hash     bytea PRIMARY KEY CHECK (octet_length(hash) = 32),
+    key      uuid NOT NULL REFERENCES signing_keys (id),
+    text     text NOT NULL,
+    made_at  timestamptz NOT NULL
+);
+COMMENT ON TABLE arbitrator_records IS 'Every public record ever made: contracts name them by hash for ever.';
+
 CREATE TABLE arbitrator_levels (
     arbitrator_key  uuid NOT NULL REFERENCES signing_keys (id),
     key_low         bytea NOT NULL,
@@ -78,7 +86,9 @@ CREATE TABLE arbitrator_exclusions (
 COMMENT ON TABLE arbitrator_exclusions IS 'Arbitrators a trader does not want; at most half of those on duty.';
 
 CREATE TABLE draw_seeds (
-    day   date PRIMARY KEY,
-    seed  bytea NOT NULL CHECK (octet_length(seed) = 32)
+    day          date PRIMARY KEY,
+    sealed       bytea NOT NULL,
+    revealed_at  timestamptz
 );
 COMMENT ON TABLE draw_seeds IS 'The seed of each day''s draws (UTC). Its SHA-256 is published the day before, itself the day after.';
+COMMENT ON COLUMN draw_seeds.sealed IS 'Encrypted with the desk''s data key: who reads the database learns nothing of tomorrow''s draws.';

@@ -4,7 +4,9 @@ use rust_decimal::Decimal;
 use uuid::Uuid;
 
 use super::error::{Done, Error};
-use super::{Desk, codes, passwords, throttle};
+use super::{Desk, codes, draw, passwords, throttle};
+
+pub use super::arbitrators::{appoint, dismiss};
 use crate::domain::{AccountName, Currency, Rate, Refusal, Role, UserId, text};
 use crate::store::accounts::{self, AccountRow, NewAccount};
 use crate::store::{GenericClient, desk_state, rates, sessions};
@@ -112,8 +114,9 @@ pub async fn set_rate(desk: &Desk, currency: &str, price: Decimal) -> Done<()> {
     Ok(tx.commit().await?)
 }
 
-/// What is to be done now and then: ended sessions and full buckets are forgotten.
+/// What is to be done once an hour: ended sessions and full buckets are forgotten, seeds of draws are published.
 pub async fn tidy(desk: &Desk) -> Done<()> {
+    draw::keep_seeds(desk).await?;
     sessions::sweep(&desk.store.connection().await?).await?;
     throttle::sweep(desk).await
 }

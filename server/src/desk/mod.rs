@@ -5,18 +5,23 @@
 
 pub mod accounts;
 pub mod admin;
+pub mod arbitrators;
 pub mod board;
 pub mod codes;
+pub mod draw;
 pub mod effects;
 pub mod error;
 pub mod escrow_book;
 pub mod funding;
+pub mod keyfile;
+pub mod keys;
 pub mod offers;
 pub mod passwords;
 pub mod payment_accounts;
 pub mod payouts;
 pub mod people;
 pub mod pictures;
+pub mod public_log;
 pub mod quotes;
 pub mod room;
 pub mod rules;

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{GenericClient, Stored};
+use super::{GenericClient, Stored, board};
 
 const SETTLE: &str = "INSERT INTO desk_state (network) VALUES ($1) ON CONFLICT DO NOTHING";
 const NETWORK: &str = "SELECT network FROM desk_state";
@@ -23,11 +23,11 @@ pub async fn paused_why(client: &impl GenericClient) -> Stored<Option<String>> {
     }
 }
 
-const PAUSE: &str = "UPDATE desk_state SET paused_at = $1, paused_why = $2, board_version = board_version + 1";
+const PAUSE: &str = "UPDATE desk_state SET paused_at = $1, paused_why = $2";
 
 /// With a reason paused, without one resumed.
 pub async fn set_pause(client: &impl GenericClient, pause: Option<(Timestamp, &str)>) -> Stored<()> {
     let (at, why) = pause.unzip();
     client.execute(&client.prepare_cached(PAUSE).await?, &[&at, &why]).await?;
-    Ok(())
+    board::bump(client).await
 }

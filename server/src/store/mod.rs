@@ -3,11 +3,14 @@
 //! The store never decides what *may* happen; it makes it so, and its constraints refuse what never should.
 
 pub mod accounts;
+pub mod arbitrators;
 pub mod attachments;
 pub mod board;
 pub mod deposits;
 pub mod desk_state;
 pub mod disputes;
+pub mod draws;
+pub mod keys;
 pub mod messages;
 pub mod migrate;
 pub mod offers;

@@ -1,0 +1,189 @@
+//! Signing keys: registered as a claim, proved by the first valid signature, given one index per trade.
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::error::{Done, Error};
+use super::{Desk, arbitrators, keyfile, throttle};
+use crate::domain::{KeyId, Refusal, RefusalKind, Role, TradeId, UserId};
+use crate::escrow::{AccountKey, EscrowIndex, KeyRefusal};
+use crate::store::GenericClient;
+use crate::store::keys::{self, NewKey, Rivals};
+
+pub use crate::store::keys::KeyRow;
+
+/// Wallets look about 1,000 indexes ahead; a key that reached this is asked for a new account.
+const INDEX_END: i32 = 900;
+
+/// Who registers a key.
+#[derive(Debug, Clone, Copy)]
+pub struct Owner<'a> {
+    pub account: UserId,
+    pub name: &'a str,
+    pub role: Role,
+}
+
+/// Registers a key, with its encrypted file when it was made in the browser. Fields: `key`, `file`.
+pub async fn register(desk: &Desk, owner: Owner<'_>, key_text: &str, key_file: Option<&str>) -> Done<KeyId> {
+    let network = desk.rules.network;
+    let key = AccountKey::parse(key_text, network).map_err(|why| Refusal::field("key", why.to_string()))?;
+    if let Some(file) = key_file {
+        keyfile::check(file, owner.name, &key, network)?;
+    }
+    let mut client = desk.store.connection().await?;
+    let now = desk.now(&client).await?;
+    throttle::by_name(desk, throttle::KEYS_ACCOUNT, &owner.account.to_string(), now).await?;
+    let record = match owner.role {
+        Role::Arbitrator => Some(arbitrators::record_of(desk, &client, owner, &key, now).await?),
+        Role::Trader | Role::Operator => None,
+    };
+    let text = key.to_string();
+    let new = NewKey {
+        id: KeyId(Uuid::now_v7()),
+        account: owner.account,
+        text: &text,
+        fingerprint: key.fingerprint().to_bytes(),
+        account_number: i32::try_from(key.account()).map_err(|_| Error::broken("an account number beyond 2^31"))?,
+        public_key: key.xpub().public_key.serialize(),
+        chain_code: key.xpub().chain_code.to_bytes(),
+        key_file,
+        created_at: now,
+    };
+    let tx = client.transaction().await?;
+    keys::lock_fingerprint(&tx, new.fingerprint).await?;
+    let rivals = keys::rivals(&tx, &new).await?;
+    refuse_rivals(rivals, owner.role)?;
+    if !keys::insert(&tx, &new).await? {
+        return Err(known_already(&tx, &new).await?.into());
+    }
+    if let Some(record) = record {
+        arbitrators::keep_record(&tx, owner, new.id, &record, now).await?;
+    }
+    tx.commit().await?;
+    tracing::info!(user.id = %owner.account, "a signing key was registered");
+    Ok(new.id)
+}
+
+fn refuse_rivals(rivals: Rivals, role: Role) -> Result<(), Refusal> {
+    let says = |words: &str| Err(Refusal::field("key", words));
+    if rivals.of_an_arbitrator || rivals.arbitrators_fingerprint {
+        return says(
+            "An arbitrator of this desk uses the wallet this key comes from. No wallet may hold two roles in a trade: \
+             make a key with other words.",
+        );
+    }
+    if rivals.proved_elsewhere {
+        return says("This key belongs to another account of this desk. Register one that is yours alone.");
+    }
+    if role == Role::Arbitrator && rivals.anyones_fingerprint {
+        return says(
+            "Somebody else registered a key of a wallet with this fingerprint. An arbitrator's wallet is used for \
+             nothing else: make one with other words.",
+        );
+    }
+    if role == Role::Arbitrator && rivals.was_used {
+        return says("This key was used in trades, so others know it. An arbitrator needs one that nobody has seen.");
+    }
+    Ok(())
+}
+
+async fn known_already(client: &impl GenericClient, new: &NewKey<'_>) -> Done<Refusal> {
+    let own = keys::own(client, new.account, &new.public_key, &new.chain_code).await?;
+    let words = match own {
+        Some(row) if row.displaced_at.is_some() => "Another account proved that this key is its own.",
+        Some(row) if row.retired_at.is_some() => {
+            "You retired this key. Take it into use again in the list of your keys."
+        }
+        _ => "You have registered this key already.",
+    };
+    Ok(Refusal::field("key", words))
+}
+
+/// What may be shown again of a refused key: nothing at all of one that looks private.
+pub fn shown_again<'a>(desk: &Desk, key_text: &'a str) -> &'a str {
+    match AccountKey::parse(key_text, desk.rules.network) {
+        Err(KeyRefusal::Private | KeyRefusal::Words) => "",
+        _ => key_text,
+    }
+}
+
+/// All keys of an account, the newest first; the newest in use is proposed for new offers and takes.
+pub async fn of_account(desk: &Desk, account: UserId) -> Done<Vec<KeyRow>> {
+    Ok(keys::of_account(&desk.store.connection().await?, account).await?)
+}
+
+/// The key that is proposed for new offers and takes, if there is one.
+pub async fn current(client: &impl GenericClient, account: UserId) -> Done<Option<KeyRow>> {
+    let all = keys::of_account(client, account).await?;
+    Ok(all.into_iter().find(|key| key.retired_at.is_none() && key.displaced_at.is_none()))
+}
+
+/// A key of this account that new trades may be made with, parsed.
+pub async fn usable(
+    desk: &Desk,
+    client: &impl GenericClient,
+    account: UserId,
+    id: KeyId,
+) -> Done<(KeyRow, AccountKey)> {
+    let row = keys::by_id(client, id).await?.filter(|row| row.account == account).ok_or_else(Refusal::not_found)?;
+    if row.displaced_at.is_some() {
+        return Err(Refusal::field("key", "Another account proved that this key is its own. Choose another.").into());
+    }
+    if row.retired_at.is_some() {
+        return Err(Refusal::field("key", "This key is retired. Choose another.").into());
+    }
+    let key = parsed(desk, &row)?;
+    Ok((row, key))
+}
+
+/// A key as registered, whoever's and in whatever state: for trades that have it already.
+pub async fn registered(desk: &Desk, client: &impl GenericClient, id: KeyId) -> Done<(KeyRow, AccountKey)> {
+    let row = keys::by_id(client, id).await?.ok_or_else(|| Error::broken(format!("there is no key {id}")))?;
+    let key = parsed(desk, &row)?;
+    Ok((row, key))
+}
+
+fn parsed(desk: &Desk, row: &KeyRow) -> Done<AccountKey> {
+    AccountKey::parse(&row.text, desk.rules.network)
+        .map_err(|why| Error::broken(format!("the key {} in the database: {why}", row.id)))
+}
+
+/// The encrypted file of one's own browser key, and the name to save it under.
+pub async fn file(desk: &Desk, account: UserId, id: KeyId) -> Done<(String, String)> {
+    let row = keys::by_id(&desk.store.connection().await?, id).await?;
+    let row = row.filter(|row| row.account == account).ok_or_else(Refusal::not_found)?;
+    let key = parsed(desk, &row)?;
+    let file = row.key_file.ok_or_else(Refusal::not_found)?;
+    Ok((format!("trine-key-{}.json", key.fingerprint()), file))
+}
+
+/// Takes a key out of use for new offers and takes, or into use again. Running trades keep it.
+pub async fn set_retired(desk: &Desk, account: UserId, id: KeyId, retired: bool) -> Done<()> {
+    let client = desk.store.connection().await?;
+    let at = if retired { Some(desk.now(&client).await?) } else { None };
+    if keys::set_retired(&client, account, id, at).await? { Ok(()) } else { Err(Refusal::not_found().into()) }
+}
+
+/// The first valid signature proves a claim and displaces the claims of others. Safe to repeat.
+pub async fn prove(client: &impl GenericClient, id: KeyId, now: Timestamp) -> Done<()> {
+    keys::prove(client, id, now).await?;
+    Ok(())
+}
+
+/// The index N of a new trade: the lowest that neither key was ever given. Call it in the transaction that makes the
+/// trade.
+pub async fn take_index(
+    tx: &impl GenericClient,
+    buyer: &AccountKey,
+    seller: &AccountKey,
+    trade: TradeId,
+) -> Done<EscrowIndex> {
+    let keys = [buyer.xpub().public_key.serialize(), seller.xpub().public_key.serialize()];
+    let [one, other] = &keys;
+    let n = keys::take_index(tx, [one, other], trade, INDEX_END).await?;
+    n.and_then(EscrowIndex::new).ok_or_else(|| {
+        let words = "One of the two signing keys has been used in 900 trades, and wallets look no further. Register the \
+                     next account number of the wallet, then try again.";
+        Refusal::new(RefusalKind::Conflict, words).into()
+    })
+}

@@ -1,0 +1,207 @@
+//! Arbitrators: their appointment, public record, drill and duty.
+
+use jiff::Timestamp;
+use tokio_postgres::Row;
+
+use super::{GenericClient, StoreError, Stored};
+use crate::domain::{KeyId, UserId};
+
+/// An arbitrator as he stands.
+#[derive(Debug, Clone)]
+pub struct ArbitratorRow {
+    pub account: UserId,
+    pub name: String,
+    /// How to reach him without the desk.
+    pub contact: String,
+    pub exposure_limit_sat: i64,
+    pub appointed_at: Timestamp,
+    pub dismissed_at: Option<Timestamp>,
+    pub key: Option<KeyId>,
+    pub record_hash: Option<Vec<u8>>,
+    pub drilled_at: Option<Timestamp>,
+}
+
+/// An arbitrator who may be drawn now.
+#[derive(Debug, Clone)]
+pub struct OnDutyRow {
+    pub account: UserId,
+    pub name: String,
+    pub key: KeyId,
+    pub key_text: String,
+    pub record_text: String,
+    pub record_hash: [u8; 32],
+}
+
+const APPOINT: &str = "
+    INSERT INTO arbitrators (account, contact, exposure_limit_sat, appointed_at) VALUES ($1, $2, $3, $4)
+    ON CONFLICT (account) DO UPDATE
+       SET contact = excluded.contact, exposure_limit_sat = excluded.exposure_limit_sat,
+           appointed_at = excluded.appointed_at, dismissed_at = NULL,
+           key = NULL, record_text = NULL, record_hash = NULL, drilled_at = NULL, drill = NULL";
+
+/// Appoints, or appoints anew: then with nothing left of what he showed before.
+pub async fn appoint(
+    client: &impl GenericClient,
+    account: UserId,
+    contact: &str,
+    exposure_limit_sat: i64,
+    now: Timestamp,
+) -> Stored<()> {
+    let statement = client.prepare_cached(APPOINT).await?;
+    client.execute(&statement, &[&account.0, &contact, &exposure_limit_sat, &now]).await?;
+    Ok(())
+}
+
+const DISMISS: &str = "UPDATE arbitrators SET dismissed_at = $2 WHERE account = $1 AND dismissed_at IS NULL";
+
+/// False when he was not in office.
+pub async fn dismiss(client: &impl GenericClient, account: UserId, now: Timestamp) -> Stored<bool> {
+    Ok(client.execute(&client.prepare_cached(DISMISS).await?, &[&account.0, &now]).await? == 1)
+}
+
+const BY_ACCOUNT: &str = "
+    SELECT a.account, c.name, a.contact, a.exposure_limit_sat, a.appointed_at, a.dismissed_at, a.key, a.record_hash,
+           a.drilled_at
+      FROM arbitrators a JOIN accounts c ON c.id = a.account WHERE a.account = $1";
+
+pub async fn by_account(client: &impl GenericClient, account: UserId) -> Stored<Option<ArbitratorRow>> {
+    let row = client.query_opt(&client.prepare_cached(BY_ACCOUNT).await?, &[&account.0]).await?;
+    row.as_ref().map(read).transpose()
+}
+
+const IN_OFFICE: &str = "
+    SELECT a.account, c.name, a.contact, a.exposure_limit_sat, a.appointed_at, a.dismissed_at, a.key, a.record_hash,
+           a.drilled_at
+      FROM arbitrators a JOIN accounts c ON c.id = a.account WHERE a.dismissed_at IS NULL ORDER BY c.name";
+
+/// Everybody appointed and not dismissed, on duty or not.
+pub async fn in_office(client: &impl GenericClient) -> Stored<Vec<ArbitratorRow>> {
+    client.query(&client.prepare_cached(IN_OFFICE).await?, &[]).await?.iter().map(read).collect()
+}
+
+fn read(row: &Row) -> Stored<ArbitratorRow> {
+    Ok(ArbitratorRow {
+        account: UserId(row.try_get(0)?),
+        name: row.try_get(1)?,
+        contact: row.try_get(2)?,
+        exposure_limit_sat: row.try_get(3)?,
+        appointed_at: row.try_get(4)?,
+        dismissed_at: row.try_get(5)?,
+        key: row.try_get::<_, Option<_>>(6)?.map(KeyId),
+        record_hash: row.try_get(7)?,
+        drilled_at: row.try_get(8)?,
+    })
+}
+
+const KEEP_RECORD: &str = "
+    INSERT INTO arbitrator_records (hash, key, text, made_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
+const SET_RECORD: &str = "
+    UPDATE arbitrators SET key = $2, record_text = $3, record_hash = $4, drilled_at = NULL, drill = NULL
+     WHERE account = $1";
+
+/// A new key and the record made of it; the drill of another key counts no more.
+pub async fn set_record(
+    client: &impl GenericClient,
+    account: UserId,
+    key: KeyId,
+    (text, hash): (&str, &[u8; 32]),
+    now: Timestamp,
+) -> Stored<()> {
+    let statement = client.prepare_cached(KEEP_RECORD).await?;
+    client.execute(&statement, &[&hash.as_slice(), &key.0, &text, &now]).await?;
+    let statement = client.prepare_cached(SET_RECORD).await?;
+    client.execute(&statement, &[&account.0, &key.0, &text, &hash.as_slice()]).await?;
+    Ok(())
+}
+
+const RECORD: &str = "
+    SELECT r.text, k.text FROM arbitrator_records r JOIN signing_keys k ON k.id = r.key WHERE r.hash = $1";
+
+/// A record by its hash, with the text of the key it was made of.
+pub async fn record(client: &impl GenericClient, hash: &[u8; 32]) -> Stored<Option<(String, String)>> {
+    let row = client.query_opt(&client.prepare_cached(RECORD).await?, &[&hash.as_slice()]).await?;
+    row.map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).transpose()
+}
+
+const DRILLED: &str = "UPDATE arbitrators SET drilled_at = $3, drill = $4 WHERE account = $1 AND key = $2";
+
+/// A drill was signed with this key. False when it is not his key any more.
+pub async fn set_drill(
+    client: &impl GenericClient,
+    account: UserId,
+    key: KeyId,
+    now: Timestamp,
+    drill: &[u8],
+) -> Stored<bool> {
+    let statement = client.prepare_cached(DRILLED).await?;
+    Ok(client.execute(&statement, &[&account.0, &key.0, &now, &drill]).await? == 1)
+}
+
+const ON_DUTY: &str = "
+    SELECT a.account, c.name, a.key, k.text, a.record_text, a.record_hash
+      FROM arbitrators a JOIN accounts c ON c.id = a.account JOIN signing_keys k ON k.id = a.key
+     WHERE a.dismissed_at IS NULL AND c.suspended_at IS NULL AND a.drilled_at > $1
+       AND k.retired_at IS NULL AND k.displaced_at IS NULL
+       AND a.exposure_limit_sat > (SELECT coalesce(sum(t.deposit_sat), 0) FROM trades t
+                                    WHERE t.arbitrator = a.account AND t.stage NOT IN ('completed', 'cancelled'))
+     ORDER BY c.name";
+
+/// Who may be drawn: in office, drilled since then, below his exposure limit; by name.
+pub async fn on_duty(client: &impl GenericClient, drilled_since: Timestamp) -> Stored<Vec<OnDutyRow>> {
+    let rows = client.query(&client.prepare_cached(ON_DUTY).await?, &[&drilled_since]).await?;
+    rows.iter()
+        .map(|row| {
+            let hash: Vec<u8> = row.try_get(5)?;
+            Ok(OnDutyRow {
+                account: UserId(row.try_get(0)?),
+                name: row.try_get(1)?,
+                key: KeyId(row.try_get(2)?),
+                key_text: row.try_get(3)?,
+                record_text: row.try_get(4)?,
+                record_hash: hash.try_into().map_err(|_| StoreError::Row("a record's hash has 32 bytes".into()))?,
+            })
+        })
+        .collect()
+}
+
+const LEVEL: &str = "SELECT p FROM arbitrator_levels WHERE arbitrator_key = $1 AND key_low = $2 AND key_high = $3";
+
+/// The level P that this pair of trader keys has with this arbitrator's key.
+pub async fn level(
+    client: &impl GenericClient,
+    arbitrator_key: KeyId,
+    [low, high]: [&[u8; 33]; 2],
+) -> Stored<Option<u32>> {
+    let statement = client.prepare_cached(LEVEL).await?;
+    let row = client.query_opt(&statement, &[&arbitrator_key.0, &low.as_slice(), &high.as_slice()]).await?;
+    row.map(|row| level_of(&row)).transpose()
+}
+
+// Takes of different pairs do not queue for one another: each tries the lowest level that nobody holds at the moment.
+const TAKE_LEVEL: &str = "
+    INSERT INTO arbitrator_levels (arbitrator_key, key_low, key_high, p)
+    SELECT $1, $2, $3, free.p
+      FROM (SELECT p FROM generate_series(0, $4::integer - 1) AS p
+             WHERE NOT EXISTS (SELECT 1 FROM arbitrator_levels l WHERE l.arbitrator_key = $1 AND l.p = p.p)
+             ORDER BY p OFFSET 0) AS free
+     WHERE pg_try_advisory_xact_lock(hashtextextended('level ' || $1::text || ' ' || free.p, 0))
+     LIMIT 1
+    ON CONFLICT DO NOTHING
+    RETURNING p";
+
+/// Gives a pair the lowest free level below `end`. `None` when another transaction was faster or no level is left.
+pub async fn take_level(
+    client: &impl GenericClient,
+    arbitrator_key: KeyId,
+    [low, high]: [&[u8; 33]; 2],
+    end: i32,
+) -> Stored<Option<u32>> {
+    let statement = client.prepare_cached(TAKE_LEVEL).await?;
+    let row = client.query_opt(&statement, &[&arbitrator_key.0, &low.as_slice(), &high.as_slice(), &end]).await?;
+    row.map(|row| level_of(&row)).transpose()
+}
+
+fn level_of(row: &Row) -> Stored<u32> {
+    let p: i32 = row.try_get(0)?;
+    u32::try_from(p).map_err(|_| StoreError::Row(format!("level {p}")))
+}

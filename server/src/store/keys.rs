@@ -1,0 +1,245 @@
+//! Signing keys (account xpubs), and every index they were ever given.
+
+use jiff::Timestamp;
+use tokio_postgres::Row;
+
+use super::{GenericClient, StoreError, Stored};
+use crate::domain::{KeyId, TradeId, UserId};
+
+/// A registered key.
+#[derive(Debug, Clone)]
+pub struct KeyRow {
+    pub id: KeyId,
+    pub account: UserId,
+    /// `browser` or `wallet`.
+    pub kind: String,
+    /// `[fingerprint/48'/coin'/account'/2']xpub`.
+    pub text: String,
+    /// The encrypted key file of a browser key.
+    pub key_file: Option<String>,
+    pub created_at: Timestamp,
+    pub proved_at: Option<Timestamp>,
+    pub displaced_at: Option<Timestamp>,
+    pub retired_at: Option<Timestamp>,
+}
+
+/// A key to be registered.
+#[derive(Debug)]
+pub struct NewKey<'a> {
+    pub id: KeyId,
+    pub account: UserId,
+    pub text: &'a str,
+    pub fingerprint: [u8; 4],
+    pub account_number: i32,
+    pub public_key: [u8; 33],
+    pub chain_code: [u8; 32],
+    /// With a file it is a browser key, without one a wallet's.
+    pub key_file: Option<&'a str>,
+    pub created_at: Timestamp,
+}
+
+const INSERT: &str = "
+    INSERT INTO signing_keys (id, account, kind, text, fingerprint, account_number, public_key, chain_code, key_file,
+                              created_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+    ON CONFLICT (account, public_key, chain_code) DO NOTHING";
+
+/// False when this account has registered this key before.
+pub async fn insert(client: &impl GenericClient, new: &NewKey<'_>) -> Stored<bool> {
+    let statement = client.prepare_cached(INSERT).await?;
+    let kind = if new.key_file.is_some() { "browser" } else { "wallet" };
+    let inserted = client
+        .execute(
+            &statement,
+            &[
+                &new.id.0,
+                &new.account.0,
+                &kind,
+                &new.text,
+                &new.fingerprint.as_slice(),
+                &new.account_number,
+                &new.public_key.as_slice(),
+                &new.chain_code.as_slice(),
+                &new.key_file,
+                &new.created_at,
+            ],
+        )
+        .await?;
+    Ok(inserted == 1)
+}
+
+const OF_ACCOUNT: &str = "
+    SELECT id, account, kind, text, key_file, created_at, proved_at, displaced_at, retired_at
+      FROM signing_keys WHERE account = $1 ORDER BY created_at DESC, id DESC";
+
+/// All keys of an account, the newest first.
+pub async fn of_account(client: &impl GenericClient, account: UserId) -> Stored<Vec<KeyRow>> {
+    let rows = client.query(&client.prepare_cached(OF_ACCOUNT).await?, &[&account.0]).await?;
+    rows.iter().map(read).collect()
+}
+
+const BY_ID: &str = "
+    SELECT id, account, kind, text, key_file, created_at, proved_at, displaced_at, retired_at
+      FROM signing_keys WHERE id = $1";
+
+pub async fn by_id(client: &impl GenericClient, id: KeyId) -> Stored<Option<KeyRow>> {
+    let row = client.query_opt(&client.prepare_cached(BY_ID).await?, &[&id.0]).await?;
+    row.as_ref().map(read).transpose()
+}
+
+const OWN: &str = "
+    SELECT id, account, kind, text, key_file, created_at, proved_at, displaced_at, retired_at
+      FROM signing_keys WHERE account = $1 AND public_key = $2 AND chain_code = $3";
+
+/// This account's row of this key.
+pub async fn own(
+    client: &impl GenericClient,
+    account: UserId,
+    public_key: &[u8; 33],
+    chain_code: &[u8; 32],
+) -> Stored<Option<KeyRow>> {
+    let statement = client.prepare_cached(OWN).await?;
+    let row = client.query_opt(&statement, &[&account.0, &public_key.as_slice(), &chain_code.as_slice()]).await?;
+    row.as_ref().map(read).transpose()
+}
+
+/// Who else stands in the way of a key.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Rivals {
+    /// Another account has proved that it holds this very key.
+    pub proved_elsewhere: bool,
+    /// It is the key of an arbitrator, now or once.
+    pub of_an_arbitrator: bool,
+    /// An arbitrator's key comes from a wallet with this fingerprint.
+    pub arbitrators_fingerprint: bool,
+    /// Another account's key comes from a wallet with this fingerprint.
+    pub anyones_fingerprint: bool,
+    /// The key was given to a trade, so others know it.
+    pub was_used: bool,
+}
+
+const RIVALS: &str = "
+    SELECT EXISTS (SELECT 1 FROM signing_keys
+                    WHERE public_key = $2 AND chain_code = $3 AND account <> $1 AND proved_at IS NOT NULL),
+           EXISTS (SELECT 1 FROM arbitrator_records r JOIN signing_keys k ON k.id = r.key
+                    WHERE k.public_key = $2 AND k.chain_code = $3 AND k.account <> $1),
+           EXISTS (SELECT 1 FROM arbitrator_records r JOIN signing_keys k ON k.id = r.key
+                    WHERE k.fingerprint = $4 AND k.account <> $1),
+           EXISTS (SELECT 1 FROM signing_keys WHERE fingerprint = $4 AND account <> $1),
+           EXISTS (SELECT 1 FROM key_uses WHERE public_key = $2)";
+
+pub async fn rivals(client: &impl GenericClient, new: &NewKey<'_>) -> Stored<Rivals> {
+    let statement = client.prepare_cached(RIVALS).await?;
+    let row = client
+        .query_one(
+            &statement,
+            &[&new.account.0, &new.public_key.as_slice(), &new.chain_code.as_slice(), &new.fingerprint.as_slice()],
+        )
+        .await?;
+    Ok(Rivals {
+        proved_elsewhere: row.try_get(0)?,
+        of_an_arbitrator: row.try_get(1)?,
+        arbitrators_fingerprint: row.try_get(2)?,
+        anyones_fingerprint: row.try_get(3)?,
+        was_used: row.try_get(4)?,
+    })
+}
+
+const LOCK_FINGERPRINT: &str = "SELECT pg_advisory_xact_lock(hashtextextended('fingerprint ' || encode($1, 'hex'), 0))";
+
+/// Registrations of keys with the same fingerprint wait for one another until the transaction ends.
+pub async fn lock_fingerprint(client: &impl GenericClient, fingerprint: [u8; 4]) -> Stored<()> {
+    client.query_one(&client.prepare_cached(LOCK_FINGERPRINT).await?, &[&fingerprint.as_slice()]).await?;
+    Ok(())
+}
+
+const RETIRE: &str = "UPDATE signing_keys SET retired_at = $3 WHERE account = $1 AND id = $2";
+
+/// With a time retired, without one in use again. False when it is not this account's.
+pub async fn set_retired(
+    client: &impl GenericClient,
+    account: UserId,
+    id: KeyId,
+    at: Option<Timestamp>,
+) -> Stored<bool> {
+    Ok(client.execute(&client.prepare_cached(RETIRE).await?, &[&account.0, &id.0, &at]).await? == 1)
+}
+
+const RETIRE_ALL: &str = "UPDATE signing_keys SET retired_at = $2 WHERE account = $1 AND retired_at IS NULL";
+
+pub async fn retire_all(client: &impl GenericClient, account: UserId, now: Timestamp) -> Stored<()> {
+    client.execute(&client.prepare_cached(RETIRE_ALL).await?, &[&account.0, &now]).await?;
+    Ok(())
+}
+
+const LOCK_KEY: &str = "
+    SELECT pg_advisory_xact_lock(hashtextextended('key ' || encode(public_key, 'hex'), 0))
+      FROM signing_keys WHERE id = $1";
+const PROVE: &str = "
+    UPDATE signing_keys mine SET proved_at = $2
+     WHERE id = $1 AND proved_at IS NULL AND displaced_at IS NULL
+       AND NOT EXISTS (SELECT 1 FROM signing_keys other
+                        WHERE other.public_key = mine.public_key AND other.chain_code = mine.chain_code
+                          AND other.id <> mine.id AND other.proved_at IS NOT NULL)";
+const DISPLACE: &str = "
+    UPDATE signing_keys other SET displaced_at = $2
+      FROM signing_keys mine
+     WHERE mine.id = $1 AND other.id <> mine.id AND other.public_key = mine.public_key
+       AND other.chain_code = mine.chain_code AND other.proved_at IS NULL AND other.displaced_at IS NULL";
+
+/// Marks a claim as proved and displaces the claims of others. Nothing happens to a key that is proved already.
+pub async fn prove(client: &impl GenericClient, id: KeyId, now: Timestamp) -> Stored<()> {
+    client.query(&client.prepare_cached(LOCK_KEY).await?, &[&id.0]).await?;
+    if client.execute(&client.prepare_cached(PROVE).await?, &[&id.0, &now]).await? == 1 {
+        client.execute(&client.prepare_cached(DISPLACE).await?, &[&id.0, &now]).await?;
+    }
+    Ok(())
+}
+
+const LOCK_INDEX: &str = "
+    SELECT pg_advisory_xact_lock(hashtextextended('index ' || encode(key, 'hex'), 0))
+      FROM (SELECT unnest($1::bytea[]) AS key ORDER BY 1) AS keys";
+const TAKE_INDEX: &str = "
+    WITH free AS (
+        SELECT n FROM generate_series(0, $3::integer - 1) AS n
+         WHERE NOT EXISTS (SELECT 1 FROM key_uses u WHERE u.public_key = ANY ($1::bytea[]) AND u.n = n.n)
+         ORDER BY n LIMIT 1)
+    INSERT INTO key_uses (public_key, n, trade)
+    SELECT key, n, $2 FROM free, unnest($1::bytea[]) AS key
+    RETURNING n";
+
+/// Gives both keys the lowest index below `end` that neither was ever given; `None` when there is none left.
+pub async fn take_index(
+    client: &impl GenericClient,
+    keys: [&[u8; 33]; 2],
+    trade: TradeId,
+    end: i32,
+) -> Stored<Option<u32>> {
+    let keys: Vec<&[u8]> = keys.iter().map(|key| key.as_slice()).collect();
+    client.query(&client.prepare_cached(LOCK_INDEX).await?, &[&keys]).await?;
+    let rows = client.query(&client.prepare_cached(TAKE_INDEX).await?, &[&keys, &trade.0, &end]).await?;
+    let Some(row) = rows.first() else { return Ok(None) };
+    let n: i32 = row.try_get(0)?;
+    u32::try_from(n).map(Some).map_err(|_| StoreError::Row(format!("index {n}")))
+}
+
+const USES: &str = "SELECT count(*) FROM key_uses u JOIN signing_keys k USING (public_key) WHERE k.id = $1";
+
+/// How many trades a key was given to.
+pub async fn uses(client: &impl GenericClient, id: KeyId) -> Stored<i64> {
+    Ok(client.query_one(&client.prepare_cached(USES).await?, &[&id.0]).await?.try_get(0)?)
+}
+
+fn read(row: &Row) -> Stored<KeyRow> {
+    Ok(KeyRow {
+        id: KeyId(row.try_get(0)?),
+        account: UserId(row.try_get(1)?),
+        kind: row.try_get(2)?,
+        text: row.try_get(3)?,
+        key_file: row.try_get(4)?,
+        created_at: row.try_get(5)?,
+        proved_at: row.try_get(6)?,
+        displaced_at: row.try_get(7)?,
+        retired_at: row.try_get(8)?,
+    })
+}
