@@ -222,8 +222,8 @@ pub async fn sign_drill(desk: &Desk, account: UserId, upload: &[u8]) -> Done<()>
     let message = drill_message(desk, account).await?;
     let lock = Lock::of_drill(&key, desk.rules.network).map_err(Refusal::from)?;
     let signed = message::verify(upload, &lock, &message, Party::Arbitrator)?;
-    let drill = serde_json::to_vec(&json!({ "message": message, "form": signed.form.as_str(),
-        "signature": hex(&signed.signature.to_bytes()) }))?;
+    let spend = message::build(signed.form, &lock, &message)?;
+    let drill = spend.with_signatures([&signed.signature]).serialize();
     let mut client = desk.store.connection().await?;
     let now = desk.now(&client).await?;
     let tx = client.transaction().await?;
