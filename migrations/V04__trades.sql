@@ -86,3 +86,6 @@ CREATE TABLE deadlines (
 );
 CREATE INDEX deadlines_by_time ON deadlines (due_at);
 COMMENT ON TABLE deadlines IS 'The windows that run now, rewritten with each change of their trade: countdowns, reminders and the job that fires.';
+
+CREATE SEQUENCE fee_addresses;
+COMMENT ON SEQUENCE fee_addresses IS 'The index of the next address for fees under the desk''s watch-only xpub: a fresh one per trade.';

@@ -5,10 +5,11 @@ use serde_json::json;
 
 use super::error::{Done, Error};
 use super::escrow_book::{EscrowBook, coin};
-use super::{Desk, funding};
+use super::room::EventFacts;
+use super::{Desk, funding, room};
 use crate::domain::offer::{OfferState, PauseReason};
-use crate::domain::trade::{Effect, PayoutKind, Trade};
-use crate::domain::{DisputeId, Fiat, Side};
+use crate::domain::trade::{Act, Effect, PayoutKind, Trade};
+use crate::domain::{Actor, DisputeId, Event, Fiat, Side};
 use crate::escrow::payout::PayoutKind as Kind;
 use crate::store::disputes::{self, DisputeRow};
 use crate::store::trades::{self, TradeRow};
@@ -17,15 +18,24 @@ use crate::store::{Transaction, board, deposits, offers, outbox, payouts, settle
 /// The outbox job that hands a complete payout to the chain.
 pub const BROADCAST: &str = "broadcast";
 
+/// An accepted act, as the room is told of it.
+#[derive(Debug)]
+pub(super) struct Made<'a> {
+    pub act: &'a Act,
+    pub actor: Actor,
+    pub event: Option<Event>,
+    pub effects: &'a [Effect],
+}
+
 pub(super) async fn follow(
     desk: &Desk,
     tx: &Transaction<'_>,
     row: &mut TradeRow,
     before: &Trade,
-    effects: &[Effect],
+    made: &Made<'_>,
     now: Timestamp,
 ) -> Done<()> {
-    for effect in effects {
+    for effect in made.effects {
         match effect {
             Effect::ReturnReservation => return_reservation(tx, row).await?,
             Effect::PauseOffer => pause_offer(tx, row, before, now).await?,
@@ -38,7 +48,23 @@ pub(super) async fn follow(
             Effect::PublishRuling => {}
         }
     }
-    Ok(())
+    tell_the_room(tx, row, made, now).await
+}
+
+async fn tell_the_room(tx: &Transaction<'_>, row: &TradeRow, made: &Made<'_>, now: Timestamp) -> Done<()> {
+    let fiat = row.fiat_words();
+    let facts = EventFacts {
+        after: &row.state,
+        actor: made.actor,
+        buyer: &row.buyer_name,
+        seller: &row.seller_name,
+        arbitrator: &row.arbitrator_name,
+        fiat: &fiat,
+    };
+    match made.event {
+        Some(event) => room::announce(tx, row.id, event, &facts, now).await,
+        None => room::announce_act(tx, row.id, made.act, &facts, now).await,
+    }
 }
 
 /// A trade that ends unfunded gives its amount back to the offer.

@@ -15,9 +15,10 @@ pub use words::{EventFacts, of_act, of_event};
 use super::pictures::{self, Picture};
 use super::throttle::{self, MESSAGES_ACCOUNT, PICTURES_ACCOUNT};
 use super::{Desk, Done};
+use crate::domain::money::btc_grouped;
 use crate::domain::text::{MESSAGE_CHARS_MAX, clean_optional_text};
 use crate::domain::trade::Act;
-use crate::domain::{AttachmentId, Event, MessageId, PublicRef, Refusal, Stage, TradeId, UserId};
+use crate::domain::{AttachmentId, Event, MessageId, PublicRef, Quote, Refusal, Stage, TradeId, UserId};
 use crate::store::GenericClient;
 use crate::store::attachments;
 use crate::store::messages::{self, NewMessage, RoomRow};
@@ -50,6 +51,13 @@ pub async fn say(desk: &Desk, reference: PublicRef, who: UserId, text: &str, pic
 pub async fn system(client: &impl GenericClient, trade: TradeId, words: &str, at: Timestamp) -> Done<()> {
     let new = NewMessage { trade, account: None, body: words, attachment: None, at };
     Ok(messages::append(client, MessageId(Uuid::now_v7()), new).await?)
+}
+
+/// The first line of a room: what was agreed.
+pub async fn taken(client: &impl GenericClient, trade: TradeId, quote: &Quote, at: Timestamp) -> Done<()> {
+    let words =
+        format!("Trade agreed: {} for {} BTC. Both sign the contract next.", quote.fiat, btc_grouped(quote.amount));
+    system(client, trade, &words, at).await
 }
 
 /// Tells the room of an event of the lifecycle.

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::effects::Made;
 use super::error::{Done, Error};
 use super::{Desk, effects, secrets};
 use crate::domain::trade::{Act, Trade};
@@ -90,7 +91,8 @@ pub(super) async fn change(
         stage_to: row.state.stage,
     };
     log(tx, row.id, &line).await?;
-    effects::follow(desk, tx, &mut row, &before, &change.effects, now).await?;
+    let made = Made { act: &act, actor: who.actor, event: change.event, effects: &change.effects };
+    effects::follow(desk, tx, &mut row, &before, &made, now).await?;
     tracing::info!(trade.id = %row.reference, stage = %row.state.stage, act = ?std::mem::discriminant(&act), by = %who.actor, "trade");
     Ok(row)
 }

@@ -7,7 +7,7 @@ use tokio_postgres::Row;
 
 use super::{GenericClient, StoreError, Stored, amount, sats};
 use crate::domain::trade::Trade;
-use crate::domain::{KeyId, OfferId, Party, PublicRef, Stage, TradeId, UserId};
+use crate::domain::{Currency, Fiat, KeyId, OfferId, Party, PublicRef, Stage, TradeId, UserId};
 
 /// A trade with everything that was fixed at the take.
 #[derive(Debug, Clone)]
@@ -57,6 +57,13 @@ impl TradeRow {
             Party::Seller => self.seller,
             Party::Arbitrator => self.arbitrator,
         }
+    }
+
+    /// `500.00 EUR`.
+    pub fn fiat_words(&self) -> String {
+        let currency = Currency::parse(&self.currency).ok();
+        let fiat = currency.and_then(|currency| Fiat::new(self.fiat, currency).ok());
+        fiat.map_or_else(|| format!("{} {}", self.fiat, self.currency), |fiat| fiat.to_string())
     }
 
     pub fn name_of(&self, party: Party) -> &str {
@@ -309,4 +316,53 @@ fn read(row: &Row) -> Stored<TradeRow> {
 /// A transaction id from its 32 bytes.
 pub(super) fn txid(bytes: &[u8]) -> Stored<Txid> {
     Txid::from_slice(bytes).map_err(|_| StoreError::Row("a transaction id has 32 bytes".into()))
+}
+
+const NEXT_FEE_ADDRESS: &str = "SELECT nextval('fee_addresses')";
+
+/// The index of a fresh fee address; never given twice.
+pub async fn next_fee_address(client: &impl GenericClient) -> Stored<u32> {
+    let next: i64 = client.query_one(&client.prepare_cached(NEXT_FEE_ADDRESS).await?, &[]).await?.try_get(0)?;
+    u32::try_from(next).map_err(|_| StoreError::Row("fee addresses are used up".into()))
+}
+
+const HOLD_ACCOUNT: &str = "SELECT 1 FROM accounts WHERE id = $1 FOR UPDATE";
+
+/// Holds an account's row, so that what is counted of it stays true until the transaction ends.
+pub async fn hold_account(client: &impl GenericClient, account: UserId) -> Stored<()> {
+    client.query_opt(&client.prepare_cached(HOLD_ACCOUNT).await?, &[&account.0]).await?;
+    Ok(())
+}
+
+/// What limits an account's next take.
+#[derive(Debug, Clone, Copy)]
+pub struct AccountRecord {
+    pub completed: i64,
+    pub proposed: i64,
+    pub running: i64,
+    /// Trades not signed, not deposited or not paid in the last 30 days, if the last was within 7 days.
+    pub lapses: i64,
+}
+
+const RECORD: &str = "
+    WITH mine AS (SELECT id, stage, outcome, CASE WHEN buyer = $1 THEN 'buyer' ELSE 'seller' END AS side, stage_since, state
+                    FROM trades WHERE buyer = $1 OR seller = $1),
+         lapsed AS (SELECT e.at FROM mine m JOIN trade_events e ON e.trade = m.id
+                     WHERE e.at > $2::timestamptz - interval '30 days'
+                       AND ((e.event = 'signing_window_passed' AND NOT (m.state ->> (m.side || '_agreed'))::boolean)
+                         OR (e.event = 'deposit_window_passed' AND m.side = 'seller')
+                         OR (e.event = 'closed_unpaid' AND m.side = 'buyer')))
+    SELECT (SELECT count(*) FROM mine WHERE outcome = 'released'),
+           (SELECT count(*) FROM mine WHERE stage = 'proposed'),
+           (SELECT count(*) FROM mine WHERE stage NOT IN ('proposed', 'completed', 'cancelled', 'paying_out')),
+           (SELECT CASE WHEN max(at) > $2::timestamptz - interval '7 days' THEN count(*) ELSE 0 END FROM lapsed)";
+
+pub async fn record_of(client: &impl GenericClient, account: UserId, now: Timestamp) -> Stored<AccountRecord> {
+    let row = client.query_one(&client.prepare_cached(RECORD).await?, &[&account.0, &now]).await?;
+    Ok(AccountRecord {
+        completed: row.try_get(0)?,
+        proposed: row.try_get(1)?,
+        running: row.try_get(2)?,
+        lapses: row.try_get(3)?,
+    })
 }

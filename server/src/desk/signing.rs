@@ -1,0 +1,348 @@
+//! What a person is asked to sign, in words and as files: for the browser's signer and for a wallet of one's own.
+
+use bitcoin::Amount;
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::error::{Done, Error};
+use super::escrow_book::EscrowBook;
+use super::take::{payee_place, payer_place};
+use super::watcher::chain_trouble;
+use super::{Desk, arbitrators, keys};
+use crate::domain::money::btc_grouped;
+use crate::domain::{Party, Refusal, Stage};
+use crate::escrow::contract::Payee;
+use crate::escrow::message::{self, Form};
+use crate::escrow::payout::PayoutKind as Kind;
+use crate::escrow::{ArbiterLevel, FeeStep, Payout};
+use crate::store::GenericClient;
+use crate::store::payouts::{self, PayoutRow};
+use crate::store::trades::TradeRow;
+
+/// What is to be signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Paper {
+    /// The contract, as a message.
+    Contract,
+    /// A ruling's text, as a message of the arbitrator.
+    RulingText { text: String, message: String },
+    /// The live payouts of a kind: `release`, `refund`, `settlement`, `ruling`. A ruling comes with its text.
+    Payout { kind: String, about: Option<uuid::Uuid>, ruling: Option<String> },
+    /// One stray's refund.
+    Stray { txid: String },
+    /// Nothing: the page only checks and shows the address or the payment details.
+    Check,
+}
+
+/// A file to sign in one's own wallet.
+#[derive(Debug, Clone, Serialize)]
+pub struct PsbtView {
+    pub name: String,
+    pub label: String,
+    pub base64: String,
+    /// The one an own wallet should sign if it signs only one.
+    pub usual: bool,
+}
+
+/// One line of what is signed.
+#[derive(Debug, Clone, Serialize)]
+pub struct Line {
+    pub label: String,
+    pub amount: String,
+    pub address: String,
+}
+
+/// A signing page's content, ready to be shown.
+#[derive(Debug, Clone, Serialize)]
+pub struct SigningView {
+    /// The signer's envelope, as JSON.
+    pub envelope: String,
+    pub reference: String,
+    pub grouped: String,
+    pub version: u64,
+    pub role: &'static str,
+    /// Whether the key is a browser key; else the page opens with the files for the own wallet.
+    pub browser_key: bool,
+    pub psbts: Vec<PsbtView>,
+    pub lines: Vec<Line>,
+    /// Each signature alive for this deposit, in words.
+    pub alive: Vec<String>,
+    pub message: String,
+}
+
+/// The content of a signing page. Before a signature for coins is asked for, the outputs are looked up once more.
+pub async fn view(
+    desk: &Desk,
+    client: &impl GenericClient,
+    row: &TradeRow,
+    party: Party,
+    paper: &Paper,
+) -> Done<SigningView> {
+    let book = EscrowBook::read(client, row).await?;
+    let mut envelope = envelope(desk, client, row, party, &book).await?;
+    let mut view = SigningView {
+        envelope: String::new(),
+        reference: row.reference.to_string(),
+        grouped: row.reference.grouped(),
+        version: row.state.version,
+        role: party.as_str(),
+        browser_key: envelope.pointer("/key/file").is_some_and(|file| !file.is_null()),
+        psbts: Vec::new(),
+        lines: Vec::new(),
+        alive: alive(row, &book, party),
+        message: String::new(),
+    };
+    match paper {
+        Paper::Contract => message_paper(&mut view, &mut envelope, row, &book, "contract", &book.contract.message()?)?,
+        Paper::RulingText { text, message } => {
+            message_paper(&mut view, &mut envelope, row, &book, "ruling", message)?;
+            set(&mut envelope, "ruling", json!(text));
+        }
+        Paper::Payout { kind, about, ruling } => {
+            let rows: Vec<&PayoutRow> =
+                book.live(kind).filter(|payout| about.is_none() || payout.about == *about).collect();
+            still_unspent(desk, &book).await?;
+            payout_paper(&mut view, &mut envelope, row, &book, &rows)?;
+            set(&mut envelope, "ruling", json!(ruling));
+        }
+        Paper::Stray { txid } => {
+            let rows: Vec<&PayoutRow> = book.live("stray").filter(|payout| payout.txid.to_string() == *txid).collect();
+            payout_paper(&mut view, &mut envelope, row, &book, &rows)?;
+        }
+        Paper::Check => set(&mut envelope, "act", json!("check")),
+    }
+    set(&mut envelope, "alive", json!(view.alive));
+    view.envelope = for_html(&envelope);
+    Ok(view)
+}
+
+fn set(envelope: &mut Value, field: &str, value: Value) {
+    if let Some(object) = envelope.as_object_mut() {
+        object.insert(field.to_owned(), value);
+    }
+}
+
+/// JSON that can stand inside a script element: nothing in it can end the element or begin a comment.
+pub fn for_html(value: &Value) -> String {
+    value.to_string().replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
+}
+
+/// What every envelope holds: the contract, the keys, who has signed, and what may be shown to this party.
+async fn envelope(
+    desk: &Desk,
+    client: &impl GenericClient,
+    row: &TradeRow,
+    party: Party,
+    book: &EscrowBook,
+) -> Done<Value> {
+    let (key_row, key) = keys::registered(desk, client, row.key_of(party)).await?;
+    let signed = payouts::contract_signatures(client, row.id, &row.contract_hash).await?;
+    let signature =
+        |party: Party| signed.iter().find(|(by, _)| *by == party).map(|(_, psbt)| data_encoding::BASE64.encode(psbt));
+    let level = ArbiterLevel::new(book.contract.level).ok_or_else(|| Error::broken("the contract's level"))?;
+    let record_hash: [u8; 32] = *book.contract.arbitrator.as_ref();
+    let record = arbitrators::record_proof(desk, client, &record_hash, level).await?;
+    let file: Option<Value> = key_row.key_file.as_deref().map(serde_json::from_str).transpose()?;
+    Ok(json!({
+        "v": 1,
+        "desk": desk.rules.desk_name,
+        "network": desk.rules.network.to_string(),
+        "trade": row.reference,
+        "role": party,
+        "account": row.name_of(party),
+        "key": { "origin": key.origin(), "xpub": key.xpub().to_string(), "file": file },
+        "contract": row.contract_text,
+        "contract_hash": data_encoding::HEXLOWER.encode(&row.contract_hash),
+        "contract_signatures": { "buyer": signature(Party::Buyer), "seller": signature(Party::Seller) },
+        "record": { "text": record.text, "hash": record.hash, "path": record.path },
+        "payee_details": text_of(payee_details(desk, row, party)?),
+        "payer_details": text_of(payer_details(desk, row, party)?),
+        "message": null,
+        "ruling": null,
+        "psbts": [],
+        "payout": null,
+        "funding": [],
+    }))
+}
+
+fn text_of(details: Option<String>) -> Value {
+    details.map_or(Value::Null, |text| json!({ "text": text }))
+}
+
+/// The seller's payment details, for whom they may be shown to: himself always; the buyer from `funded` on, and no
+/// more once he has signed the coins away; the arbitrator in a dispute.
+pub fn payee_details(desk: &Desk, row: &TradeRow, party: Party) -> Done<Option<String>> {
+    let trade = &row.state;
+    let may = match party {
+        Party::Seller => true,
+        Party::Buyer => trade.ever_funded && !trade.buyer_gave_up() && trade.stage != Stage::AwaitingDeposit,
+        Party::Arbitrator => trade.dispute.is_some(),
+    };
+    may.then(|| opened(desk, &payee_place(row.id), &row.payee_sealed)).transpose()
+}
+
+/// The buyer's payer fields: himself always; the seller from `funded` on; the arbitrator in a dispute.
+pub fn payer_details(desk: &Desk, row: &TradeRow, party: Party) -> Done<Option<String>> {
+    let may = match party {
+        Party::Buyer => true,
+        Party::Seller => row.state.ever_funded,
+        Party::Arbitrator => row.state.dispute.is_some(),
+    };
+    may.then(|| opened(desk, &payer_place(row.id), &row.payer_sealed)).transpose()
+}
+
+fn opened(desk: &Desk, place: &str, sealed: &[u8]) -> Done<String> {
+    String::from_utf8(desk.secrets.open(place, sealed)?).map_err(|_| Error::broken("sealed text is not text"))
+}
+
+fn message_paper(
+    view: &mut SigningView,
+    envelope: &mut Value,
+    row: &TradeRow,
+    book: &EscrowBook,
+    act: &str,
+    text: &str,
+) -> Done<()> {
+    for form in Form::ALL {
+        let base64 = message::build(form, book.agreed.lock(), text)?.psbt().to_string();
+        if form == Form::Bip322 {
+            set(envelope, "psbts", json!([{ "step": 1, "base64": base64, "txid": "" }]));
+        }
+        let label = match form {
+            Form::Bip322 => "Message (BIP-322)",
+            Form::DryRun => "Dry run, for wallets that refuse the message (BitBox02, Trezor)",
+        };
+        view.psbts.push(PsbtView {
+            name: format!("trine-{}-{act}-{form}.psbt", row.reference),
+            label: label.into(),
+            base64,
+            usual: form == Form::Bip322,
+        });
+    }
+    set(envelope, "act", json!(act));
+    set(envelope, "message", json!(text));
+    view.message = text.to_owned();
+    Ok(())
+}
+
+fn payout_paper(
+    view: &mut SigningView,
+    envelope: &mut Value,
+    row: &TradeRow,
+    book: &EscrowBook,
+    rows: &[&PayoutRow],
+) -> Done<()> {
+    let Some(first) = rows.first() else {
+        return Err(Refusal::conflict("There is nothing to sign for this just now. Look at the trade again.").into());
+    };
+    let mut psbts = Vec::new();
+    for one in rows {
+        let payout = book.payout(one)?;
+        let base64 = payout.spend().with_signatures(&book.signatures_for(one, &payout)?).to_string();
+        psbts.push(json!({ "step": one.steps.first(), "base64": base64, "txid": one.txid.to_string() }));
+        let usual = payout.steps().contains(&FeeStep::OWN_WALLET);
+        if usual || rows.len() == 1 {
+            view.lines = lines(book, &payout);
+        }
+        view.psbts.push(PsbtView {
+            name: format!("trine-{}-{}-{}.psbt", row.reference, one.kind, payout.fee().to_sat()),
+            label: format!("Miner fee {} sat", payout.fee().to_sat()),
+            base64,
+            usual,
+        });
+    }
+    let parts = match Kind::from_word(&first.kind, first.buyer, first.seller) {
+        Some(Kind::Settlement { buyer, seller } | Kind::Ruling { buyer, seller }) => (buyer, seller),
+        _ => (Amount::ZERO, Amount::ZERO),
+    };
+    let payout = book.payout(first)?;
+    let funding: Vec<Value> = payout
+        .spend()
+        .transaction()
+        .input
+        .iter()
+        .zip(payout.spend().values())
+        .map(|(input, value)| {
+            json!({
+                "outpoint": input.previous_output.to_string(),
+                "sat": value.to_sat(),
+                "script_hex": row.script.to_hex_string(),
+            })
+        })
+        .collect();
+    set(envelope, "act", json!("payout"));
+    set(envelope, "psbts", json!(psbts));
+    set(envelope, "funding", json!(funding));
+    set(
+        envelope,
+        "payout",
+        json!({ "kind": first.kind, "buyer_sat": parts.0.to_sat(), "seller_sat": parts.1.to_sat(),
+                "desk_sat": payout.amount_to(Payee::Desk).to_sat(), "arbitrator_sat": payout.amount_to(Payee::Arbitrator).to_sat() }),
+    );
+    Ok(())
+}
+
+/// Who gets how much, where.
+pub fn lines(book: &EscrowBook, payout: &Payout) -> Vec<Line> {
+    let mut lines: Vec<Line> = payout
+        .shares()
+        .iter()
+        .map(|share| Line {
+            label: match share.payee {
+                Payee::Buyer => "To the buyer",
+                Payee::Seller => "To the seller",
+                Payee::Desk => "Desk fee",
+                Payee::Arbitrator => "Arbitrator's fee",
+            }
+            .into(),
+            amount: btc_grouped(share.amount),
+            address: bitcoin::Address::from_script(&share.script, book.contract.network)
+                .map(|address| address.to_string())
+                .unwrap_or_default(),
+        })
+        .collect();
+    lines.push(Line { label: "Miner fee".into(), amount: btc_grouped(payout.fee()), address: String::new() });
+    lines
+}
+
+/// The outputs are there now, unspent; a signature for spent ones would be given for nothing.
+async fn still_unspent(desk: &Desk, book: &EscrowBook) -> Done<()> {
+    for coin in book.funding() {
+        if desk.chain.unspent(coin.outpoint).await.map_err(chain_trouble)?.is_none() {
+            return Err(Refusal::conflict(
+                "The coins of this escrow are being spent already, or the chain was reorganised. Nothing is signed now; look at the trade again in a minute.",
+            )
+            .into());
+        }
+    }
+    Ok(())
+}
+
+/// Every signature alive for this deposit, and what it could still do. A signature is an option for ever.
+pub fn alive(row: &TradeRow, book: &EscrowBook, viewer: Party) -> Vec<String> {
+    let mut seen: Vec<(String, Party, Timestamp)> = Vec::new();
+    for signature in &book.signatures {
+        let Some(payout) = book.payouts.iter().find(|payout| payout.id == signature.payout) else { continue };
+        let does = match payout.kind.as_str() {
+            "release" => "release the coins to the buyer".to_owned(),
+            "refund" => "send the coins back to the seller".to_owned(),
+            "stray" => "send a stray payment back to the seller".to_owned(),
+            kind => format!(
+                "carry out the {kind} of {} BTC to the buyer and {} BTC to the seller",
+                btc_grouped(payout.buyer),
+                btc_grouped(payout.seller)
+            ),
+        };
+        if !seen.iter().any(|(words, party, _)| *words == does && *party == signature.party) {
+            seen.push((does, signature.party, signature.received_at));
+        }
+    }
+    seen.into_iter()
+        .map(|(does, party, at)| {
+            let who = if party == viewer { "You".to_owned() } else { row.name_of(party).to_owned() };
+            let at = at.strftime("%-d %b %H:%M UTC");
+            format!("{who} signed on {at}. With one more of the three keys it can {does}, for as long as the coins are in this escrow.")
+        })
+        .collect()
+}
