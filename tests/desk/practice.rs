@@ -127,22 +127,57 @@ fn words(out: &Output) -> String {
     String::from_utf8_lossy(&out.stderr).into_owned()
 }
 
-/// `trine serve` that is expected to refuse: good settings but for what is given.
-fn serve(database: &TestDatabase, changes: &[(&str, &str)]) -> String {
+/// Another subcommand on good settings but for what is given.
+fn trine(database: &TestDatabase, arguments: &[&str], changes: &[(&str, &str)]) -> Output {
     let folder = Folder::new();
-    let chain = folder.0.join("practice.chain");
-    let out = Command::new(TRINE)
-        .arg("serve")
+    Command::new(TRINE)
+        .args(arguments)
         .env("DATABASE_URL", database.url())
         .env("TRINE_LISTEN", format!("127.0.0.1:{}", free_port()))
         .envs([("TRINE_NETWORK", "regtest"), ("TRINE_CHAIN", "practice")])
-        .env("TRINE_PRACTICE_CHAIN", chain)
+        .env("TRINE_PRACTICE_CHAIN", folder.0.join("practice.chain"))
         .envs([("TRINE_SESSION_KEY", "1f".repeat(31) + "00"), ("TRINE_DATA_KEY", "2f".repeat(31) + "00")])
         .envs(changes.iter().copied())
         .output()
-        .unwrap();
+        .unwrap()
+}
+
+/// `trine serve`, expected to refuse.
+fn serve(database: &TestDatabase, changes: &[(&str, &str)]) -> String {
+    let out = trine(database, &["serve"], changes);
     assert!(!out.status.success());
     words(&out)
+}
+
+/// A subcommand, expected to do its work; what it says.
+fn done(database: &TestDatabase, arguments: &[&str]) -> String {
+    let out = trine(database, arguments, &[]);
+    assert!(out.status.success(), "{arguments:?}: {}", words(&out));
+    String::from_utf8(out.stdout).unwrap()
+}
+
+#[tokio::test]
+async fn operators_do_their_work_by_commands() {
+    let database = fresh_database().await;
+    assert!(done(&database, &["operator", "add", "odile"]).contains("with the password"));
+    assert!(done(&database, &["operator", "add", "odile"]).contains("is an operator now"));
+    done(&database, &["account", "suspend", "odile", "Asked for it."]);
+    done(&database, &["account", "restore", "odile"]);
+    assert!(done(&database, &["rate", "set", "eur", "58420.10"]).contains("58420.10 EUR"));
+    assert!(done(&database, &["invite"]).trim().len() >= 16);
+    done(&database, &["pause", "The node is being moved."]);
+    done(&database, &["resume"]);
+
+    let client = database.client().await;
+    let row =
+        client.query_one("SELECT role, suspended_at IS NULL FROM accounts WHERE name = 'odile'", &[]).await.unwrap();
+    assert_eq!((row.get::<_, &str>(0), row.get::<_, bool>(1)), ("operator", true));
+    let price = client.query_one("SELECT price::text FROM rates WHERE currency = 'EUR'", &[]).await.unwrap();
+    assert_eq!(price.get::<_, &str>(0), "58420.10");
+
+    let refused = trine(&database, &["account", "suspend", "nobody-here", "Why not."], &[]);
+    assert!(!refused.status.success());
+    assert!(words(&refused).contains("There is no account"), "{}", words(&refused));
 }
 
 #[tokio::test]

@@ -38,6 +38,7 @@ pub fn run(file: Option<&Path>, act: &Act) -> anyhow::Result<String> {
 }
 
 async fn perform(desk: &Desk, act: &Act) -> Result<String, Error> {
+    admin::settle(desk).await?;
     Ok(match act {
         Act::AddOperator { name } => match admin::first_operator(desk, name).await? {
             Operator::Promoted => format!("{name} is an operator now.\n"),
