@@ -114,10 +114,6 @@ pub struct Chain {
     /// The practice chain mines a block this often; 0 means only when asked.
     #[config(env = "TRINE_PRACTICE_BEAT", default = 0)]
     pub beat_seconds: u64,
-
-    /// How often the desk asks the chain for news.
-    #[config(env = "TRINE_WATCH_SECONDS", default = 10)]
-    pub watch_seconds: u64,
 }
 
 /// Two secrets of 32 bytes each, different, in hexadecimal: `openssl rand -hex 32`. The desk refuses to start on

@@ -8,3 +8,4 @@ pub mod keyfile;
 pub mod keys;
 pub mod people;
 pub mod seed;
+pub mod wares;

@@ -105,7 +105,7 @@ fn settings_text(database_url: &str, chain: &Path, fee_xpub: &str) -> anyhow::Re
         "# The settings of this practice desk, made at its first start. `trine settings print` explains them all.\n\
          [server]\nregistration = \"open\"\n\n\
          [database]\nurl = {database_url:?}\n\n\
-         [chain]\nnetwork = \"regtest\"\nbackend = \"practice\"\nfile = {chain:?}\nwatch_seconds = 1\nbeat_seconds = 5\n\n\
+         [chain]\nnetwork = \"regtest\"\nbackend = \"practice\"\nfile = {chain:?}\nbeat_seconds = 5\n\n\
          [fees]\ndesk_fee_buyer_bp = 50\ndesk_fee_xpub = {fee_xpub:?}\n\n\
          [windows]\nrate_max_age_minutes = 525600\n\n\
          [secrets]\nsession_key = \"{session}\"\ndata_key = \"{data}\"\n"

@@ -99,9 +99,6 @@ impl Settings {
                 }
             }
         }
-        if chain.watch_seconds == 0 {
-            found.push("chain.watch_seconds is 0. Ask the chain at least once in a while: 10 is good.".to_owned());
-        }
     }
 
     fn check_money(&self, found: &mut Vec<String>) {
