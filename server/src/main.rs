@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::bail;
+use bitcoin::{Amount, Denomination, amount::ParseAmountError};
 use clap::{Parser, Subcommand};
 use rust_decimal::Decimal;
 use trine::{
@@ -49,6 +50,10 @@ enum Command {
     #[command(subcommand)]
     Operator(OperatorCommand),
 
+    /// Arbitrators of the desk.
+    #[command(subcommand)]
+    Arbitrator(ArbitratorCommand),
+
     /// Suspend or restore an account.
     #[command(subcommand)]
     Account(AccountCommand),
@@ -79,6 +84,22 @@ enum Command {
 enum OperatorCommand {
     /// Make an operator: of the account of this name, or a new one.
     Add { name: String },
+}
+
+#[derive(Debug, Subcommand)]
+enum ArbitratorCommand {
+    /// Make an arbitrator of an account: it cannot trade from then on, and is on duty after its first drill.
+    Appoint {
+        name: String,
+        /// How to reach the arbitrator without the desk: stands in the public record.
+        #[arg(long)]
+        contact: String,
+        /// Not drawn while open escrows come to more than this, in bitcoin.
+        #[arg(long, default_value = "5", value_name = "BTC", value_parser = in_bitcoin)]
+        exposure_limit: Amount,
+    },
+    /// End an appointment. Trades with a deposit keep their arbitrator: the key in the script rules.
+    Dismiss { name: String },
 }
 
 #[derive(Debug, Subcommand)]
@@ -135,6 +156,10 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
             tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(practice::run(*listen))
         }
         Command::Operator(OperatorCommand::Add { name }) => at_the_desk(Act::AddOperator { name: name.clone() }),
+        Command::Arbitrator(ArbitratorCommand::Appoint { name, contact, exposure_limit }) => {
+            at_the_desk(Act::Appoint { name: name.clone(), contact: contact.clone(), exposure_limit: *exposure_limit })
+        }
+        Command::Arbitrator(ArbitratorCommand::Dismiss { name }) => at_the_desk(Act::Dismiss { name: name.clone() }),
         Command::Account(AccountCommand::Suspend { name, why }) => {
             at_the_desk(Act::Suspend { name: name.clone(), why: why.clone() })
         }
@@ -151,6 +176,10 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
         Command::Settings(SettingsCommand::Print) => say(&Settings::template()),
         Command::Settings(SettingsCommand::Check { file }) => check(file.as_deref().or(cli.settings.as_deref())),
     }
+}
+
+fn in_bitcoin(text: &str) -> Result<Amount, ParseAmountError> {
+    Amount::from_str_in(text, Denomination::Bitcoin)
 }
 
 fn check(file: Option<&Path>) -> anyhow::Result<()> {

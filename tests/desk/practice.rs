@@ -161,6 +161,12 @@ async fn operators_do_their_work_by_commands() {
     let database = fresh_database().await;
     assert!(done(&database, &["operator", "add", "odile"]).contains("with the password"));
     assert!(done(&database, &["operator", "add", "odile"]).contains("is an operator now"));
+    assert!(done(&database, &["operator", "add", "sable"]).contains("with the password"));
+    let trine_refuses = |arguments: &[&str]| words(&trine(&database, arguments, &[]));
+    assert!(trine_refuses(&["arbitrator", "dismiss", "sable"]).contains("not an arbitrator"));
+    let appoint = ["arbitrator", "appoint", "sable", "--contact", "sable@desk.example", "--exposure-limit", "2.5"];
+    assert!(done(&database, &appoint).contains("is an arbitrator now"));
+    assert!(done(&database, &["arbitrator", "dismiss", "sable"]).contains("is dismissed"));
     done(&database, &["account", "suspend", "odile", "Asked for it."]);
     done(&database, &["account", "restore", "odile"]);
     assert!(done(&database, &["rate", "set", "eur", "58420.10"]).contains("58420.10 EUR"));

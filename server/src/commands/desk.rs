@@ -4,6 +4,7 @@
 use std::{path::Path, sync::Arc};
 
 use anyhow::{anyhow, ensure};
+use bitcoin::Amount;
 use rust_decimal::Decimal;
 
 use crate::{
@@ -12,6 +13,7 @@ use crate::{
     desk::{
         Desk, Error,
         admin::{self, Operator},
+        arbitrators,
     },
     settings::Settings,
 };
@@ -20,6 +22,8 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Act {
     AddOperator { name: String },
+    Appoint { name: String, contact: String, exposure_limit: Amount },
+    Dismiss { name: String },
     Suspend { name: String, why: String },
     Restore { name: String },
     Invite,
@@ -46,6 +50,14 @@ async fn perform(desk: &Desk, act: &Act) -> Result<String, Error> {
                 "{name} is an operator now. The account is new, with the password\n  {password}\nSign in and change it.\n"
             ),
         },
+        Act::Appoint { name, contact, exposure_limit } => {
+            arbitrators::appoint(desk, name, contact, *exposure_limit).await?;
+            format!("{name} is an arbitrator now, and on duty after making a key and a drill.\n")
+        }
+        Act::Dismiss { name } => {
+            arbitrators::dismiss(desk, name).await?;
+            format!("{name} is dismissed, and keeps the duty in trades that have a deposit.\n")
+        }
         Act::Suspend { name, why } => {
             admin::suspend(desk, name, why).await?;
             format!("{name} is suspended: no new offers and takes; running trades go on.\n")
