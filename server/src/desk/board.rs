@@ -72,6 +72,11 @@ pub struct Board {
 }
 
 impl Board {
+    /// Whether nothing narrows it but side and currency.
+    pub fn filter_is_plain(&self) -> bool {
+        self.filter.amount.is_empty() && self.filter.method.is_none() && self.filter.country.is_none()
+    }
+
     /// When floating offers will leave unless the rate is set anew.
     pub fn rate_ends_at(&self, max_age: jiff::SignedDuration) -> Option<Timestamp> {
         self.market.fresh_rate().and_then(|rate| rate.set_at.checked_add(max_age).ok())

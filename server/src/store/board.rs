@@ -143,6 +143,8 @@ pub struct Counts {
     /// Of those, what has no price because the rate is missing or old.
     pub unpriced: i64,
     pub shown: i64,
+    /// Makers of what is shown.
+    pub people: i64,
     /// What would be shown without one of the filters.
     pub without_amount: i64,
     pub without_method: i64,
@@ -154,8 +156,9 @@ const COUNTS: &str = "
            count(*) FILTER (WHERE NOT unpriced AND of_amount AND of_both),
            count(*) FILTER (WHERE NOT unpriced AND of_both),
            count(*) FILTER (WHERE NOT unpriced AND of_amount AND of_country),
-           count(*) FILTER (WHERE NOT unpriced AND of_amount AND of_method)
-      FROM (SELECT o.fixed_price IS NULL AND $3::boolean AS unpriced,
+           count(*) FILTER (WHERE NOT unpriced AND of_amount AND of_method),
+           count(DISTINCT account) FILTER (WHERE NOT unpriced AND of_amount AND of_both)
+      FROM (SELECT o.account, o.fixed_price IS NULL AND $3::boolean AS unpriced,
                    $4::numeric IS NULL OR $4 BETWEEN o.limit_min AND least(o.limit_max, o.total - o.reserved) AS of_amount,
                    $5::text[] IS NULL OR EXISTS (SELECT 1 FROM offer_methods m WHERE m.offer = o.id AND m.method = ANY ($5)) AS of_method,
                    $6::text[] IS NULL OR EXISTS (SELECT 1 FROM offer_methods m WHERE m.offer = o.id AND m.method = ANY ($6)) AS of_country,
@@ -187,6 +190,7 @@ pub async fn counts(client: &impl GenericClient, search: &Search) -> Stored<Coun
         without_amount: row.try_get(3)?,
         without_method: row.try_get(4)?,
         without_country: row.try_get(5)?,
+        people: row.try_get(6)?,
     })
 }
 

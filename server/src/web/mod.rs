@@ -5,11 +5,17 @@
 pub mod account;
 pub mod accounts;
 pub mod appearance;
+pub mod board;
 pub mod error;
 pub mod headers;
+pub mod markdown;
+pub mod offers;
 pub mod page;
+pub mod payment_accounts;
+pub mod people;
 pub mod posted;
 pub mod routes;
+pub mod shown;
 pub mod site;
 pub mod static_files;
 pub mod times;

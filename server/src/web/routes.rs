@@ -2,7 +2,7 @@
 
 use actix_web::web::{self, ServiceConfig};
 
-use super::{account, accounts, appearance, health, static_files};
+use super::{account, accounts, appearance, board, health, offers, payment_accounts, people, static_files};
 
 /// Who may call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +45,23 @@ routes! {
     get "/healthz" Anyone health::healthz;
     get "/readyz" Anyone health::readyz;
     get "/static/{path:.*}" Anyone static_files::file;
+
+    get "/" Anyone board::show;
+    get "/people/{name}" Anyone people::show;
+
+    get "/payment-accounts" Trader payment_accounts::list;
+    get "/payment-accounts/new" Trader payment_accounts::new;
+    post "/payment-accounts" Trader payment_accounts::add;
+    post "/payment-accounts/{id}/removal" Owner payment_accounts::remove;
+
+    get "/my/offers" Trader offers::mine;
+    get "/offers/new" Trader offers::new;
+    post "/offers" Trader offers::post;
+    get "/offers/{reference}/edit" Owner offers::edit_form;
+    post "/offers/{reference}/edit" Owner offers::edit;
+    post "/offers/{reference}/pause" Owner offers::pause;
+    post "/offers/{reference}/resumption" Owner offers::resume;
+    post "/offers/{reference}/withdrawal" Owner offers::withdraw;
 
     get "/register" Anyone accounts::register_form;
     post "/register" Anyone accounts::register;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rust_embed::RustEmbed;
 use tera::Tera;
 
+use super::board;
 use crate::desk::Desk;
 
 #[derive(RustEmbed)]
@@ -28,11 +29,13 @@ pub struct Site {
     pub desk: Arc<Desk>,
     pub tera: Tera,
     pub outside: Outside,
+    /// Boards that are ready for visitors.
+    pub board: board::Cache,
 }
 
 impl Site {
     pub fn new(desk: Arc<Desk>, outside: Outside) -> anyhow::Result<Self> {
-        Ok(Self { desk, tera: templates()?, outside })
+        Ok(Self { desk, tera: templates()?, outside, board: board::Cache::default() })
     }
 
     /// Cookies are marked `Secure` and take the `__Host-` prefix when the desk is reached by https.

@@ -118,6 +118,12 @@ impl Visitor {
         }
     }
 
+    /// Nobody in particular, for pages that many get: no account, no token.
+    pub fn nobody(theme: &str, path: String) -> Self {
+        let (token, agent) = (String::new(), String::new());
+        Self { account: None, address: None, token, fresh: false, theme: theme.to_owned(), path, agent }
+    }
+
     /// `light`, `dark`, or empty: as the system says.
     pub fn theme(&self) -> &str {
         &self.theme
