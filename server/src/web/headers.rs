@@ -19,6 +19,13 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 const SIGNER_POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' data: blob:; \
     connect-src 'none'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
+/// The policy of what people uploaded or wrote, served as a file of its own: it may do nothing.
+const INERT_POLICY: &str = "default-src 'none'; sandbox; frame-ancestors 'none'";
+
+/// A handler's answer carries this to get the policy of what may do nothing.
+#[derive(Debug, Clone, Copy)]
+pub struct Inert;
+
 /// A handler's answer carries this to get the signer's policy.
 #[derive(Debug, Clone, Copy)]
 pub struct SignerPage;
@@ -45,13 +52,13 @@ pub async fn on_every_answer(
         }
     }
 
-    let signer = answer.response_mut().extensions_mut().remove::<SignerPage>().is_some();
+    let policy = policy_of(&mut answer);
     let https = answer.request().app_data::<web::Data<Site>>().is_some_and(|site| site.https());
     let headers = answer.headers_mut();
     let mut set = |name: &'static str, value: &'static str| {
         headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     };
-    set("content-security-policy", if signer { SIGNER_POLICY } else { POLICY });
+    set("content-security-policy", policy);
     set("cross-origin-opener-policy", "same-origin");
     set("cross-origin-resource-policy", "same-origin");
     set("referrer-policy", "same-origin");
@@ -62,4 +69,15 @@ pub async fn on_every_answer(
         set("strict-transport-security", "max-age=31536000");
     }
     Ok(answer)
+}
+
+fn policy_of(answer: &mut ServiceResponse<BoxBody>) -> &'static str {
+    let mut marks = answer.response_mut().extensions_mut();
+    if marks.remove::<SignerPage>().is_some() {
+        SIGNER_POLICY
+    } else if marks.remove::<Inert>().is_some() {
+        INERT_POLICY
+    } else {
+        POLICY
+    }
 }

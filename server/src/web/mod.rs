@@ -14,6 +14,7 @@ pub mod page;
 pub mod payment_accounts;
 pub mod people;
 pub mod posted;
+pub mod room;
 pub mod routes;
 pub mod shown;
 pub mod site;

@@ -22,6 +22,10 @@ use crate::domain::{Refusal, RefusalKind};
 const FORM_BYTES_MAX: usize = 64 * 1024;
 /// A form with a picture or a signed PSBT.
 const UPLOAD_BYTES_MAX: usize = 12 * 1024 * 1024;
+/// Of one file so much is kept; whoever takes files refuses far smaller ones, in words and beside the field.
+const FILE_BYTES_MAX: usize = 9 * 1024 * 1024;
+/// So much is read, kept or not: a browser shows an answer only after it could send everything.
+const READ_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Fields of one form; more is not a form of ours.
 const FIELDS_MAX: usize = 200;
 
@@ -216,6 +220,7 @@ async fn multipart(mut parts: Multipart) -> Result<Posted, Refusal> {
             UPLOAD_BYTES_MAX / 1024 / 1024
         ))
     };
+    let mut unread = READ_BYTES_MAX;
     let mut posted = Posted { fields: Fields::default(), files: Vec::new() };
     let mut left = UPLOAD_BYTES_MAX;
     while let Some(part) = parts.next().await {
@@ -226,6 +231,10 @@ async fn multipart(mut parts: Multipart) -> Result<Posted, Refusal> {
         let mut bytes = Vec::new();
         while let Some(chunk) = part.next().await {
             let chunk = chunk.map_err(|_| broken())?;
+            unread = unread.checked_sub(chunk.len()).ok_or_else(too_big)?;
+            if is_file && bytes.len() > FILE_BYTES_MAX {
+                continue;
+            }
             left = left.checked_sub(chunk.len()).ok_or_else(too_big)?;
             bytes.extend_from_slice(&chunk);
         }

@@ -2,7 +2,7 @@
 
 use actix_web::web::{self, ServiceConfig};
 
-use super::{account, accounts, appearance, board, health, offers, payment_accounts, people, static_files};
+use super::{account, accounts, appearance, board, health, offers, payment_accounts, people, room, static_files};
 
 /// Who may call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,4 +80,8 @@ routes! {
     get "/appearance" Anyone appearance::page;
     post "/theme" Anyone appearance::set_theme;
     post "/unit" SignedIn appearance::set_unit;
+
+    post "/trades/{reference}/messages" Party room::say;
+    get "/trades/{reference}/attachments/{id}" Party room::picture;
+    get "/trades/{reference}/room.txt" Party room::export;
 }

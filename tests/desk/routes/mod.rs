@@ -1,3 +1,4 @@
 //! Each page and form over HTTP.
 
 mod accounts;
+mod room;

@@ -105,7 +105,8 @@ fn entry(room: &RoomRow, viewer: UserId, line: &MessageRow, seen_by_others: i64)
     Entry {
         kind,
         author: author.to_owned(),
-        text: line.body.clone(),
+        // An event stands in a line of its own, before its time: no full stop there.
+        text: if kind == "system" { line.body.trim_end_matches('.').to_owned() } else { line.body.clone() },
         picture: line.picture.as_ref().map(|picture| picture_view(room, picture)),
         at: utc(line.at, "%Y-%m-%dT%H:%M:%SZ"),
         at_words: utc(line.at, "%-d %b %Y, %H:%M UTC"),
