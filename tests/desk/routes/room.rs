@@ -201,3 +201,50 @@ async fn unread_words_are_counted_until_they_are_seen() {
     room.seen_by("miro").await;
     assert_eq!(unread().await, 0);
 }
+
+#[tokio::test]
+async fn an_arbitrator_asked_for_a_refund_stays_in_the_room_when_the_trade_is_over() {
+    let room = funded().await;
+    let over = "
+        UPDATE trades SET stage = 'completed', outcome = 'refunded',
+               state = '{\"stage\": \"completed\", \"refund_objection_by\": \"2026-11-22T14:00:00Z\"}'";
+    assert_eq!(room.sable.get(TEXT).await.status, 404);
+    room.site.sql().await.batch_execute(over).await.unwrap();
+    assert_eq!(room.sable.get(TEXT).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_full_room_says_so_and_still_hears_what_happens() {
+    let room = funded().await;
+    let sql = room.site.sql().await;
+    let talk = "
+        INSERT INTO messages (id, trade, account, body, at)
+        SELECT gen_random_uuid(), t.id, t.buyer, 'line ' || n, now() FROM trades t, generate_series(1, 2000) n";
+    sql.batch_execute(talk).await.unwrap();
+    let page = room.miro.post(MESSAGES, &[("text", "one more")]).await;
+    assert_eq!(page.status, 422);
+    assert!(page.error("text").contains("full"), "{}", page.words());
+    let client = room.site.desk.store.connection().await.unwrap();
+    let trade = trine::domain::TradeId(sql.one("SELECT id FROM trades").await);
+    room::system(&client, trade, "Coins arrived in escrow.", jiff::Timestamp::now()).await.unwrap();
+    let seen = room.seen_by("miro").await;
+    assert_eq!((seen.entries.len(), seen.earlier), (200, 1_801));
+    assert_eq!(seen.entries[199].kind, "system");
+    assert_eq!(room.miro.get(TEXT).await.body.matches("anna-k: line ").count(), 2_000, "all of it is in the text");
+}
+
+#[tokio::test]
+async fn the_database_refuses_a_picture_of_another_room_and_an_empty_message() {
+    let room = funded().await;
+    let sql = room.site.sql().await;
+    let refused = async |values: &str| {
+        let insert =
+            format!("INSERT INTO messages (id, trade, account, body, attachment, at) SELECT {values} FROM trades");
+        let error = sql.batch_execute(&insert).await.unwrap_err();
+        error.as_db_error().unwrap().constraint().unwrap().to_owned()
+    };
+    let other = "gen_random_uuid(), id, buyer, 'look', gen_random_uuid(), now()";
+    assert_eq!(refused(other).await, "a_picture_stays_in_its_room");
+    assert_eq!(refused("gen_random_uuid(), id, buyer, '', NULL, now()").await, "a_message_says_something");
+    assert_eq!(refused("gen_random_uuid(), id, NULL, 'x', id, now()").await, "system_events_are_words");
+}
