@@ -52,7 +52,7 @@ impl Trade {
         let deadline = |what, who, due_at: Option<Timestamp>, at_zero| {
             due_at.map(|due_at| Deadline { what, who, started_at: since, due_at, at_zero })
         };
-        let running = match self.stage {
+        let mut running = match self.stage {
             Stage::Proposed => vec![deadline(What::Signing, "both", Some(self.sign_by), "the trade is cancelled")],
             Stage::AwaitingDeposit => match self.confirm_by {
                 Some(by) => vec![deadline(
@@ -120,6 +120,18 @@ impl Trade {
             },
             Stage::PayingOut | Stage::Completed | Stage::Cancelled => Vec::new(),
         };
+        if let Some(settlement) = self.settlement.as_ref().filter(|_| self.holds_money() && self.paying_out.is_none()) {
+            // Nothing is ruled beside an accepted settlement; what the other windows bring still stands.
+            running.retain(|one| {
+                one.is_some_and(|one| !matches!(one.what, What::Answer | What::Ruling | What::Cosignature))
+            });
+            running.push(deadline(
+                What::Cosignature,
+                settlement.proposer.as_str(),
+                Some(settlement.arbitrator_from),
+                "in a dispute the arbitrator may sign the settlement in his place",
+            ));
+        }
         running.into_iter().flatten().collect()
     }
 
@@ -130,7 +142,9 @@ impl Trade {
             && self.stage != Stage::PayingOut
             && self.stage != Stage::Completed
         {
-            return vec![settlement.proposer.into()];
+            let mut turn = vec![settlement.proposer.into()];
+            turn.extend((self.stage == Stage::Disputed).then_some(Party::Arbitrator));
+            return turn;
         }
         match self.stage {
             Stage::Proposed => [(Party::Buyer, self.buyer_agreed), (Party::Seller, self.seller_agreed)]

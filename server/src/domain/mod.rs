@@ -3,12 +3,14 @@
 //! Nothing here waits, reads a clock, draws a random number or knows a database.
 
 pub mod deadlines;
+pub mod disputing;
 pub mod fees;
 pub mod ids;
 pub mod lifecycle;
 pub mod methods;
 pub mod money;
 pub mod offer;
+pub mod parts;
 pub mod people;
 pub mod price;
 pub mod refusal;

@@ -142,6 +142,8 @@ pub struct Ruling {
     pub favours: Side,
     pub outcome: Outcome,
     pub objected: bool,
+    /// Who said that he has nothing to object to.
+    pub accepted: Vec<Side>,
 }
 
 /// The accepted settlement: the only one from then on.
@@ -197,6 +199,8 @@ pub enum Act {
     },
     WithdrawRuling,
     Object,
+    /// A trader has nothing to object to the ruling.
+    AcceptRuling,
     /// The acceptor's signature on the settlement the other proposed.
     AcceptSettlement {
         outcome: Outcome,
@@ -269,6 +273,7 @@ impl Trade {
             }
             Act::WithdrawRuling => self.withdraw_ruling(actor, at),
             Act::Object => self.object(actor, at),
+            Act::AcceptRuling => self.accept_ruling(actor, at),
             Act::AcceptSettlement { outcome } => self.accept_settlement(*outcome, actor, at),
             Act::ConfirmPayout { outcome } => self.complete(Event::PayoutConfirmed, *outcome, actor),
             Act::SeeForeignSpend { outcome } => self.complete(Event::SpentOtherwise, *outcome, actor),

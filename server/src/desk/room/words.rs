@@ -140,6 +140,7 @@ pub fn of_act(act: &Act, facts: &EventFacts<'_>) -> Option<String> {
         Act::AcceptSettlement { .. } => format!("{who} accepted the settlement."),
         Act::Speak => format!("{who} made a statement in the dispute."),
         Act::Object => format!("{who} objected to the ruling."),
+        Act::AcceptRuling => format!("{who} accepted the ruling."),
         _ => return None,
     })
 }

@@ -71,9 +71,14 @@ impl Trade {
         if self.settlement.is_some() {
             return Err(Refusal::conflict("The traders have agreed on a settlement; no ruling is made beside it."));
         }
-        Ok(self.event(Event::Ruled, actor)?.with(|trade| {
-            trade.ruling =
-                Some(Ruling { objection_by: later(at, objection_minutes), favours, outcome, objected: false });
+        Ok(self.event(Event::Ruled, actor)?.and(Effect::PublishRuling).with(|trade| {
+            trade.ruling = Some(Ruling {
+                objection_by: later(at, objection_minutes),
+                favours,
+                outcome,
+                objected: false,
+                accepted: Vec::new(),
+            });
             trade.cosign_by = Some(later(later(at, objection_minutes), trade.windows.cosign_minutes));
             trade.signed.retain(|(kind, _)| *kind != PayoutKind::Ruling);
         }))
@@ -102,6 +107,9 @@ impl Trade {
         if at >= ruling.objection_by {
             return Err(Refusal::conflict("The time to object is over."));
         }
+        if side_of(actor).is_some_and(|side| self.agrees_with_ruling(side)) {
+            return Err(Refusal::conflict("You have accepted this ruling; an objection would contradict that."));
+        }
         Ok(self.field(|trade| {
             if let Some(ruling) = &mut trade.ruling {
                 ruling.objected = true;
@@ -109,9 +117,38 @@ impl Trade {
         }))
     }
 
-    /// The acceptor's signature is verified: the proposal binds both and is the only one from now on.
-    pub(super) fn accept_settlement(&self, outcome: Outcome, actor: Actor, at: Timestamp) -> Result<Change, Refusal> {
-        let acceptor = side_of(actor).ok_or_else(|| not_now(self.stage))?;
+    /// A side has nothing to object to: when both agree, the arbitrator need not wait for the window.
+    pub(super) fn accept_ruling(&self, actor: Actor, at: Timestamp) -> Result<Change, Refusal> {
+        let side = side_of(actor).filter(|_| self.stage == Stage::Ruled).ok_or_else(|| not_now(self.stage))?;
+        if self.ruling.as_ref().is_some_and(|ruling| ruling.accepted.contains(&side)) {
+            return Err(Refusal::conflict("You have accepted this ruling already."));
+        }
+        Ok(self.field(|trade| {
+            if let Some(ruling) = &mut trade.ruling {
+                ruling.accepted.push(side);
+            }
+            trade.end_objections_if_agreed(at);
+        }))
+    }
+
+    /// Said so, signed the payout, or gets everything.
+    pub fn agrees_with_ruling(&self, side: Side) -> bool {
+        let Some(ruling) = &self.ruling else { return false };
+        let gets_all = ruling.favours == side && ruling.outcome != Outcome::Split;
+        ruling.accepted.contains(&side) || self.has_signed(PayoutKind::Ruling, side.into()) || gets_all
+    }
+
+    pub(super) fn end_objections_if_agreed(&mut self, at: Timestamp) {
+        let agreed = self.agrees_with_ruling(Side::Buyer) && self.agrees_with_ruling(Side::Seller);
+        let cosign_by = later(at, self.windows.cosign_minutes);
+        if let Some(ruling) = self.ruling.as_mut().filter(|ruling| agreed && ruling.objection_by > at) {
+            ruling.objection_by = at;
+            self.cosign_by = Some(cosign_by);
+        }
+    }
+
+    /// Whether the traders may propose and accept splits: until a payout is complete, while nothing binds them already.
+    pub fn may_settle(&self) -> Result<(), Refusal> {
         if !matches!(self.stage, Stage::Funded | Stage::PaymentSent | Stage::RefundDue | Stage::Disputed | Stage::Ruled)
         {
             return Err(not_now(self.stage));
@@ -123,6 +160,13 @@ impl Trade {
         if self.has_signed(PayoutKind::Ruling, Party::Arbitrator) {
             return Err(Refusal::conflict("The arbitrator has signed the payout of the ruling; complete that one."));
         }
+        Ok(())
+    }
+
+    /// The acceptor's signature is verified: the proposal binds both and is the only one from now on.
+    pub(super) fn accept_settlement(&self, outcome: Outcome, actor: Actor, at: Timestamp) -> Result<Change, Refusal> {
+        let acceptor = side_of(actor).ok_or_else(|| not_now(self.stage))?;
+        self.may_settle()?;
         Ok(self.field(|trade| {
             trade.signed.push((PayoutKind::Settlement, acceptor.into()));
             trade.seller_answered = true;
@@ -133,6 +177,17 @@ impl Trade {
                 arbitrator_from: later(at, trade.windows.cosign_minutes),
             });
         }))
+    }
+
+    /// The accepted settlement is the only one from then on: nothing else is begun beside it.
+    pub(super) fn nothing_is_settled(&self) -> Result<(), Refusal> {
+        match &self.settlement {
+            Some(settlement) => Err(Refusal::conflict(format!(
+                "A settlement is accepted and is the only payout from now on. It waits for the {}'s signature.",
+                settlement.proposer
+            ))),
+            None => Ok(()),
+        }
     }
 }
 

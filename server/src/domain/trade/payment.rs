@@ -17,6 +17,7 @@ impl Trade {
                  Do not pay in this trade any more.",
             ));
         }
+        self.nothing_is_settled()?;
         if actor == Actor::Buyer && self.stage == Stage::Funded && !self.has_signed(PayoutKind::Release, Party::Buyer) {
             return Err(Refusal::invalid("Your signature for the release is missing. It comes with the mark."));
         }
@@ -59,6 +60,7 @@ impl Trade {
                 "The buyer still has time to pay. You can close the trade when the payment window is over.",
             ));
         }
+        self.nothing_is_settled()?;
         Ok(self.refund_begins(self.event(Event::ClosedUnpaid, actor)?, at))
     }
 

@@ -24,7 +24,10 @@ impl Trade {
             let cancelled = self.event(Event::CancelledByBuyer, actor)?.with(sign);
             return Ok(self.refund_begins(cancelled, at));
         }
-        Ok(self.field(sign).with(|trade| trade.seller_answered |= party == Party::Seller))
+        Ok(self.field(sign).with(|trade| {
+            trade.seller_answered |= party == Party::Seller;
+            trade.end_objections_if_agreed(at);
+        }))
     }
 
     /// Who may sign what, when (§7): buyer and seller pre-sign only what pays themselves; the seller never pre-signs a
@@ -66,6 +69,7 @@ impl Trade {
         if self.stage != Stage::RefundDue {
             return Err(not_now(self.stage));
         }
+        self.nothing_is_settled()?;
         if self.refund_objection_by.is_none_or(|by| at < by) {
             return Err(Refusal::conflict(
                 "The buyer may still object to this refund. You can sign when that time is over.",

@@ -253,3 +253,43 @@ fn a_frozen_trade_stands_still() {
     let back = after(&trade, &[(Act::JudgeDeposit { deposit: deposit(1_000_000) }, Actor::Chain, 70)]);
     assert!(!back.frozen);
 }
+
+#[test]
+fn the_objection_window_ends_when_both_agree() {
+    let trade = ruled();
+    let one = after(&trade, &[(Act::AcceptRuling, Actor::Seller, 200)]);
+    assert!(refused(&one, &sign(PayoutKind::Ruling), Actor::Arbitrator, 201).contains("objection window"));
+    assert!(refused(&one, &Act::Object, Actor::Seller, 201).contains("accepted this ruling"));
+    assert!(refused(&one, &Act::AcceptRuling, Actor::Seller, 201).contains("already"));
+    let both = after(&one, &[(sign(PayoutKind::Ruling), Actor::Buyer, 202)]);
+    assert_eq!(both.ruling.as_ref().unwrap().objection_by, minutes(202));
+    assert_eq!(after(&both, &[(sign(PayoutKind::Ruling), Actor::Arbitrator, 203)]).stage, Stage::PayingOut);
+
+    let rule = Act::Rule { favours: Side::Buyer, outcome: Outcome::Released, objection_minutes: 1440 };
+    let all_to_buyer = after(&disputed(), &[(rule, Actor::Arbitrator, 100), (Act::AcceptRuling, Actor::Seller, 101)]);
+    assert_eq!(all_to_buyer.ruling.as_ref().unwrap().objection_by, minutes(101), "the winner need not say so");
+}
+
+#[test]
+fn nothing_is_begun_beside_an_accepted_settlement() {
+    let accept = Act::AcceptSettlement { outcome: Outcome::Split };
+    let trade = after(&funded(), &[(accept.clone(), Actor::Seller, 20), (sign(PayoutKind::Release), Actor::Buyer, 21)]);
+    assert!(refused(&trade, &Act::MarkPaid, Actor::Buyer, 22).contains("only payout"));
+    assert!(refused(&trade, &Act::CloseUnpaid, Actor::Seller, 100).contains("buyer's signature"));
+    assert_eq!(trade.turn(), [Party::Buyer]);
+    assert!(trade.deadlines().iter().any(|one| one.what == What::Cosignature && one.who == "buyer"));
+
+    let back = after(&funded(), &[(sign(PayoutKind::Refund), Actor::Buyer, 15), (accept, Actor::Buyer, 16)]);
+    assert!(refused(&back, &sign(PayoutKind::Refund), Actor::Arbitrator, 3000).contains("settlement"));
+}
+
+#[test]
+fn an_accepted_settlement_is_completed_even_after_a_ruling() {
+    let accept = Act::AcceptSettlement { outcome: Outcome::Split };
+    let trade = after(&ruled(), &[(accept, Actor::Buyer, 200)]);
+    assert!(refused(&trade, &sign(PayoutKind::Ruling), Actor::Seller, 201).contains("settlement"));
+    assert!(refused(&trade, &sign(PayoutKind::Settlement), Actor::Arbitrator, 9000).contains("proposer"));
+    let open = after(&trade, &[(Act::WithdrawRuling, Actor::Arbitrator, 9000)]);
+    assert_eq!(after(&open, &[(sign(PayoutKind::Settlement), Actor::Arbitrator, 9001)]).stage, Stage::PayingOut);
+    assert_eq!(after(&trade, &[(sign(PayoutKind::Settlement), Actor::Seller, 300)]).stage, Stage::PayingOut);
+}
