@@ -1,6 +1,7 @@
 //! How a split is typed: what the buyer gets, in bitcoin, in satoshis or in per cent; the seller gets the rest.
 
 use bitcoin::Amount;
+use bitcoin::hashes::sha256;
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 
@@ -115,14 +116,15 @@ fn shown(amount: Amount) -> String {
 }
 
 /// SHA-256 hashes that name pieces of evidence: 64 hexadecimal digits each, parted by blanks, commas or new lines.
-pub fn hashes(text: &str) -> Result<Vec<[u8; 32]>, String> {
+pub fn hashes(text: &str) -> Result<Vec<sha256::Hash>, String> {
     let words = text.split(|c: char| c.is_whitespace() || c == ',' || c == ';').filter(|word| !word.is_empty());
-    words.map(|word| hash(word).ok_or_else(|| format!("“{word}” is no SHA-256 hash: 64 of 0–9 and a–f."))).collect()
-}
-
-fn hash(word: &str) -> Option<[u8; 32]> {
-    let bytes = data_encoding::HEXLOWER_PERMISSIVE.decode(word.as_bytes()).ok()?;
-    bytes.try_into().ok()
+    words
+        .map(|word| {
+            word.to_ascii_lowercase()
+                .parse()
+                .map_err(|_| format!("“{word}” is no SHA-256 hash: it has 64 of the letters 0–9 and a–f."))
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -191,7 +193,7 @@ mod tests {
     #[test]
     fn evidence_is_named_by_hash() {
         let one = "ab".repeat(32);
-        assert_eq!(hashes(&format!(" {one}\n{}, ", one.to_uppercase())), Ok(vec![[0xab; 32]; 2]));
+        assert_eq!(hashes(&format!(" {one}\n{}, ", one.to_uppercase())), Ok(vec![one.parse().unwrap(); 2]));
         assert_eq!(hashes(" \n"), Ok(Vec::new()));
         assert!(hashes("abc").unwrap_err().contains("no SHA-256"));
     }
