@@ -50,8 +50,8 @@ pub fn serve(file: Option<&Path>, until: Until) -> anyhow::Result<()> {
 
 async fn run(settings: Settings, until: Until) -> anyhow::Result<()> {
     migrate(&settings).await?;
-    let chain = chain(&settings).await?;
-    let desk = Arc::new(desk(&settings, chain)?);
+    let (chain, practice) = chain(&settings).await?;
+    let desk = Arc::new(desk(&settings, chain)?.with_practice(practice));
     admin::settle(&desk).await?;
     actix_web::rt::spawn(tidy_now_and_then(desk.clone()));
     actix_web::rt::spawn(worker::run(desk.clone()));
@@ -113,13 +113,16 @@ async fn migrate(settings: &Settings) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn chain(settings: &Settings) -> anyhow::Result<Arc<dyn Chain>> {
-    let chain = match settings.chain.backend {
-        Backend::Practice => practice(settings)?,
-        Backend::Core => core(settings)?,
+async fn chain(settings: &Settings) -> anyhow::Result<(Arc<dyn Chain>, Option<Arc<Practice>>)> {
+    let (chain, practice): (Arc<dyn Chain>, _) = match settings.chain.backend {
+        Backend::Practice => {
+            let practice = practice(settings)?;
+            (practice.clone(), Some(practice))
+        }
+        Backend::Core => (core(settings)?, None),
     };
     check_network(chain.as_ref(), settings).await?;
-    Ok(chain)
+    Ok((chain, practice))
 }
 
 /// A node of another network would make every address here a trap.
@@ -144,7 +147,7 @@ fn core(settings: &Settings) -> anyhow::Result<Arc<dyn Chain>> {
     Ok(Arc::new(Core::new(&node.url, auth, node.network)?))
 }
 
-fn practice(settings: &Settings) -> anyhow::Result<Arc<dyn Chain>> {
+fn practice(settings: &Settings) -> anyhow::Result<Arc<Practice>> {
     let file = &settings.chain.file;
     let chain = Arc::new(Practice::open(file).with_context(|| format!("the practice chain {}", file.display()))?);
     chain.prepare(Timestamp::now())?;

@@ -1,6 +1,6 @@
 //! What is known of one trade's escrow: the contract, the outputs at its address, payouts and verified signatures.
 
-use bitcoin::Amount;
+use bitcoin::{Amount, OutPoint};
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -57,6 +57,15 @@ impl EscrowBook {
         let coins = if kind == Kind::Stray { self.coins_of(row)? } else { self.funding() };
         let steps = row.steps.iter().filter_map(|step| FeeStep::from_multiple(*step)).collect();
         Ok(Payout::restore(&self.agreed, kind, &coins, steps, &row.psbt)?)
+    }
+
+    /// The refund of a stray output.
+    pub fn stray_payout(&self, outpoint: OutPoint) -> Option<&PayoutRow> {
+        let spends = |row: &&PayoutRow| {
+            bitcoin::Psbt::deserialize(&row.psbt)
+                .is_ok_and(|psbt| psbt.unsigned_tx.input.iter().any(|input| input.previous_output == outpoint))
+        };
+        self.live(Kind::Stray.as_str()).find(spends)
     }
 
     fn coins_of(&self, row: &PayoutRow) -> Done<Vec<Coin>> {

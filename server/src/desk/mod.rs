@@ -22,6 +22,7 @@ pub mod payment_accounts;
 pub mod payouts;
 pub mod people;
 pub mod pictures;
+pub mod practice;
 pub mod public_log;
 pub mod quotes;
 pub mod room;
@@ -30,6 +31,7 @@ pub mod secrets;
 pub mod signing;
 pub mod take;
 pub mod throttle;
+pub mod trade_facts;
 pub mod trades;
 pub mod visits;
 pub mod watcher;
@@ -45,6 +47,7 @@ pub use rules::{Registration, Rules};
 pub use secrets::Secrets;
 
 use crate::chain::Chain;
+use crate::chain::practice::Practice;
 use crate::store::{self, GenericClient, Store};
 
 /// The desk: what every use case needs.
@@ -52,6 +55,8 @@ use crate::store::{self, GenericClient, Store};
 pub struct Desk {
     pub store: Store,
     pub chain: Arc<dyn Chain>,
+    /// The same chain on a practice desk, which can also pay and mine.
+    pub practice: Option<Arc<Practice>>,
     pub rules: Rules,
     pub secrets: Secrets,
     pub clock: Clock,
@@ -61,7 +66,14 @@ pub struct Desk {
 
 impl Desk {
     pub fn new(store: Store, chain: Arc<dyn Chain>, rules: Rules, secrets: Secrets) -> Self {
-        Self { store, chain, rules, secrets, clock: Clock::default(), wake: tokio::sync::Notify::new() }
+        Self { store, chain, practice: None, rules, secrets, clock: Clock::default(), wake: tokio::sync::Notify::new() }
+    }
+
+    /// A desk on play money.
+    #[must_use]
+    pub fn with_practice(mut self, practice: Option<Arc<Practice>>) -> Self {
+        self.practice = practice;
+        self
     }
 
     /// The time of this act: PostgreSQL's.

@@ -8,7 +8,8 @@ use super::{Desk, effects, secrets};
 use crate::domain::trade::{Act, Trade};
 use crate::domain::{Actor, Party, PublicRef, Refusal, Stage, TradeId, UserId};
 use crate::store::trade_log::{self, Line};
-use crate::store::trades::{self, TradeRow};
+use crate::store::trades;
+pub use crate::store::trades::TradeRow;
 use crate::store::{GenericClient, Transaction};
 
 /// Who makes something happen in a trade.

@@ -70,3 +70,38 @@ pub async fn append(
         .await?;
     Ok(())
 }
+
+/// A line as people read it.
+#[derive(Debug, Clone)]
+pub struct LoggedLine {
+    pub version: i64,
+    pub at: Timestamp,
+    pub actor: String,
+    pub event: Option<String>,
+    pub act: String,
+    pub stage_to: String,
+    pub previous: Vec<u8>,
+    pub hash: Vec<u8>,
+}
+
+const OF_TRADE: &str = "
+    SELECT version, at, actor, event, act, stage_to, previous, hash FROM trade_events WHERE trade = $1 ORDER BY version";
+
+/// The whole log of a trade.
+pub async fn of_trade(client: &impl GenericClient, trade: TradeId) -> Stored<Vec<LoggedLine>> {
+    let rows = client.query(&client.prepare_cached(OF_TRADE).await?, &[&trade.0]).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(LoggedLine {
+                version: row.try_get(0)?,
+                at: row.try_get(1)?,
+                actor: row.try_get(2)?,
+                event: row.try_get(3)?,
+                act: row.try_get(4)?,
+                stage_to: row.try_get(5)?,
+                previous: row.try_get(6)?,
+                hash: row.try_get(7)?,
+            })
+        })
+        .collect()
+}

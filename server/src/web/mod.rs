@@ -8,21 +8,22 @@ pub mod appearance;
 pub mod board;
 pub mod error;
 pub mod headers;
+pub mod health;
 pub mod markdown;
 pub mod offers;
 pub mod page;
 pub mod payment_accounts;
 pub mod people;
 pub mod posted;
+pub mod practice;
 pub mod room;
 pub mod routes;
 pub mod shown;
 pub mod site;
 pub mod static_files;
 pub mod times;
+pub mod trades;
 pub mod visitor;
-
-pub mod health;
 
 pub use error::{Answer, Trouble, again};
 pub use page::{Page, see_other};

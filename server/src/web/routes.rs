@@ -2,7 +2,7 @@
 
 use actix_web::web::{self, ServiceConfig};
 
-use super::{account, accounts, appearance, board, health, offers, payment_accounts, people, room, static_files};
+use super::{account, accounts, appearance, board, health, offers, payment_accounts, people, practice, room, static_files, trades};
 
 /// Who may call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,7 +81,46 @@ routes! {
     post "/theme" Anyone appearance::set_theme;
     post "/unit" SignedIn appearance::set_unit;
 
+
+    get "/trades" SignedIn trades::list;
+    get "/trades/{reference}" Party trades::show;
+    get "/trades/{reference}/contract.json" Party trades::contract_file;
+    get "/trades/{reference}/contract-signatures.json" Party trades::contract_signatures;
+    get "/trades/{reference}/funding" Party trades::funding;
+    get "/trades/{reference}/contract-signature" Party trades::contract_form;
+    post "/trades/{reference}/contract-signature" Party trades::sign_contract;
+    get "/trades/{reference}/contract-signature/files/{number}" Party trades::contract_psbt;
+    post "/trades/{reference}/decline" Party trades::decline;
+    post "/trades/{reference}/withdrawal" Party trades::withdraw;
+    post "/trades/{reference}/cancel" Party trades::cancel;
+    get "/trades/{reference}/payment" Party trades::payment_form;
+    post "/trades/{reference}/payment" Party trades::mark_payment;
+    post "/trades/{reference}/payment/answer" Party trades::answer_payment;
+    get "/trades/{reference}/payment/files/{number}" Party trades::payment_psbt;
+    post "/trades/{reference}/payment/undo" Party trades::undo_payment;
+    post "/trades/{reference}/payment-seen" Party trades::see_payment;
+    get "/trades/{reference}/payment-release" Party trades::payment_release_form;
+    post "/trades/{reference}/payment-release" Party trades::sign_payment_release;
+    get "/trades/{reference}/payment-release/files/{number}" Party trades::payment_release_psbt;
+    get "/trades/{reference}/release" Party trades::release_form;
+    post "/trades/{reference}/release" Party trades::release;
+    get "/trades/{reference}/release/files/{number}" Party trades::release_psbt;
+    get "/trades/{reference}/cancellation" Party trades::cancellation_form;
+    post "/trades/{reference}/cancellation" Party trades::cancel_purchase;
+    get "/trades/{reference}/cancellation/files/{number}" Party trades::cancellation_psbt;
+    get "/trades/{reference}/unpaid" Party trades::unpaid_form;
+    post "/trades/{reference}/unpaid" Party trades::close_unpaid;
+    get "/trades/{reference}/unpaid/files/{number}" Party trades::unpaid_psbt;
+    get "/trades/{reference}/refund" Party trades::refund_form;
+    post "/trades/{reference}/refund" Party trades::sign_refund;
+    get "/trades/{reference}/refund/files/{number}" Party trades::refund_psbt;
+    get "/trades/{reference}/strays/{txid}" Party trades::stray_form;
+    post "/trades/{reference}/strays/{txid}" Party trades::sign_stray;
+    get "/trades/{reference}/strays/{txid}/files/{number}" Party trades::stray_psbt;
     post "/trades/{reference}/messages" Party room::say;
     get "/trades/{reference}/attachments/{id}" Party room::picture;
     get "/trades/{reference}/room.txt" Party room::export;
+
+    post "/practice/blocks" Practice practice::mine;
+    post "/practice/deposit" Practice practice::deposit;
 }

@@ -4,7 +4,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use rust_embed::RustEmbed;
-use tera::Tera;
+use tera::{Kwargs, State, Tera, TeraResult};
+
+use super::static_files;
 
 use super::board;
 use crate::desk::Desk;
@@ -48,6 +50,10 @@ impl Site {
 pub fn templates() -> anyhow::Result<Tera> {
     let mut tera = Tera::default();
     tera.register_filter("urlencode", tera_contrib::urlencode::urlencode);
+    tera.register_function("integrity", |args: Kwargs, _: &State| -> TeraResult<String> {
+        let path: String = args.must_get("path")?;
+        Ok(static_files::integrity(&path))
+    });
     let mut sources = Vec::new();
     for name in Templates::iter().filter(|name| name.ends_with(".html")) {
         let Some(file) = Templates::get(&name) else { continue };
@@ -55,4 +61,9 @@ pub fn templates() -> anyhow::Result<Tera> {
     }
     tera.add_raw_templates(sources)?;
     Ok(tera)
+}
+
+/// The SHA-256 of the signer's bundle as this server hands it out; a saved copy can be compared with it.
+pub fn signer_hash() -> String {
+    static_files::sha256_of("signer/dist/signer.js")
 }

@@ -2,7 +2,7 @@
 
 use actix_web::http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
 use actix_web::{HttpRequest, HttpResponse, web};
-use data_encoding::HEXLOWER;
+use data_encoding::{BASE64, HEXLOWER};
 use rust_embed::RustEmbed;
 
 use super::error::Answer;
@@ -25,6 +25,16 @@ pub async fn file(request: HttpRequest, path: web::Path<String>) -> Answer {
         return Ok(answer.finish());
     }
     Ok(answer.content_type(content_type(&path)).body(file.data.into_owned()))
+}
+
+/// The `integrity` of a script or stylesheet: `sha256-…`. Empty for a file that is not there.
+pub fn integrity(path: &str) -> String {
+    Static::get(path).map(|file| format!("sha256-{}", BASE64.encode(&file.metadata.sha256_hash()))).unwrap_or_default()
+}
+
+/// The SHA-256 of a file in hex.
+pub fn sha256_of(path: &str) -> String {
+    Static::get(path).map(|file| HEXLOWER.encode(&file.metadata.sha256_hash())).unwrap_or_default()
 }
 
 fn content_type(path: &str) -> &'static str {

@@ -1,0 +1,106 @@
+//! The contract of a take: everything that was fixed comes together here, once.
+
+/// What the drawn arbitrator and the keys came to.
+struct Places<'a> {
+    lock: &'a Lock,
+    level: ArbiterLevel,
+    index: EscrowIndex,
+    feerate: u32,
+    arbitrator: &'a DrawnArbitrator,
+}
+
+#[allow(clippy::too_many_arguments, reason = "everything a contract names comes together here, once")]
+async fn contract(
+    desk: &Desk,
+    tx: &Transaction<'_>,
+    held: &OfferRow,
+    review: &TakeReview,
+    trade: &Trade,
+    reference: PublicRef,
+    [buyer, seller]: [&Person; 2],
+    [payee, payer]: [&PrivateDetails; 2],
+    places: Places<'_>,
+) -> Done<Contract> {
+    let (quote, lock) = (&review.quote, places.lock);
+    let shares = FeeShares { buyer: quote.desk_fee_buyer, seller: quote.desk_fee_seller };
+    let fee_index = store::next_fee_address(tx).await?;
+    let desk_address = (shares.total() > Amount::ZERO).then(|| fee_address(desk, 0, fee_index)).transpose()?;
+    let arbitrator_address =
+        (quote.arbitrator_fee > Amount::ZERO).then(|| fee_address(desk, 1, fee_index)).transpose()?;
+    let payouts = Payouts::new(
+        quote.amount,
+        shares,
+        buyer.address.clone(),
+        seller.address.clone(),
+        desk_address,
+        arbitrator_address,
+    )?;
+    let windows = trade.windows;
+    let terms = held.offer.terms.trim();
+    Ok(Contract {
+        v: 1,
+        network: desk.rules.network,
+        desk: desk.rules.desk_name.clone(),
+        trade: reference,
+        offer: held.offer.reference,
+        offer_version: u32::try_from(held.offer.version).map_err(Error::broken)?,
+        created: trade.created_at,
+        sign_by: trade.sign_by,
+        supersedes: None,
+        group: (),
+        buyer: buyer.name.clone(),
+        seller: seller.name.clone(),
+        maker: held.offer.side,
+        amount_sat: quote.amount,
+        deposit_sat: quote.deposit,
+        price: quote.price.to_string(),
+        fiat: quote.fiat.plain(),
+        currency: held.offer.currency.code().to_owned(),
+        method: review.method.as_str().to_owned(),
+        terms: (!terms.is_empty())
+            .then(|| crate::escrow::canonical::lines(terms))
+            .transpose()
+            .map_err(Refusal::from)?,
+        reference: reference.to_string(),
+        hold: review.method.method().hold_minutes,
+        windows: contract::Windows {
+            deposit: windows.deposit_minutes,
+            confirmation: windows.confirmation_minutes,
+            payment: windows.payment_minutes,
+            release: windows.release_minutes,
+            objection: windows.objection_minutes,
+            answer: windows.answer_minutes,
+            ruling: windows.ruling_minutes,
+            cosignature: windows.cosign_minutes,
+            payout: PAYOUT_WINDOW_BLOCKS,
+        },
+        hours: (),
+        confirmations: trade.confirmations,
+        feerate: places.feerate,
+        fee_cap_sat: desk.rules.fee_cap.min(fees::cap_of(quote.deposit)),
+        desk_fee_sat: shares,
+        arbitrator_fee_sat: quote.arbitrator_fee,
+        keys: crate::domain::Party::ALL.map(|party| KeyEntry::new(party, lock)),
+        level: places.level.get(),
+        index: places.index.get(),
+        descriptor: lock.descriptor().to_owned(),
+        address: lock.address().to_string(),
+        arbitrator: bitcoin::hashes::sha256::Hash::from_byte_array(places.arbitrator.record_hash),
+        rules: bitcoin::hashes::sha256::Hash::from_byte_array(sha256(DISPUTE_RULES)),
+        payouts,
+        details: payee.hash()?,
+        payer: Some(payer.hash()?),
+        bonds: (),
+        chat_keys: (),
+    })
+}
+
+/// A fresh address under the desk's watch-only xpub: `/0/i` for the desk's fee, `/1/i` for the arbitrator's (P2WPKH).
+fn fee_address(desk: &Desk, branch: u32, index: u32) -> Done<String> {
+    let text = desk.rules.fee_xpub.as_deref().ok_or_else(|| Error::broken("a fee without a place to send it to"))?;
+    let xpub: Xpub = text.parse().map_err(Error::broken)?;
+    let child = |index| ChildNumber::from_normal_idx(index).map_err(Error::broken);
+    let key =
+        xpub.derive_pub(&Secp256k1::verification_only(), &[child(branch)?, child(index)?]).map_err(Error::broken)?;
+    Ok(Address::p2wpkh(&CompressedPublicKey(key.public_key), desk.rules.network).to_string())
+}

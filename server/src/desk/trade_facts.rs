@@ -1,0 +1,116 @@
+//! Everything the page of one trade is made of, as one party may know it.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::error::{Done, Error};
+use super::escrow_book::EscrowBook;
+use super::room::{self, RoomView};
+use super::{Desk, funding, signing, trades};
+use crate::domain::{Currency, Fiat, MethodId, Party, PublicRef, Refusal, UserId};
+use crate::escrow::{Contract, PrivateDetails};
+use crate::store::disputes::{self, DisputeRow};
+use crate::store::settlements::{self, SettlementRow};
+use crate::store::trade_log::{self, LoggedLine};
+use crate::store::trades::{self as store, TradeRow};
+
+/// One trade, as one of its parties may know it.
+#[derive(Debug)]
+pub struct TradeFacts {
+    pub row: TradeRow,
+    pub party: Party,
+    pub now: Timestamp,
+    pub tip: u32,
+    pub book: EscrowBook,
+    pub method: MethodId,
+    pub fiat: Fiat,
+    /// Label and value of the seller's payment details, if they may be shown.
+    pub payee: Option<Vec<(String, String)>>,
+    /// The same of the buyer's payer fields.
+    pub payer: Option<Vec<(String, String)>>,
+    pub dispute: Option<DisputeRow>,
+    pub settlements: Vec<SettlementRow>,
+    pub alive: Vec<String>,
+    pub log: Vec<LoggedLine>,
+    /// None while the arbitrator may not enter yet.
+    pub room: Option<RoomView>,
+}
+
+pub async fn of(desk: &Desk, reference: PublicRef, account: UserId) -> Done<TradeFacts> {
+    let client = desk.store.connection().await?;
+    let (row, party) = trades::of_party(&client, reference, account).await?;
+    let book = EscrowBook::read(&client, &row).await?;
+    let method = MethodId::parse(&row.method).map_err(|_| Error::broken(format!("method {}", row.method)))?;
+    let currency = Currency::parse(&row.currency).map_err(Error::broken)?;
+    let room = match room::view(&client, reference, account).await {
+        Ok(room) => Some(room),
+        Err(Error::Refused(_)) => None,
+        Err(error) => return Err(error),
+    };
+    Ok(TradeFacts {
+        party,
+        now: desk.now(&client).await?,
+        tip: funding::tip_height(&client).await?,
+        fiat: Fiat::new(row.fiat, currency).map_err(Error::broken)?,
+        payee: labelled(method, signing::payee_details(desk, &row, party)?)?,
+        payer: labelled(method, signing::payer_details(desk, &row, party)?)?,
+        dispute: disputes::latest(&client, row.id).await?,
+        settlements: settlements::live(&client, row.id).await?,
+        alive: signing::alive(&row, &book, party),
+        log: trade_log::of_trade(&client, row.id).await?,
+        method,
+        room,
+        book,
+        row,
+    })
+}
+
+/// The fields of payment details with their labels, in the method's order.
+fn labelled(method: MethodId, text: Option<String>) -> Done<Option<Vec<(String, String)>>> {
+    let Some(text) = text else { return Ok(None) };
+    let mut fields: BTreeMap<String, String> = PrivateDetails::parse(&text)?.fields;
+    let known = method.method().fields.iter();
+    Ok(Some(known.filter_map(|field| Some((field.label.clone(), fields.remove(&field.id)?))).collect()))
+}
+
+/// The trade and what this account is in it.
+pub async fn party(desk: &Desk, reference: PublicRef, account: UserId) -> Done<(TradeRow, Party)> {
+    trades::of_party(&desk.store.connection().await?, reference, account).await
+}
+
+/// The escrow's descriptor, as the contract names it.
+pub fn descriptor(row: &TradeRow) -> Done<String> {
+    Ok(Contract::parse(&row.contract_text)?.descriptor)
+}
+
+/// All trades of an account, newest first.
+pub async fn mine(desk: &Desk, account: UserId) -> Done<Vec<TradeRow>> {
+    Ok(store::of_account(&desk.store.connection().await?, account).await?)
+}
+
+/// The contract as a file: exactly the hashed bytes.
+pub async fn contract_file(desk: &Desk, reference: PublicRef, account: UserId) -> Done<String> {
+    let client = desk.store.connection().await?;
+    let (row, _) = trades::of_party(&client, reference, account).await?;
+    if !(row.state.buyer_agreed && row.state.seller_agreed) {
+        return Err(Refusal::conflict(
+            "The contract can be downloaded when both have signed it; until then it is on the signing page.",
+        )
+        .into());
+    }
+    Ok(row.contract_text)
+}
+
+/// The signing page of this party for a paper.
+pub async fn signing_page(
+    desk: &Desk,
+    reference: PublicRef,
+    account: UserId,
+    paper: &signing::Paper,
+) -> Done<(TradeRow, Party, signing::SigningView)> {
+    let client = desk.store.connection().await?;
+    let (row, party) = trades::of_party(&client, reference, account).await?;
+    let view = signing::view(desk, &client, &row, party, paper).await?;
+    Ok((row, party, view))
+}

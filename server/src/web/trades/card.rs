@@ -1,0 +1,433 @@
+//! The one card: what this viewer should do now, or whom they wait for and until when.
+
+use serde::Serialize;
+
+use crate::desk::trade_facts::TradeFacts;
+use crate::domain::money::{btc_grouped, btc_plain};
+use crate::domain::trade::PayoutKind;
+use crate::domain::{Party, Stage};
+use crate::web::site::Site;
+use crate::web::times::Moment;
+
+/// Something to press. `post` is sent with the trade's version; the others are links.
+#[derive(Debug, Clone, Serialize)]
+pub struct Button {
+    pub label: String,
+    pub href: String,
+    pub post: bool,
+    /// `big`, `quiet`, or empty for a plain link.
+    pub style: &'static str,
+}
+
+/// A fact to act on, with its plain text to copy.
+#[derive(Debug, Clone, Serialize)]
+pub struct Fact {
+    pub label: String,
+    pub value: String,
+    pub copy: String,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Due {
+    pub at: Moment,
+    pub words: String,
+    pub then: &'static str,
+}
+
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Card {
+    pub title: String,
+    pub words: String,
+    pub due: Option<Due>,
+    pub facts: Vec<Fact>,
+    pub note_head: String,
+    pub note: String,
+    pub acts: Vec<Button>,
+    /// A practice desk offers to pay the deposit or to mine.
+    pub practice_deposit: Option<String>,
+    pub practice_mine: bool,
+}
+
+impl Card {
+    fn new(title: impl Into<String>, words: impl Into<String>) -> Self {
+        Self { title: title.into(), words: words.into(), ..Self::default() }
+    }
+
+    fn note(mut self, head: &str, words: &str) -> Self {
+        (self.note_head, self.note) = (head.into(), words.into());
+        self
+    }
+
+    fn act(mut self, label: impl Into<String>, href: String, style: &'static str) -> Self {
+        self.acts.push(Button { label: label.into(), href, post: false, style });
+        self
+    }
+
+    fn press(mut self, label: impl Into<String>, href: String, style: &'static str) -> Self {
+        self.acts.push(Button { label: label.into(), href, post: true, style });
+        self
+    }
+
+    fn fact(mut self, label: impl Into<String>, value: impl Into<String>, copy: impl Into<String>) -> Self {
+        self.facts.push(Fact { label: label.into(), value: value.into(), copy: copy.into() });
+        self
+    }
+}
+
+/// The card for this viewer.
+pub fn card(site: &Site, facts: &TradeFacts) -> Card {
+    let trade = &facts.row.state;
+    let mut card = match trade.stage {
+        _ if trade.settlement.is_some() && !matches!(trade.stage, Stage::PayingOut | Stage::Completed) => {
+            settling(facts)
+        }
+        Stage::Proposed => proposed(facts),
+        Stage::AwaitingDeposit => awaiting_deposit(facts),
+        Stage::Funded => funded(facts),
+        Stage::PaymentSent => payment_sent(facts),
+        Stage::RefundDue => refund_due(facts),
+        Stage::Disputed => disputed(facts),
+        Stage::Ruled => ruled(facts),
+        Stage::PayingOut => paying_out(facts),
+        Stage::Completed => completed(facts),
+        Stage::Cancelled => Card::new(
+            "Cancelled",
+            "Nothing is in escrow. The address stays watched: coins that arrive there go back to the seller.",
+        ),
+    };
+    card.due = trade.deadlines().first().map(|deadline| Due {
+        at: deadline.due_at.into(),
+        words: left(deadline.due_at.duration_since(facts.now).as_mins()),
+        then: deadline.at_zero,
+    });
+    if site.desk.rules.practice {
+        let waits = trade.stage == Stage::AwaitingDeposit;
+        card.practice_deposit = (waits && facts.party == Party::Seller).then(|| btc_plain(facts.row.deposit));
+        let unconfirmed = waits && trade.deposit.seen.to_sat() > 0;
+        card.practice_mine = unconfirmed || matches!(trade.stage, Stage::PayingOut | Stage::Cancelled);
+    }
+    card
+}
+
+/// `41 min left`, `3 h 5 min left`, `over`.
+fn left(minutes: i64) -> String {
+    match minutes {
+        ..=0 => "over".into(),
+        1..=119 => format!("{minutes} min left"),
+        120..=2879 => format!("{} h {} min left", minutes / 60, minutes % 60),
+        _ => format!("{} days left", minutes / 1440),
+    }
+}
+
+fn at(facts: &TradeFacts, place: &str) -> String {
+    format!("/trades/{}/{place}", facts.row.reference)
+}
+
+/// The name of the other trader.
+fn other(facts: &TradeFacts) -> &str {
+    facts.row.name_of(if facts.party == Party::Buyer { Party::Seller } else { Party::Buyer })
+}
+
+fn proposed(facts: &TradeFacts) -> Card {
+    let (trade, row) = (&facts.row.state, &facts.row);
+    let mine = if facts.party == Party::Buyer { trade.buyer_agreed } else { trade.seller_agreed };
+    if facts.party == Party::Arbitrator {
+        return Card::new("Not signed yet", "You are this trade's arbitrator. There is nothing for you to do.");
+    }
+    if mine {
+        let card = Card::new(
+            format!("Waiting for {} to sign", other(facts)),
+            "You have signed the contract. Nobody sends anything before both have signed.",
+        );
+        return leave(card, facts);
+    }
+    let card = Card::new("Sign the contract", format!("Price, fees and the escrow's three keys are fixed. Your signature proves that your key works; it moves no coins. {} signs too.", other(facts)))
+        .fact("You send", sends(facts), "")
+        .fact("You receive", receives(facts), "")
+        .fact("Arbitrator", row.arbitrator_name.clone(), "")
+        .note("Know this before.", "Two of the three keys together can take everything in the escrow. One lost key is harmless, two are final.")
+        .act("Read and sign the contract", at(facts, "contract-signature"), "big");
+    leave(card, facts)
+}
+
+/// The way out before both have signed: the taker withdraws, the maker declines.
+fn leave(card: Card, facts: &TradeFacts) -> Card {
+    let maker = facts.party == Party::from(facts.row.state.maker);
+    let (label, place) = if maker { ("Decline the trade", "decline") } else { ("Withdraw", "withdrawal") };
+    card.press(label, at(facts, place), "")
+}
+
+fn sends(facts: &TradeFacts) -> String {
+    match facts.party {
+        Party::Buyer => facts.fiat.to_string(),
+        _ => format!("{} BTC into the escrow", btc_grouped(facts.row.deposit)),
+    }
+}
+
+fn receives(facts: &TradeFacts) -> String {
+    match facts.party {
+        Party::Buyer => {
+            let entry = facts.book.contract.payouts.release.first();
+            format!("{} BTC before the miner fee", entry.map(|entry| btc_grouped(entry.sat)).unwrap_or_default())
+        }
+        _ => facts.fiat.to_string(),
+    }
+}
+
+fn awaiting_deposit(facts: &TradeFacts) -> Card {
+    let trade = &facts.row.state;
+    let seller = facts.party == Party::Seller;
+    let due = btc_grouped(facts.row.deposit);
+    let cancel = |card: Card| {
+        if facts.party == Party::Arbitrator { card } else { card.press("Cancel the trade", at(facts, "cancel"), "") }
+    };
+    if trade.deposit.seen.to_sat() == 0 {
+        if !seller {
+            return cancel(Card::new(
+                format!("Waiting for {} to lock the coins", facts.row.seller_name),
+                "Do not pay yet. This page says so when the coins are in escrow and confirmed.",
+            ));
+        }
+        let card = Card::new(format!("Lock {due} BTC"), "Open the funding page: it rebuilds the escrow's address from the contract both have signed, and only then shows it.")
+            .act("Check and show the address", at(facts, "funding"), "big");
+        return cancel(card);
+    }
+    let short = facts.row.deposit.checked_sub(trade.deposit.seen).filter(|short| short.to_sat() > 0);
+    if let Some(short) = short {
+        let words = format!(
+            "{} BTC have arrived. The trade needs {due} BTC; the missing part can be sent until the window ends, else the coins go back.",
+            btc_grouped(trade.deposit.seen)
+        );
+        let card = Card::new(format!("Short by {} BTC", btc_grouped(short)), words);
+        return if seller { card.act("Show the address again", at(facts, "funding"), "big") } else { card };
+    }
+    Card::new(
+        "The deposit is on its way",
+        format!(
+            "Seen on the network, not deep enough yet: it needs {} confirmations. The buyer does not pay before.",
+            trade.confirmations
+        ),
+    )
+}
+
+fn funded(facts: &TradeFacts) -> Card {
+    let trade = &facts.row.state;
+    let over = trade.pay_by.is_some_and(|by| facts.now >= by);
+    let rail = &facts.method.method().label;
+    match facts.party {
+        Party::Buyer => {
+            let name = facts
+                .payee
+                .as_ref()
+                .and_then(|fields| fields.first())
+                .map(|(_, value)| value.clone())
+                .unwrap_or_default();
+            let mut card = Card::new(
+                format!("Send {} to {name}", facts.fiat),
+                format!("The coins are locked. Pay by {rail} from your own account, then press the button."),
+            );
+            for (label, value) in facts.payee.iter().flatten() {
+                card = card.fact(label.clone(), value.clone(), value.clone());
+            }
+            card = card
+                .fact("Amount", facts.fiat.to_string(), facts.fiat.plain())
+                .fact("Reference", facts.row.reference.to_string(), facts.row.reference.to_string())
+                .note(
+                    "Write nothing else in the reference.",
+                    "A word about bitcoin can make the bank hold the payment.",
+                )
+                .act(format!("I have sent {}", facts.fiat), at(facts, "payment"), "big")
+                .act("Cancel the purchase", at(facts, "cancellation"), "");
+            if over { card.act("Open a dispute", at(facts, "dispute"), "") } else { card }
+        }
+        Party::Seller if over => Card::new(
+            "The buyer has not paid in time",
+            "If nothing has arrived, close the trade and sign the refund. If money has arrived, say so.",
+        )
+        .act("Close as unpaid", at(facts, "unpaid"), "big")
+        .press("I see money that was not marked", at(facts, "payment-seen"), "quiet")
+        .act("Open a dispute", at(facts, "dispute"), ""),
+        Party::Seller => Card::new(
+            format!("Waiting for {} to pay", facts.row.buyer_name),
+            format!(
+                "{} by {rail}. The coins are locked; you release them when the money is in your account.",
+                facts.fiat
+            ),
+        )
+        .press("I see money that was not marked", at(facts, "payment-seen"), "quiet"),
+        Party::Arbitrator => {
+            Card::new("The coins are in escrow", "The buyer pays next. There is nothing for you to do.")
+        }
+    }
+}
+
+fn payment_sent(facts: &TradeFacts) -> Card {
+    let trade = &facts.row.state;
+    let dispute = |card: Card| {
+        card.act("Propose a settlement", at(facts, "settlement"), "").act("Open a dispute", at(facts, "dispute"), "")
+    };
+    match facts.party {
+        Party::Seller if !trade.has_signed(PayoutKind::Release, Party::Buyer) => dispute(
+            Card::new(
+                "You have seen the money",
+                format!("The release still needs {}'s signature, which comes first.", facts.row.buyer_name),
+            )
+            .act("Send the coins back instead", at(facts, "refund"), ""),
+        ),
+        Party::Seller => {
+            let mut card = Card::new(
+                format!("Has {} arrived?", facts.fiat),
+                format!("{} marked the payment as sent. Log in to your own account and look.", facts.row.buyer_name),
+            );
+            for (label, value) in facts.payer.iter().flatten() {
+                card = card.fact(format!("Payer: {label}"), value.clone(), "");
+            }
+            card = card
+                .fact("Reference", facts.row.reference.to_string(), "")
+                .note(
+                    "Never release on a receipt.",
+                    "Only your own account tells whether the money is there, and the sender's name must match.",
+                )
+                .act("It is there: release the coins", at(facts, "release"), "big");
+            if !trade.seller_answered {
+                card = card.press("I am looking into it", at(facts, "payment/answer"), "quiet");
+            }
+            dispute(card)
+        }
+        Party::Buyer if !trade.has_signed(PayoutKind::Release, Party::Buyer) => dispute(
+            Card::new("The seller sees your money", "Sign the release, so that the coins can come to you.").act(
+                "Sign the release",
+                at(facts, "payment-release"),
+                "big",
+            ),
+        ),
+        Party::Buyer => {
+            let card = Card::new(
+                format!("Waiting for {} to release", facts.row.seller_name),
+                "Your payment is marked and your signature is in. You will have the coins when the seller has signed too.",
+            );
+            let card = if trade.mark_undone || trade.seller_answered {
+                card
+            } else {
+                card.press("I marked it by mistake", at(facts, "payment/undo"), "")
+            };
+            dispute(card)
+        }
+        Party::Arbitrator => {
+            Card::new("The payment is marked as sent", "The seller answers next. There is nothing for you to do.")
+        }
+    }
+}
+
+fn refund_due(facts: &TradeFacts) -> Card {
+    let trade = &facts.row.state;
+    let signed = |party| trade.has_signed(PayoutKind::Refund, party);
+    let pay = "Never pay in this trade any more.";
+    match facts.party {
+        Party::Seller if !signed(Party::Seller) => Card::new("Sign the refund", "The coins go back to your refund address with your signature and one more.")
+            .act("Sign the refund", at(facts, "refund"), "big"),
+        Party::Buyer if !signed(Party::Buyer) => Card::new(format!("Let the coins go back to {}", facts.row.seller_name), format!("The seller closed the trade. With your signature the coins go back at once; without it the arbitrator decides. {pay}"))
+            .act("Sign the refund", at(facts, "refund"), "big")
+            .act("I have paid: open a dispute", at(facts, "dispute"), ""),
+        Party::Arbitrator if !signed(Party::Arbitrator) => Card::new("A refund waits for a second signature", "You may sign when the time to object is over and a trader has signed.")
+            .act("Sign the refund", at(facts, "refund"), "big"),
+        Party::Buyer => Card::new("The coins are going back", format!("Your signature is in. {pay}")),
+        _ => Card::new("Waiting for the second signature", "Your signature for the refund is in. The buyer signs next; if the buyer is gone, the arbitrator can, when the time to object is over.")
+            .act("Open a dispute", at(facts, "dispute"), ""),
+    }
+}
+
+fn disputed(facts: &TradeFacts) -> Card {
+    let trade = &facts.row.state;
+    if facts.party == Party::Arbitrator {
+        return Card::new("This dispute is yours", "Read both sides, ask, and rule.").act(
+            "To the workplace",
+            format!("/arbitration/{}", facts.row.reference),
+            "big",
+        );
+    }
+    let spoke = trade
+        .dispute
+        .as_ref()
+        .is_some_and(|d| if facts.party == Party::Buyer { d.buyer_spoke } else { d.seller_spoke });
+    let card = if spoke {
+        Card::new(
+            format!("{} decides", facts.row.arbitrator_name),
+            "Your statement is in. You can add evidence, or settle between yourselves.",
+        )
+        .act("See the dispute", at(facts, "dispute"), "big")
+    } else {
+        Card::new("Tell your side", "The arbitrator rules on what is there. Evidence that is not given within its window counts against who owed it.")
+            .act("Write your statement", at(facts, "dispute"), "big")
+    };
+    let card = card.act("Propose a settlement", at(facts, "settlement"), "quiet");
+    match facts.party {
+        Party::Seller if trade.has_signed(PayoutKind::Release, Party::Buyer) => {
+            card.act("Release the coins after all", at(facts, "release"), "")
+        }
+        _ => card.act("Give in: sign the refund", at(facts, "refund"), ""),
+    }
+}
+
+fn ruled(facts: &TradeFacts) -> Card {
+    if facts.party == Party::Arbitrator {
+        return Card::new("You have ruled", "When the time to object is over, sign the payout.").act(
+            "To the workplace",
+            format!("/arbitration/{}", facts.row.reference),
+            "big",
+        );
+    }
+    Card::new(
+        "The arbitrator has ruled",
+        "Read the ruling. The coins move with the arbitrator's signature and one of yours.",
+    )
+    .act("Read the ruling", at(facts, "ruling"), "big")
+    .act("Propose a settlement", at(facts, "settlement"), "")
+}
+
+fn settling(facts: &TradeFacts) -> Card {
+    let mine = facts.row.state.settlement.as_ref().is_some_and(|s| Party::from(s.proposer) == facts.party);
+    if mine {
+        return Card::new(
+            "Your settlement was accepted",
+            "It binds you and is the only one from now on. Complete it with your signature.",
+        )
+        .act("Complete the settlement", at(facts, "settlement/completion"), "big");
+    }
+    Card::new("The settlement waits for its second signature", "The accepted settlement is the only way on. If its proposer does not sign within the time to co-sign, the arbitrator can, in a dispute.")
+        .act("See the settlement", at(facts, "settlement"), "big")
+}
+
+fn paying_out(facts: &TradeFacts) -> Card {
+    let kind = match facts.row.state.paying_out {
+        Some(PayoutKind::Release) => "The coins are released",
+        Some(PayoutKind::Refund) => "The coins are going back",
+        _ => "The payout is on its way",
+    };
+    let card = Card::new(
+        kind,
+        format!(
+            "The payout is signed and handed to the network. It counts as paid when it has {} confirmations.",
+            facts.row.state.confirmations
+        ),
+    );
+    match facts.row.payout_txid {
+        Some(txid) => card.fact("Transaction", txid.to_string(), txid.to_string()),
+        None => card,
+    }
+}
+
+fn completed(facts: &TradeFacts) -> Card {
+    let words = match super::page::stage_words(&facts.row.state) {
+        "released" => "The buyer has the coins, confirmed on the chain.",
+        "refunded" => "The seller has the coins back, confirmed on the chain.",
+        "split" => "Each has the agreed or ruled part, confirmed on the chain.",
+        "deposit lost" => "The deposit's own transaction was spent elsewhere.",
+        _ => "The coins went to outputs that are not of this contract.",
+    };
+    let card = Card::new("Completed", words);
+    match facts.row.payout_txid {
+        Some(txid) => card.fact("Transaction", txid.to_string(), txid.to_string()),
+        None => card,
+    }
+}

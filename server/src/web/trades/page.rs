@@ -1,0 +1,296 @@
+//! The page of one trade: five steps, one card with the one thing to do now, the three keys, the facts, the room.
+
+use serde::Serialize;
+
+use super::card::{Card, card};
+use crate::desk::room::RoomView;
+use crate::desk::trade_facts::TradeFacts;
+use crate::domain::money::btc_grouped;
+use crate::domain::trade::{Outcome, Trade};
+use crate::domain::{Party, Stage};
+use crate::web::page::Page;
+use crate::web::site::Site;
+use crate::web::times::Moment;
+
+/// A step of the way from agreement to release.
+#[derive(Debug, Serialize)]
+pub struct Step {
+    pub words: &'static str,
+    /// `done`, `now` or empty.
+    pub state: &'static str,
+}
+
+/// One of the three keys, hollow until its holder has signed something that lives.
+#[derive(Debug, Serialize)]
+pub struct KeyDot {
+    pub role: &'static str,
+    pub name: String,
+    pub words: &'static str,
+    pub signed: bool,
+}
+
+/// An output at the escrow's address.
+#[derive(Debug, Serialize)]
+pub struct DepositLine {
+    pub amount: String,
+    pub txid: String,
+    pub words: String,
+    /// Where the refund of a stray is signed.
+    pub stray: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct LogEntry {
+    pub at: Moment,
+    pub actor: String,
+    pub what: String,
+    pub hash: String,
+}
+
+#[derive(Debug, Serialize)]
+pub struct TradePage {
+    pub reference: String,
+    pub grouped: String,
+    pub version: u64,
+    pub role: &'static str,
+    pub title: String,
+    pub subtitle: String,
+    pub steps: Vec<Step>,
+    pub banner: String,
+    pub card: Card,
+    pub keys: Vec<KeyDot>,
+    pub address: String,
+    pub escrow: String,
+    pub deposits: Vec<DepositLine>,
+    pub receives: String,
+    pub pays_to: String,
+    pub price: String,
+    pub method: String,
+    pub terms: Vec<String>,
+    pub confirmations: u32,
+    pub arbitrator: String,
+    pub contract_hash: String,
+    pub agreed: bool,
+    pub payout_txid: Option<String>,
+    pub payer: Option<Vec<(String, String)>>,
+    pub alive: Vec<String>,
+    pub log: Vec<LogEntry>,
+    pub room: Option<RoomView>,
+}
+
+impl Page for TradePage {
+    const TEMPLATE: &'static str = "trades/trade.html";
+}
+
+impl TradePage {
+    pub fn new(site: &Site, facts: TradeFacts) -> Self {
+        let (row, state, party) = (&facts.row, &facts.row.state, facts.party);
+        let (fiat, btc) = (facts.fiat.to_string(), format!("{} BTC", btc_grouped(row.amount)));
+        let contract = &facts.book.contract;
+        let own = match party {
+            Party::Buyer => contract.payouts.release.first(),
+            Party::Seller => contract.payouts.refund.first(),
+            Party::Arbitrator => None,
+        };
+        let (receives, pays_to) = match own {
+            Some(entry) => (format!("{} BTC before the miner fee", btc_grouped(entry.sat)), entry.address.clone()),
+            None => (String::new(), String::new()),
+        };
+        Self {
+            reference: row.reference.to_string(),
+            grouped: row.reference.grouped(),
+            version: state.version,
+            role: party.as_str(),
+            title: if party == Party::Seller { format!("{btc} → {fiat}") } else { format!("{fiat} → {btc}") },
+            subtitle: subtitle(&facts),
+            steps: steps(state, party),
+            banner: banner(state),
+            card: card(site, &facts),
+            keys: keys(&facts),
+            address: row.address.clone(),
+            escrow: escrow_words(&facts),
+            deposits: deposits(&facts),
+            receives,
+            pays_to,
+            price: format!("{} {}", contract.price, contract.currency),
+            method: facts.method.method().label.clone(),
+            terms: contract.terms.clone().unwrap_or_default(),
+            confirmations: state.confirmations,
+            arbitrator: row.arbitrator_name.clone(),
+            contract_hash: data_encoding::HEXLOWER.encode(&row.contract_hash),
+            agreed: state.buyer_agreed && state.seller_agreed,
+            payout_txid: row.payout_txid.map(|txid| txid.to_string()),
+            log: log(&facts),
+            payer: facts.payer,
+            alive: facts.alive,
+            room: facts.room,
+        }
+    }
+}
+
+fn subtitle(facts: &TradeFacts) -> String {
+    let row = &facts.row;
+    let who = match facts.party {
+        Party::Buyer => format!("buying from {}", row.seller_name),
+        Party::Seller => format!("selling to {}", row.buyer_name),
+        Party::Arbitrator => format!("{} buys from {}", row.buyer_name, row.seller_name),
+    };
+    format!("Trade {} · {who}", row.reference.grouped())
+}
+
+/// The stage in a few words, for lists.
+pub fn stage_words(trade: &Trade) -> &'static str {
+    match (trade.stage, trade.outcome) {
+        (Stage::Proposed, _) => "to be signed",
+        (Stage::AwaitingDeposit, _) => "waits for the deposit",
+        (Stage::Funded, _) => "coins in escrow",
+        (Stage::PaymentSent, _) => "payment sent",
+        (Stage::RefundDue, _) => "going back to the seller",
+        (Stage::Disputed, _) => "in dispute",
+        (Stage::Ruled, _) => "ruled",
+        (Stage::PayingOut, _) => "payout under way",
+        (Stage::Completed, Some(Outcome::Released)) => "released",
+        (Stage::Completed, Some(Outcome::Refunded)) => "refunded",
+        (Stage::Completed, Some(Outcome::Split)) => "split",
+        (Stage::Completed, Some(Outcome::Lost)) => "deposit lost",
+        (Stage::Completed, _) => "ended otherwise",
+        (Stage::Cancelled, _) => "cancelled",
+    }
+}
+
+/// Whose dot is filled: who has signed the contract, later who has signed a payout.
+pub fn dots(trade: &Trade) -> [bool; 3] {
+    if matches!(trade.stage, Stage::Proposed) {
+        return [trade.buyer_agreed, trade.seller_agreed, false];
+    }
+    Party::ALL.map(|party| trade.signed.iter().any(|(_, by)| *by == party))
+}
+
+fn keys(facts: &TradeFacts) -> Vec<KeyDot> {
+    let trade = &facts.row.state;
+    let signing_contract = trade.stage == Stage::Proposed;
+    Party::ALL
+        .into_iter()
+        .zip(dots(trade))
+        .map(|(party, signed)| KeyDot {
+            role: party.as_str(),
+            name: if party == facts.party { "You".to_owned() } else { facts.row.name_of(party).to_owned() },
+            words: match (party, signed, signing_contract) {
+                (Party::Arbitrator, false, _) => "arbitrator, only in a dispute",
+                (Party::Arbitrator, true, _) => "arbitrator, has signed",
+                (_, true, true) => "signed the contract",
+                (_, false, true) => "has not signed yet",
+                (Party::Buyer, false, _) => "signs when the money is sent",
+                (Party::Seller, false, _) => "signs on receipt",
+                (_, true, false) => "has signed a payout",
+            },
+            signed,
+        })
+        .collect()
+}
+
+fn steps(trade: &Trade, party: Party) -> Vec<Step> {
+    let now = match trade.stage {
+        Stage::Proposed => 0,
+        Stage::AwaitingDeposit => 1,
+        Stage::Funded => 2,
+        Stage::PaymentSent | Stage::Disputed | Stage::Ruled => 3,
+        Stage::PayingOut => 4,
+        Stage::Completed => 5,
+        Stage::RefundDue | Stage::Cancelled => return Vec::new(),
+    };
+    if trade.outcome.is_some_and(|outcome| outcome != Outcome::Released) {
+        return Vec::new();
+    }
+    let act = match (trade.stage, party) {
+        (Stage::Proposed, _) => "Sign the contract",
+        (Stage::AwaitingDeposit, Party::Seller) => "Lock the coins",
+        (Stage::Funded, Party::Buyer) => "Send the money",
+        (Stage::PaymentSent, Party::Seller) => "Confirm the money",
+        (Stage::PayingOut, _) => "Coins on their way",
+        _ => "",
+    };
+    ["Agreed", "Coins in escrow", "Money sent", "Money received", "Coins released"]
+        .into_iter()
+        .enumerate()
+        .map(|(place, words)| Step {
+            words: if place == now && !act.is_empty() { act } else { words },
+            state: match place.cmp(&now) {
+                std::cmp::Ordering::Less => "done",
+                std::cmp::Ordering::Equal => "now",
+                std::cmp::Ordering::Greater => "",
+            },
+        })
+        .collect()
+}
+
+fn banner(trade: &Trade) -> String {
+    if trade.frozen {
+        return "The chain was reorganised and the deposit is not confirmed at present. Do not pay and do not release; clocks stand still until it is confirmed again.".into();
+    }
+    match trade.stage {
+        Stage::Disputed => "This trade is with the arbitrator. Both can still settle between themselves.".into(),
+        Stage::Ruled => "The arbitrator has ruled.".into(),
+        Stage::RefundDue => "The deposit is going back to the seller. Nobody pays in this trade any more.".into(),
+        Stage::Cancelled => "This trade is cancelled. Do not pay, and send nothing to its address.".into(),
+        _ => String::new(),
+    }
+}
+
+fn escrow_words(facts: &TradeFacts) -> String {
+    let deposit = facts.row.state.deposit;
+    if facts.row.state.stage == Stage::Completed {
+        return "empty: paid out".into();
+    }
+    if deposit.seen.to_sat() == 0 {
+        return format!("{} BTC are due", btc_grouped(facts.row.deposit));
+    }
+    format!("{} BTC", btc_grouped(deposit.seen))
+}
+
+fn deposits(facts: &TradeFacts) -> Vec<DepositLine> {
+    let needed = facts.row.state.confirmations;
+    facts
+        .book
+        .deposits
+        .iter()
+        .filter(|deposit| deposit.gone_at.is_none())
+        .map(|deposit| {
+            let depth = deposit.confirmations(facts.tip);
+            let stray = facts.row.state.ever_funded && !deposit.funding;
+            let payout = facts.book.stray_payout(deposit.outpoint);
+            let words = match (deposit.spent_by, depth) {
+                (Some(by), _) => format!("spent by {by}"),
+                (None, 0) => "seen, not confirmed".into(),
+                (None, depth) => format!("{} of {needed} confirmations", depth.min(needed)),
+            };
+            DepositLine {
+                amount: btc_grouped(deposit.value),
+                txid: deposit.outpoint.txid.to_string(),
+                words: if stray { format!("stray, {words}") } else { words },
+                stray: payout
+                    .filter(|_| stray && deposit.spent_by.is_none())
+                    .map(|payout| format!("/trades/{}/strays/{}", facts.row.reference, payout.txid)),
+            }
+        })
+        .collect()
+}
+
+fn log(facts: &TradeFacts) -> Vec<LogEntry> {
+    facts
+        .log
+        .iter()
+        .map(|line| LogEntry {
+            at: line.at.into(),
+            actor: line.actor.clone(),
+            what: line.event.clone().unwrap_or_else(|| act_name(&line.act)).replace('_', " "),
+            hash: data_encoding::HEXLOWER.encode(&line.hash),
+        })
+        .collect()
+}
+
+fn act_name(act: &str) -> String {
+    let value: serde_json::Value = serde_json::from_str(act).unwrap_or_default();
+    let kind = value.get("kind").and_then(|kind| kind.as_str()).map(|kind| format!(" {kind}")).unwrap_or_default();
+    format!("{}{kind}", value.get("act").and_then(|act| act.as_str()).unwrap_or_default())
+}
