@@ -1,27 +1,24 @@
 //! Taking an offer: price, fees and arbitrator are fixed, the amount is reserved, and the contract is written.
 
-use bitcoin::bip32::{ChildNumber, Xpub};
+mod paper;
+
 use bitcoin::hashes::Hash;
-use bitcoin::secp256k1::Secp256k1;
-use bitcoin::{Address, Amount, CompressedPublicKey};
 use jiff::{SignedDuration, Timestamp, Unit};
 use rust_decimal::Decimal;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::draw::DrawnArbitrator;
 use super::error::{Done, Error};
 use super::payment_accounts::{self, Opened};
 use super::quotes::{self, TakeInput, TakeReview};
-use super::secrets::{random, sha256};
+use super::secrets::random;
 use super::{Desk, draw, keys, room, trades};
 use crate::domain::trade::{Deposit, Trade, Windows};
 use crate::domain::{
     AccountName, Actor, MethodId, PublicRef, Quote, Refusal, RefusalKind, Side, Stage, TradeId, UserId,
 };
-use crate::escrow::contract::{self, FeeShares, KeyEntry, Payouts};
 use crate::escrow::deposit::Confirmations;
-use crate::escrow::{AccountKey, ArbiterLevel, Contract, EscrowIndex, Lock, PrivateDetails, fees};
+use crate::escrow::{AccountKey, Lock, PrivateDetails, fees};
 use crate::store::offers::{self, OfferRow};
 use crate::store::trade_log::Line;
 use crate::store::trades::{self as store, NewTrade};
@@ -32,9 +29,6 @@ pub const DISPUTE_RULES: &str = include_str!("../../../static/dispute-rules.txt"
 
 /// Blocks a payout should wait at most; the contract's feerate is the estimate for them.
 const PAYOUT_TARGET_BLOCKS: u16 = 6;
-
-/// Blocks after which the next fee step of a payout is offered.
-const PAYOUT_WINDOW_BLOCKS: u32 = 36;
 
 /// What the taker confirmed, as the form sends it.
 #[derive(Debug, Clone, Default)]
@@ -173,9 +167,9 @@ async fn make(
     let payer = details(review.method, &buyer.accounts.payer)?;
     let seconds = now.round(Unit::Second).map_err(Error::broken)?;
     let trade = new_trade(desk, held, &review.quote, review.method, seconds);
-    let places = Places { lock: &lock, level, index, feerate, arbitrator: &arbitrator };
+    let places = paper::Places { lock: &lock, level, index, feerate, arbitrator: &arbitrator };
     let contract =
-        contract(desk, tx, held, review, &trade, reference, [&buyer, &seller], [&payee, &payer], places).await?;
+        paper::contract(desk, tx, held, review, &trade, reference, [&buyer, &seller], [&payee, &payer], places).await?;
     let text = contract.to_text()?;
     let hash = contract.hash()?.to_byte_array();
     store::insert(

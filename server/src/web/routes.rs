@@ -2,7 +2,10 @@
 
 use actix_web::web::{self, ServiceConfig};
 
-use super::{account, accounts, appearance, board, health, offers, payment_accounts, people, practice, room, static_files, trades};
+use super::{
+    account, accounts, appearance, board, health, offers, payment_accounts, people, practice, room, static_files,
+    trades,
+};
 
 /// Who may call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,16 +1,37 @@
 //! The contract of a take: everything that was fixed comes together here, once.
 
+use bitcoin::bip32::{ChildNumber, Xpub};
+use bitcoin::hashes::{Hash, sha256::Hash as Sha256};
+use bitcoin::secp256k1::Secp256k1;
+use bitcoin::{Address, Amount, CompressedPublicKey};
+
+use super::{DISPUTE_RULES, Person};
+use crate::desk::draw::DrawnArbitrator;
+use crate::desk::quotes::TakeReview;
+use crate::desk::secrets::sha256;
+use crate::desk::{Desk, Done, Error};
+use crate::domain::trade::Trade;
+use crate::domain::{Party, PublicRef, Refusal};
+use crate::escrow::contract::{self, FeeShares, KeyEntry, Payouts};
+use crate::escrow::{ArbiterLevel, Contract, EscrowIndex, Lock, PrivateDetails, fees};
+use crate::store::Transaction;
+use crate::store::offers::OfferRow;
+use crate::store::trades as store;
+
+/// Blocks after which the next fee step of a payout is offered.
+const PAYOUT_WINDOW_BLOCKS: u32 = 36;
+
 /// What the drawn arbitrator and the keys came to.
-struct Places<'a> {
-    lock: &'a Lock,
-    level: ArbiterLevel,
-    index: EscrowIndex,
-    feerate: u32,
-    arbitrator: &'a DrawnArbitrator,
+pub(super) struct Places<'a> {
+    pub lock: &'a Lock,
+    pub level: ArbiterLevel,
+    pub index: EscrowIndex,
+    pub feerate: u32,
+    pub arbitrator: &'a DrawnArbitrator,
 }
 
 #[allow(clippy::too_many_arguments, reason = "everything a contract names comes together here, once")]
-async fn contract(
+pub(super) async fn contract(
     desk: &Desk,
     tx: &Transaction<'_>,
     held: &OfferRow,
@@ -80,13 +101,13 @@ async fn contract(
         fee_cap_sat: desk.rules.fee_cap.min(fees::cap_of(quote.deposit)),
         desk_fee_sat: shares,
         arbitrator_fee_sat: quote.arbitrator_fee,
-        keys: crate::domain::Party::ALL.map(|party| KeyEntry::new(party, lock)),
+        keys: Party::ALL.map(|party| KeyEntry::new(party, lock)),
         level: places.level.get(),
         index: places.index.get(),
         descriptor: lock.descriptor().to_owned(),
         address: lock.address().to_string(),
-        arbitrator: bitcoin::hashes::sha256::Hash::from_byte_array(places.arbitrator.record_hash),
-        rules: bitcoin::hashes::sha256::Hash::from_byte_array(sha256(DISPUTE_RULES)),
+        arbitrator: Sha256::from_byte_array(places.arbitrator.record_hash),
+        rules: Sha256::from_byte_array(sha256(DISPUTE_RULES)),
         payouts,
         details: payee.hash()?,
         payer: Some(payer.hash()?),
