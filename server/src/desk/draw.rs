@@ -15,7 +15,7 @@ use super::{Desk, arbitrators, public_log};
 use crate::domain::{KeyId, Refusal, RefusalKind, UserId};
 use crate::escrow::arbiter::ARBITER_LEVELS;
 use crate::escrow::{AccountKey, ArbiterLevel};
-use crate::store::arbitrators::{self as store, OnDutyRow};
+use crate::store::arbitrators::{self as store, ArbitratorRow, OnDutyRow};
 use crate::store::{GenericClient, draws};
 
 /// How often a pair tries for a level that others take at the same moment.
@@ -156,9 +156,27 @@ pub async fn level_for(
     Err(Refusal::new(RefusalKind::Unavailable, words).into())
 }
 
-/// Whom a trader excluded, beside everybody in office.
-pub async fn exclusions(desk: &Desk, account: UserId) -> Done<Vec<UserId>> {
-    Ok(draws::excluded(&desk.store.connection().await?, &[account]).await?)
+/// An arbitrator as a trader may exclude him.
+#[derive(Debug, Clone)]
+pub struct Choice {
+    pub name: String,
+    pub is_on_duty: bool,
+    pub is_excluded: bool,
+}
+
+/// Everybody in office, and whom this trader excluded.
+pub async fn choices(desk: &Desk, account: UserId) -> Done<Vec<Choice>> {
+    let client = desk.store.connection().await?;
+    let now = desk.now(&client).await?;
+    let on_duty = arbitrators::on_duty(desk, &client, now).await?;
+    let excluded = draws::excluded(&client, &[account]).await?;
+    let in_office = store::in_office(&client).await?;
+    let choice = |one: ArbitratorRow| Choice {
+        is_on_duty: on_duty.iter().any(|duty| duty.account == one.account),
+        is_excluded: excluded.contains(&one.account),
+        name: one.name,
+    };
+    Ok(in_office.into_iter().map(choice).collect())
 }
 
 /// Puts a trader's exclusions down: at most half of those on duty. Running trades keep their arbitrator.

@@ -64,6 +64,21 @@ pub async fn register(desk: &Desk, owner: Owner<'_>, key_text: &str, key_file: O
     Ok(new.id)
 }
 
+/// A new encrypted file for a key this account has registered: another passphrase, or words brought back. Fields: `key`,
+/// `file`.
+pub async fn restore(desk: &Desk, owner: Owner<'_>, key_text: &str, key_file: &str) -> Done<KeyId> {
+    let network = desk.rules.network;
+    let key = AccountKey::parse(key_text, network).map_err(|why| Refusal::field("key", why.to_string()))?;
+    keyfile::check(key_file, owner.name, &key, network)?;
+    let client = desk.store.connection().await?;
+    let (public_key, chain_code) = (key.xpub().public_key.serialize(), key.xpub().chain_code.to_bytes());
+    let row = keys::own(&client, owner.account, &public_key, &chain_code).await?;
+    let unknown = || Refusal::field("key", "This is not a key that you have registered, so nothing was changed.");
+    let row = row.filter(|row| row.text == key.to_string()).ok_or_else(unknown)?;
+    keys::set_file(&client, row.id, key_file).await?;
+    Ok(row.id)
+}
+
 fn refuse_rivals(rivals: Rivals, role: Role) -> Result<(), Refusal> {
     let says = |words: &str| Err(Refusal::field("key", words));
     if rivals.of_an_arbitrator || rivals.arbitrators_fingerprint {
@@ -107,9 +122,61 @@ pub fn shown_again<'a>(desk: &Desk, key_text: &'a str) -> &'a str {
     }
 }
 
-/// All keys of an account, the newest first; the newest in use is proposed for new offers and takes.
-pub async fn of_account(desk: &Desk, account: UserId) -> Done<Vec<KeyRow>> {
-    Ok(keys::of_account(&desk.store.connection().await?, account).await?)
+/// How a key stands to new offers and takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyState {
+    /// The newest usable one: proposed.
+    Current,
+    Usable,
+    Retired,
+    /// Another account proved that the key is its own.
+    Displaced,
+}
+
+impl KeyState {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Current => "current",
+            Self::Usable => "usable",
+            Self::Retired => "retired",
+            Self::Displaced => "displaced",
+        }
+    }
+}
+
+/// A key as its owner sees it.
+#[derive(Debug, Clone)]
+pub struct OwnKey {
+    pub row: KeyRow,
+    pub state: KeyState,
+    pub fingerprint: String,
+    pub account_number: u32,
+    /// `[fingerprint/48'/coin'/account'/2']`.
+    pub origin: String,
+    pub xpub: String,
+}
+
+/// All keys of an account, the newest first; the newest usable one is proposed for new offers and takes.
+pub async fn of_account(desk: &Desk, account: UserId) -> Done<Vec<OwnKey>> {
+    let mut own: Vec<OwnKey> = Vec::new();
+    for row in keys::of_account(&desk.store.connection().await?, account).await? {
+        let key = parsed(desk, &row)?;
+        let state = match (row.displaced_at, row.retired_at) {
+            (Some(_), _) => KeyState::Displaced,
+            (None, Some(_)) => KeyState::Retired,
+            (None, None) if own.iter().any(|one| one.state == KeyState::Current) => KeyState::Usable,
+            (None, None) => KeyState::Current,
+        };
+        own.push(OwnKey {
+            state,
+            fingerprint: key.fingerprint().to_string(),
+            account_number: key.account(),
+            origin: key.origin(),
+            xpub: key.xpub().to_string(),
+            row,
+        });
+    }
+    Ok(own)
 }
 
 /// The key that is proposed for new offers and takes, if there is one.

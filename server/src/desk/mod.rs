@@ -25,6 +25,7 @@ pub mod pictures;
 pub mod practice;
 pub mod public_log;
 pub mod quotes;
+pub mod recovery;
 pub mod room;
 pub mod rules;
 pub mod secrets;

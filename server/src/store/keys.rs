@@ -153,6 +153,14 @@ pub async fn lock_fingerprint(client: &impl GenericClient, fingerprint: [u8; 4])
     Ok(())
 }
 
+const SET_FILE: &str = "UPDATE signing_keys SET kind = 'browser', key_file = $2 WHERE id = $1";
+
+/// From now on the browser can unlock this key.
+pub async fn set_file(client: &impl GenericClient, id: KeyId, key_file: &str) -> Stored<()> {
+    client.execute(&client.prepare_cached(SET_FILE).await?, &[&id.0, &key_file]).await?;
+    Ok(())
+}
+
 const RETIRE: &str = "UPDATE signing_keys SET retired_at = $3 WHERE account = $1 AND id = $2";
 
 /// With a time retired, without one in use again. False when it is not this account's.

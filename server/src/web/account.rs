@@ -10,10 +10,11 @@ use super::page::{Page, see_other};
 use super::posted::{Errors, Posted};
 use super::site::Site;
 use super::times::Moment;
-use super::visitor::SignedIn;
+use super::visitor::{SignedIn, Trader};
 use crate::desk::accounts::{self, SessionRow};
+use crate::desk::draw::{self, Choice};
 use crate::desk::error::Done;
-use crate::domain::{Refusal, SessionId};
+use crate::domain::{Refusal, Role, SessionId};
 
 #[derive(Debug, Default, Serialize)]
 pub struct AccountPage {
@@ -21,12 +22,23 @@ pub struct AccountPage {
     pub role: &'static str,
     pub unit: String,
     pub sessions: Vec<SessionLine>,
+    /// Empty for an arbitrator: he does not trade.
+    pub arbitrators: Vec<ArbitratorLine>,
+    pub exclusion_errors: Errors,
     pub password_errors: Errors,
     pub code_errors: Errors,
 }
 
 impl Page for AccountPage {
     const TEMPLATE: &'static str = "accounts/account.html";
+}
+
+/// An arbitrator who may be excluded.
+#[derive(Debug, Serialize)]
+pub struct ArbitratorLine {
+    pub name: String,
+    pub is_on_duty: bool,
+    pub is_excluded: bool,
 }
 
 /// A signed-in browser.
@@ -41,7 +53,12 @@ pub struct SessionLine {
 
 async fn read(site: &Site, who: &SignedIn) -> Done<AccountPage> {
     let sessions = accounts::sessions_of(&site.desk, who.account.id).await?;
+    let arbitrators = match who.account.role {
+        Role::Arbitrator => Vec::new(),
+        Role::Trader | Role::Operator => draw::choices(&site.desk, who.account.id).await?,
+    };
     Ok(AccountPage {
+        arbitrators: arbitrators.into_iter().map(arbitrator).collect(),
         name: who.account.name.clone(),
         role: who.account.role.as_str(),
         unit: who.account.unit.clone(),
@@ -52,6 +69,19 @@ async fn read(site: &Site, who: &SignedIn) -> Done<AccountPage> {
 
 pub async fn page(site: web::Data<Site>, who: SignedIn) -> Answer {
     read(&site, &who).await?.answer(&site, &who.visitor)
+}
+
+/// Field: `excluded`, as often as there are names.
+pub async fn set_exclusions(site: web::Data<Site>, who: Trader, posted: Posted) -> Answer {
+    let names: Vec<&str> = posted.fields.all("excluded").collect();
+    match draw::set_exclusions(&site.desk, who.account.id, &names).await {
+        Ok(()) => Ok(see_other("/account")),
+        Err(error) => {
+            let who = SignedIn { account: who.account, visitor: who.visitor };
+            let page = read(&site, &who).await?;
+            again(error, &site, &who.visitor, |errors| AccountPage { exclusion_errors: errors, ..page })
+        }
+    }
 }
 
 pub async fn change_password(site: web::Data<Site>, who: SignedIn, posted: Posted) -> Answer {
@@ -87,6 +117,10 @@ pub async fn end_session(site: web::Data<Site>, who: SignedIn, id: web::Path<Str
 pub async fn end_other_sessions(site: web::Data<Site>, who: SignedIn, _posted: Posted) -> Answer {
     accounts::end_other_sessions(&site.desk, who.account.id, who.account.session).await?;
     Ok(see_other("/account"))
+}
+
+fn arbitrator(one: Choice) -> ArbitratorLine {
+    ArbitratorLine { name: one.name, is_on_duty: one.is_on_duty, is_excluded: one.is_excluded }
 }
 
 fn line(row: SessionRow, this: SessionId) -> SessionLine {

@@ -7,6 +7,7 @@ use serde::Serialize;
 use tera::Context;
 
 use super::error::{Answer, Trouble};
+use super::headers::SignerPage;
 use super::site::Site;
 use super::visitor::Visitor;
 
@@ -35,6 +36,16 @@ pub trait Page: Serialize {
         Ok(answer.body(html))
     }
 
+    /// The page with the policy of pages that make or use a key.
+    fn answer_as_signer(&self, status: StatusCode, site: &Site, visitor: &Visitor) -> Answer
+    where
+        Self: Sized,
+    {
+        let mut answer = self.answer_with(status, site, visitor)?;
+        answer.extensions_mut().insert(SignerPage);
+        Ok(answer)
+    }
+
     fn html(&self, site: &Site, visitor: &Visitor) -> Result<String, Trouble>
     where
         Self: Sized,
@@ -54,6 +65,11 @@ pub fn local_path<'a>(asked: &'a str, otherwise: &'a str) -> &'a str {
     if local { asked } else { otherwise }
 }
 
+/// JSON for a `<script type="application/json">`: nothing in it can end the element or open another.
+pub fn in_script(json: &serde_json::Value) -> String {
+    json.to_string().replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
+}
+
 /// After a change: look at the thing.
 pub fn see_other(path: impl AsRef<str>) -> HttpResponse {
     HttpResponse::SeeOther().insert_header((LOCATION, path.as_ref())).finish()
@@ -62,6 +78,14 @@ pub fn see_other(path: impl AsRef<str>) -> HttpResponse {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn json_in_a_page_stays_json() {
+        let json = serde_json::json!({ "note": "</script><!-- & " });
+        let text = in_script(&json);
+        assert!(!text.contains(['<', '>', '&']));
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), json);
+    }
 
     #[test]
     fn nobody_is_sent_away_from_the_desk() {

@@ -3,8 +3,8 @@
 use actix_web::web::{self, ServiceConfig};
 
 use super::{
-    account, accounts, appearance, board, health, offers, payment_accounts, people, practice, room, static_files,
-    trades,
+    account, accounts, appearance, board, drill, health, help, keys, log, offers, payment_accounts, people, practice,
+    recovery, room, static_files, trades,
 };
 
 /// Who may call a route.
@@ -73,13 +73,33 @@ routes! {
     post "/sign-out" SignedIn accounts::sign_out;
     get "/recover" Anyone accounts::recover_form;
     post "/recover" Anyone accounts::recover;
+    get "/recover/key" Anyone recovery::form;
+    post "/recover/key" Anyone recovery::challenge;
+    post "/recover/key/signature" Anyone recovery::sign;
 
     get "/account" SignedIn account::page;
     post "/account/password" SignedIn account::change_password;
+    post "/account/exclusions" Trader account::set_exclusions;
     post "/account/recovery-code" SignedIn account::renew_recovery_code;
     post "/account/sessions/{id}/end" SignedIn account::end_session;
     post "/account/sessions/end" SignedIn account::end_other_sessions;
 
+    get "/keys" SignedIn keys::list;
+    get "/keys/browser" SignedIn keys::browser;
+    post "/keys/browser" SignedIn keys::register_browser;
+    get "/keys/restore" SignedIn keys::restore_form;
+    post "/keys/restore" SignedIn keys::restore;
+    get "/keys/wallet" SignedIn keys::wallet;
+    post "/keys/wallet" SignedIn keys::register_wallet;
+    get "/keys/drill" Arbitrator drill::page;
+    get "/keys/drill/psbt" Arbitrator drill::psbt;
+    post "/keys/drill" Arbitrator drill::sign;
+    get "/keys/{id}/file" Owner keys::file;
+    post "/keys/{id}/retirement" Owner keys::retire;
+    post "/keys/{id}/return" Owner keys::take_back;
+
+    get "/log" Anyone log::page;
+    get "/help" Anyone help::page;
     get "/appearance" Anyone appearance::page;
     post "/theme" Anyone appearance::set_theme;
     post "/unit" SignedIn appearance::set_unit;

@@ -14,10 +14,12 @@
 #![allow(dead_code, unused_imports)]
 
 pub mod client;
+pub mod people;
 pub mod postgres;
 pub mod site;
 
 pub use client::{Browser, PASSWORD, Seen};
+pub use people::{Person, key_of};
 pub use site::{Site, Start};
 
 /// `script/test --fast`: the browser and the real Bitcoin Core are left out, and the script has said so.

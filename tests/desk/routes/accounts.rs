@@ -245,3 +245,59 @@ async fn an_operator_is_made_or_promoted() {
     site.register("pavel").await;
     assert!(matches!(admin::first_operator(&site.desk, "pavel").await.unwrap(), admin::Operator::Promoted));
 }
+
+#[tokio::test]
+async fn a_signature_with_a_key_of_the_account_opens_it_once() {
+    let site = Site::start().await;
+    let anna = site.trader("anna-k").await;
+    let miro = site.trader("miro").await;
+    let lost = site.browser();
+    let asked = |name: &'static str, key: String| {
+        let lost = lost.clone();
+        async move { lost.post("/recover/key", &[("name", name), ("key", &key)]).await }
+    };
+    let unknown = asked("nobody-here", anna.key()).await;
+    assert_eq!(unknown.status, 200, "a name without an account looks the same");
+    let page = asked("anna-k", anna.key()).await;
+    assert!(page.words().contains("127.0.0.1 account anna-k recover "));
+    let psbt = page.between("The same as text</summary><p class=\"mono keytext\">", "<").unwrap().to_owned();
+    let nonce = page.value("nonce").unwrap();
+    let send = |name: &'static str, key: String, signatures: String| {
+        let (site, lost, nonce) = (&site, site.browser(), nonce.clone());
+        async move {
+            let _ = site;
+            let form = [
+                ("name", name),
+                ("key", key.as_str()),
+                ("nonce", nonce.as_str()),
+                ("signatures", signatures.as_str()),
+                ("new_password", OTHER_PASSWORD),
+            ];
+            lost.post("/recover/key/signature", &form).await
+        }
+    };
+    assert_eq!(send("anna-k", anna.key(), psbt.clone()).await.status, 422, "not signed");
+    assert_eq!(send("miro", anna.key(), anna.sign(&psbt)).await.status, 409, "a message for another name");
+    assert_eq!(send("anna-k", miro.key(), anna.sign(&psbt)).await.status, 409, "a message for another key");
+    let done = send("anna-k", anna.key(), anna.sign(&psbt)).await;
+    assert_eq!(done.status, 200, "{}", done.words());
+    assert!(done.body.contains("id=\"recovery-code\""));
+    assert_eq!(anna.get("/account").await.status, 401, "every other session ended");
+    site.browser().sign_in("anna-k", OTHER_PASSWORD).await;
+    assert_eq!(send("anna-k", anna.key(), anna.sign(&psbt)).await.status, 409, "it counts once");
+    assert!(site.sql().await.one::<bool>("SELECT proved_at IS NOT NULL FROM signing_keys ORDER BY id LIMIT 1").await);
+
+    let page = asked("anna-k", miro.key()).await;
+    let psbt = page.between("The same as text</summary><p class=\"mono keytext\">", "<").unwrap().to_owned();
+    let nonce = page.value("nonce").unwrap();
+    let signed = miro.sign(&psbt);
+    let form = [
+        ("name", "anna-k"),
+        ("key", &miro.key()),
+        ("nonce", &nonce),
+        ("signatures", &signed),
+        ("new_password", PASSWORD),
+    ];
+    let refused = site.browser().post("/recover/key/signature", &form).await;
+    assert!(refused.problem().contains("not one of the account"), "{}", refused.words());
+}

@@ -1,4 +1,6 @@
 //! Each page and form over HTTP.
 
 mod accounts;
+mod arbitrators;
+mod keys;
 mod room;
