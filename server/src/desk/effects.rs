@@ -6,7 +6,7 @@ use serde_json::json;
 use super::error::{Done, Error};
 use super::escrow_book::{EscrowBook, coin};
 use super::room::EventFacts;
-use super::{Desk, funding, room};
+use super::{Desk, funding, room, rulings};
 use crate::domain::offer::{OfferState, PauseReason};
 use crate::domain::trade::{Act, Effect, PayoutKind, Trade};
 use crate::domain::{Actor, DisputeId, Event, Fiat, Side};
@@ -42,10 +42,10 @@ pub(super) async fn follow(
             Effect::FixFundingSet => fix_funding_set(desk, tx, row, now).await?,
             Effect::BuildRefund => build_refund(desk, tx, row, now).await?,
             Effect::Broadcast(kind) => broadcast(tx, row, *kind, now).await?,
-            Effect::LapseProposals => settlements::lapse(tx, row.id, now).await?,
+            Effect::LapseProposals => lapse_proposals(tx, row, now).await?,
             Effect::OpenDispute => open_by_clock(tx, row, now).await?,
             Effect::CloseDispute => disputes::close(tx, row.id, now).await?,
-            Effect::PublishRuling => {}
+            Effect::PublishRuling => rulings::publish(desk, tx, row, now).await?,
         }
     }
     tell_the_room(tx, row, made, now).await
@@ -65,6 +65,12 @@ async fn tell_the_room(tx: &Transaction<'_>, row: &TradeRow, made: &Made<'_>, no
         Some(event) => room::announce(tx, row.id, event, &facts, now).await,
         None => room::announce_act(tx, row.id, made.act, &facts, now).await,
     }
+}
+
+/// Unaccepted proposals end; their payouts are not asked for any more.
+async fn lapse_proposals(tx: &Transaction<'_>, row: &TradeRow, now: Timestamp) -> Done<()> {
+    settlements::lapse(tx, row.id, now).await?;
+    Ok(payouts::void_dead_settlements(tx, row.id, now).await?)
 }
 
 /// A trade that ends unfunded gives its amount back to the offer.
@@ -101,6 +107,8 @@ async fn fix_funding_set(desk: &Desk, tx: &Transaction<'_>, row: &TradeRow, now:
 /// A refund over everything confirmed at the address, for a trade that was never funded.
 async fn build_refund(_: &Desk, tx: &Transaction<'_>, row: &TradeRow, now: Timestamp) -> Done<()> {
     payouts::void(tx, row.id, PayoutKind::Refund.as_str(), now).await?;
+    // Other outputs, another sum: what was proposed over the old ones means nothing now.
+    lapse_proposals(tx, row, now).await?;
     let book = EscrowBook::read(tx, row).await?;
     let mut there: Vec<_> = book.deposits.iter().filter(|d| d.is_there() && d.height.is_some()).collect();
     there.sort_by_key(|deposit| std::cmp::Reverse(deposit.value));

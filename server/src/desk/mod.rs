@@ -5,10 +5,12 @@
 
 pub mod accounts;
 pub mod admin;
+pub mod arbitration;
 pub mod arbitrators;
 pub mod board;
 pub mod codes;
 pub mod contracts;
+pub mod disputes;
 pub mod draw;
 pub mod effects;
 pub mod error;
@@ -28,8 +30,11 @@ pub mod quotes;
 pub mod recovery;
 pub mod room;
 pub mod rules;
+pub mod rulings;
 pub mod secrets;
+pub mod settlements;
 pub mod signing;
+pub mod splits;
 pub mod take;
 pub mod throttle;
 pub mod trade_facts;

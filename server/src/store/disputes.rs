@@ -157,6 +157,13 @@ pub async fn withdraw(client: &impl GenericClient, trade: TradeId, at: Timestamp
     Ok(())
 }
 
+const DRAFTED: &str = "SELECT count(*) FROM rulings WHERE trade = $1";
+
+/// How many rulings and drafts there are for a trade.
+pub async fn drafted(client: &impl GenericClient, trade: TradeId) -> Stored<i64> {
+    Ok(client.query_one(&client.prepare_cached(DRAFTED).await?, &[&trade.0]).await?.try_get(0)?)
+}
+
 const RULINGS: &str = "
     SELECT id, dispute, text, hash, buyer_sat, seller_sat, drafted_at, signed_psbt, signed_at, withdrawn_at
       FROM rulings WHERE trade = $1 ORDER BY drafted_at DESC";

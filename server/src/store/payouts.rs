@@ -83,6 +83,18 @@ pub async fn void(client: &impl GenericClient, trade: TradeId, kind: &str, at: T
     Ok(())
 }
 
+const VOID_DEAD_SETTLEMENTS: &str = "
+    UPDATE payouts p SET void_at = $2
+     WHERE p.trade = $1 AND p.kind = 'settlement' AND p.void_at IS NULL
+       AND NOT EXISTS (SELECT 1 FROM settlements s
+                        WHERE s.id = p.about AND s.withdrawn_at IS NULL AND s.lapsed_at IS NULL)";
+
+/// Payouts of proposals that no longer stand are not asked for any more.
+pub async fn void_dead_settlements(client: &impl GenericClient, trade: TradeId, at: Timestamp) -> Stored<()> {
+    client.execute(&client.prepare_cached(VOID_DEAD_SETTLEMENTS).await?, &[&trade.0, &at]).await?;
+    Ok(())
+}
+
 const OF_TRADE: &str = "
     SELECT id, kind, steps, about, psbt, txid, fee_sat, buyer_sat, seller_sat, void_at IS NOT NULL
       FROM payouts WHERE trade = $1 ORDER BY created_at, fee_sat";

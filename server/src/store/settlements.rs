@@ -63,11 +63,14 @@ pub async fn accept(client: &impl GenericClient, id: SettlementId, at: Timestamp
     Ok(())
 }
 
-const WITHDRAW: &str = "UPDATE settlements SET withdrawn_at = $2 WHERE id = $1 AND accepted_at IS NULL";
+const WITHDRAW_OF: &str = "
+    UPDATE settlements SET withdrawn_at = $3
+     WHERE trade = $1 AND proposer = $2 AND accepted_at IS NULL AND withdrawn_at IS NULL AND lapsed_at IS NULL";
 
-pub async fn withdraw(client: &impl GenericClient, id: SettlementId, at: Timestamp) -> Stored<()> {
-    client.execute(&client.prepare_cached(WITHDRAW).await?, &[&id.0, &at]).await?;
-    Ok(())
+/// Takes back what this side proposes; true if there was something.
+pub async fn withdraw_of(client: &impl GenericClient, trade: TradeId, proposer: Side, at: Timestamp) -> Stored<bool> {
+    let statement = client.prepare_cached(WITHDRAW_OF).await?;
+    Ok(client.execute(&statement, &[&trade.0, &proposer.as_str(), &at]).await? > 0)
 }
 
 const LAPSE: &str = "

@@ -208,6 +208,25 @@ pub async fn of_account(client: &impl GenericClient, account: UserId) -> Stored<
     client.query(&statement, &[&account.0]).await?.iter().map(read).collect()
 }
 
+/// The trades an arbitrator is, or may be, asked for: the longest waiting first.
+pub async fn for_arbitrator(client: &impl GenericClient, account: UserId) -> Stored<Vec<TradeRow>> {
+    let sql = format!(
+        "{COLUMNS} WHERE t.arbitrator = $1 AND t.stage IN ('disputed', 'ruled', 'refund_due') ORDER BY t.stage_since, t.id"
+    );
+    let statement = client.prepare_cached(&sql).await?;
+    client.query(&statement, &[&account.0]).await?.iter().map(read).collect()
+}
+
+/// The trades he was asked for that are paid out or on their way, the newest first.
+pub async fn done_by_arbitrator(client: &impl GenericClient, account: UserId, limit: i64) -> Stored<Vec<TradeRow>> {
+    let sql = format!(
+        "{COLUMNS} WHERE t.arbitrator = $1 AND t.stage IN ('paying_out', 'completed')
+            AND EXISTS (SELECT 1 FROM disputes d WHERE d.trade = t.id) ORDER BY t.stage_since DESC LIMIT $2"
+    );
+    let statement = client.prepare_cached(&sql).await?;
+    client.query(&statement, &[&account.0, &limit]).await?.iter().map(read).collect()
+}
+
 const SAVE: &str = "
     UPDATE trades SET version = $3, stage = $4, state = $5, outcome = $6, turn = $7, stage_since = $8
      WHERE id = $1 AND version = $2";

@@ -1,0 +1,86 @@
+//! What waits for an arbitrator, the longest waiting first.
+
+use jiff::Timestamp;
+
+use super::Desk;
+use super::error::Done;
+use crate::domain::trade::PayoutKind;
+use crate::domain::{Party, Side, Stage, UserId};
+use crate::store::disputes as store;
+use crate::store::trades::{self, TradeRow};
+
+/// Closed trades on the page; all of them are in the log.
+const CLOSED_SHOWN: i64 = 20;
+
+/// One trade of the queue.
+#[derive(Debug)]
+pub struct Waiting {
+    pub row: TradeRow,
+    /// Why the dispute was opened: a word of [`Reason`](crate::domain::disputing::Reason); empty without one.
+    pub reason: String,
+    pub opener: String,
+}
+
+/// An arbitrator's work.
+#[derive(Debug)]
+pub struct Queue {
+    pub now: Timestamp,
+    /// Where he must do something now.
+    pub mine: Vec<Waiting>,
+    /// Where he waits for others, or for a window.
+    pub theirs: Vec<Waiting>,
+    pub closed: Vec<TradeRow>,
+}
+
+pub async fn queue(desk: &Desk, account: UserId) -> Done<Queue> {
+    let client = desk.store.connection().await?;
+    let now = desk.now(&client).await?;
+    let mut queue = Queue { now, mine: Vec::new(), theirs: Vec::new(), closed: Vec::new() };
+    let mut open = trades::for_arbitrator(&client, account).await?;
+    // A stable sort: within each stage the longest waiting stay first.
+    open.sort_by_key(|row| match row.state.stage {
+        Stage::Disputed => 0,
+        Stage::Ruled => 1,
+        _ => 2,
+    });
+    for row in open {
+        let dispute = store::latest(&client, row.id).await?.filter(|dispute| dispute.closed_at.is_none());
+        let (reason, opener) = dispute.map(|dispute| (dispute.reason, dispute.opener)).unwrap_or_default();
+        let list = if must_act(&row, now) { &mut queue.mine } else { &mut queue.theirs };
+        list.push(Waiting { row, reason, opener });
+    }
+    queue.closed = trades::done_by_arbitrator(&client, account, CLOSED_SHOWN).await?;
+    Ok(queue)
+}
+
+/// Whether the arbitrator can and should do something at this time.
+pub fn must_act(row: &TradeRow, now: Timestamp) -> bool {
+    let trade = &row.state;
+    let signed = |kind| trade.has_signed(kind, Party::Arbitrator);
+    match trade.stage {
+        _ if trade.frozen => false,
+        Stage::Disputed => match &trade.settlement {
+            Some(settlement) => now >= settlement.arbitrator_from,
+            None => trade
+                .dispute
+                .as_ref()
+                .is_some_and(|dispute| now >= dispute.answer_by || (dispute.buyer_spoke && dispute.seller_spoke)),
+        },
+        Stage::Ruled => {
+            let over = trade.ruling.as_ref().is_some_and(|ruling| now >= ruling.objection_by || ruling.objected);
+            over && !signed(PayoutKind::Ruling)
+        }
+        Stage::RefundDue => {
+            let over = trade.refund_objection_by.is_some_and(|by| now >= by);
+            over && trade.settlement.is_none() && !signed(PayoutKind::Refund)
+        }
+        _ => false,
+    }
+}
+
+/// The sides that have not spoken though their time to answer is over: the arbitrator is told.
+pub fn silent(row: &TradeRow, now: Timestamp) -> Vec<Side> {
+    let Some(dispute) = row.state.dispute.as_ref().filter(|dispute| now >= dispute.answer_by) else { return Vec::new() };
+    let sides = [(Side::Buyer, dispute.buyer_spoke), (Side::Seller, dispute.seller_spoke)];
+    sides.into_iter().filter_map(|(side, spoke)| (!spoke).then_some(side)).collect()
+}

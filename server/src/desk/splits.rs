@@ -1,0 +1,88 @@
+//! What a division of an escrow would pay, at every fee step, before anybody signs anything.
+
+use bitcoin::Amount;
+
+use super::error::{Done, Error};
+use super::escrow_book::EscrowBook;
+use super::signing::{self, Line};
+use crate::domain::Refusal;
+use crate::domain::parts::Parts;
+use crate::domain::trade::PayoutKind as Word;
+use crate::escrow::contract::Payee;
+use crate::escrow::division::divisible;
+use crate::escrow::payout::PayoutKind as Kind;
+use crate::escrow::{FeeStep, Payout};
+
+/// One transaction of a division.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// It stands for these multiples of the contract's fee rate.
+    pub multiples: Vec<u32>,
+    pub fee: Amount,
+    pub vbytes: u64,
+    pub buyer: Amount,
+    pub seller: Amount,
+    pub desk: Amount,
+    pub arbitrator: Amount,
+    pub txid: String,
+    /// Who gets how much, where.
+    pub lines: Vec<Line>,
+    /// The one an own wallet signs, and the pages name first.
+    pub usual: bool,
+}
+
+/// What there is to divide.
+pub fn pot(book: &EscrowBook) -> Amount {
+    divisible(&book.agreed, book.funding_total())
+}
+
+/// A settlement or a ruling with these parts.
+pub fn kind_of(word: Word, parts: Parts) -> Kind {
+    let Parts { buyer, seller } = parts;
+    match word {
+        Word::Release => Kind::Release,
+        Word::Refund => Kind::Refund,
+        Word::Settlement => Kind::Settlement { buyer, seller },
+        Word::Ruling => Kind::Ruling { buyer, seller },
+    }
+}
+
+/// The transactions of a division. Refused when fees would eat one of the parts: then nobody would get what was said.
+pub fn steps(book: &EscrowBook, word: Word, parts: Parts) -> Done<Vec<Step>> {
+    let coins = book.funding();
+    if coins.is_empty() {
+        return Err(Refusal::conflict("There are no coins to divide: the deposit is not confirmed.").into());
+    }
+    if book.deposits.iter().any(|deposit| deposit.funding && !deposit.is_there()) {
+        return Err(Refusal::conflict(
+            "The coins of this escrow are being spent, or the chain was reorganised. Look at the trade again in a minute.",
+        )
+        .into());
+    }
+    let payouts = book.built(kind_of(word, parts), &coins)?;
+    payouts.iter().map(|payout| step(book, parts, payout)).collect()
+}
+
+fn step(book: &EscrowBook, parts: Parts, payout: &Payout) -> Done<Step> {
+    let (buyer, seller) = (payout.amount_to(Payee::Buyer), payout.amount_to(Payee::Seller));
+    let eaten = |part: Amount, paid: Amount| part > Amount::ZERO && paid == Amount::ZERO;
+    if eaten(parts.buyer, buyer) || eaten(parts.seller, seller) {
+        let who = if eaten(parts.buyer, buyer) { "buyer" } else { "seller" };
+        return Err(Error::Refused(Refusal::field(
+            "buyer",
+            format!("After fees the {who}'s part would be too small to be paid out (546 sat). Give nothing, or more."),
+        )));
+    }
+    Ok(Step {
+        multiples: payout.steps().iter().map(|step| step.multiple()).collect(),
+        fee: payout.fee(),
+        vbytes: payout.vbytes(),
+        buyer,
+        seller,
+        desk: payout.amount_to(Payee::Desk),
+        arbitrator: payout.amount_to(Payee::Arbitrator),
+        txid: payout.spend().txid().to_string(),
+        lines: signing::lines(book, payout),
+        usual: payout.steps().contains(&FeeStep::OWN_WALLET),
+    })
+}
