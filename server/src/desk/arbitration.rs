@@ -80,7 +80,9 @@ pub fn must_act(row: &TradeRow, now: Timestamp) -> bool {
 
 /// The sides that have not spoken though their time to answer is over: the arbitrator is told.
 pub fn silent(row: &TradeRow, now: Timestamp) -> Vec<Side> {
-    let Some(dispute) = row.state.dispute.as_ref().filter(|dispute| now >= dispute.answer_by) else { return Vec::new() };
+    let Some(dispute) = row.state.dispute.as_ref().filter(|dispute| now >= dispute.answer_by) else {
+        return Vec::new();
+    };
     let sides = [(Side::Buyer, dispute.buyer_spoke), (Side::Seller, dispute.seller_spoke)];
     sides.into_iter().filter_map(|(side, spoke)| (!spoke).then_some(side)).collect()
 }

@@ -137,12 +137,7 @@ pub async fn open(
 }
 
 /// The answers to the questions for evidence; empty ones stay owed.
-fn given(
-    row: &TradeRow,
-    side: Side,
-    typed: &BTreeMap<String, String>,
-    problems: &mut Problems,
-) -> Done<Vec<Given>> {
+fn given(row: &TradeRow, side: Side, typed: &BTreeMap<String, String>, problems: &mut Problems) -> Done<Vec<Given>> {
     let mut given = Vec::new();
     for (place, asked) in owed_by(method_of(row)?, side).iter().enumerate() {
         let text = typed.get(&place.to_string()).map_or("", String::as_str);
@@ -206,7 +201,8 @@ pub async fn speak(
     let said = StatementRow { party, kind: kind.into(), body, fields: json!(evidence), at: now };
     store::speak(&tx, dispute.id, &said).await?;
     let row = if party == Party::Arbitrator {
-        let words = format!("{}, the arbitrator, asks both sides something on the dispute's page.", row.arbitrator_name);
+        let words =
+            format!("{}, the arbitrator, asks both sides something on the dispute's page.", row.arbitrator_name);
         room::system(&tx, row.id, &words, now).await?;
         row
     } else {

@@ -87,7 +87,9 @@ pub async fn draft(desk: &Desk, reference: PublicRef, account: UserId, seen: &st
     let row = arbitrators(row, party)?;
     may_draft(&row)?;
     if store::drafted(&tx, row.id).await? >= DRAFTS_MAX {
-        return Err(Refusal::conflict(format!("There are {DRAFTS_MAX} drafts for this trade already. Sign one.")).into());
+        return Err(
+            Refusal::conflict(format!("There are {DRAFTS_MAX} drafts for this trade already. Sign one.")).into()
+        );
     }
     let book = EscrowBook::read(&tx, &row).await?;
     let (ruling, parts) = read(&book, &row, typed, now)?;

@@ -120,8 +120,7 @@ pub async fn understood(
 
 fn read(book: &EscrowBook, typed: &Typed<'_>) -> Result<(Parts, String), Refusal> {
     let parts = Parts::read(typed.unit, typed.buyer, typed.seller, splits::pot(book));
-    let note =
-        clean_optional_text(typed.note, NOTE_CHARS_MAX).map_err(|why| Refusal::field("note", why.to_string()));
+    let note = clean_optional_text(typed.note, NOTE_CHARS_MAX).map_err(|why| Refusal::field("note", why.to_string()));
     match (parts, note) {
         (Ok(parts), Ok(note)) => Ok((parts, note)),
         (Err(refusal), Ok(_)) | (Ok(_), Err(refusal)) => Err(refusal),
@@ -191,7 +190,9 @@ pub async fn withdraw(desk: &Desk, reference: PublicRef, account: UserId, seen: 
     let (row, party) = trades::held(&tx, reference, account, seen).await?;
     let side = party.side().ok_or_else(Refusal::not_found)?;
     if row.state.settlement.as_ref().is_some_and(|accepted| accepted.proposer == side) {
-        return Err(Refusal::conflict("Your proposal is accepted: it binds you. Complete it with your signature.").into());
+        return Err(
+            Refusal::conflict("Your proposal is accepted: it binds you. Complete it with your signature.").into()
+        );
     }
     if !take_back(&tx, &row, side, now).await? {
         return Err(Refusal::conflict("You have no proposal to take back.").into());
@@ -226,13 +227,7 @@ pub async fn to_complete(desk: &Desk, reference: PublicRef, account: UserId) -> 
 }
 
 /// Accepts the other's proposal with a signature: from now on it is the only payout.
-pub async fn accept(
-    desk: &Desk,
-    reference: PublicRef,
-    account: UserId,
-    seen: &str,
-    upload: &[u8],
-) -> Done<TradeRow> {
+pub async fn accept(desk: &Desk, reference: PublicRef, account: UserId, seen: &str, upload: &[u8]) -> Done<TradeRow> {
     let mut client = desk.store.connection().await?;
     let tx = client.transaction().await?;
     let now = desk.now(&tx).await?;
