@@ -185,18 +185,35 @@ fn few(mut evidence: Vec<sha256::Hash>) -> Result<Vec<sha256::Hash>, String> {
     Ok(evidence)
 }
 
-/// A draft, or the ruling, with its transactions.
+/// A draft, or the ruling, as its arbitrator sees it.
 pub async fn drafted(desk: &Desk, reference: PublicRef, account: UserId, id: RulingId) -> Done<Drafted> {
     let client = desk.store.connection().await?;
     let (row, party) = trades::of_party(&client, reference, account).await?;
     let row = arbitrators(row, party)?;
     let ruling = one(&client, &row, id).await?;
-    let now = desk.now(&client).await?;
-    let book = EscrowBook::read(&client, &row).await?;
+    view(desk, &client, row, ruling).await
+}
+
+/// The ruling that was made last, as each of the three sees it.
+pub async fn made(desk: &Desk, reference: PublicRef, account: UserId) -> Done<(Drafted, Party)> {
+    let client = desk.store.connection().await?;
+    let (row, party) = trades::of_party(&client, reference, account).await?;
+    let signed = store::rulings(&client, row.id).await?.into_iter().find(|ruling| ruling.signed_at.is_some());
+    let ruling = signed.ok_or_else(Refusal::not_found)?;
+    Ok((view(desk, &client, row, ruling).await?, party))
+}
+
+async fn view(desk: &Desk, client: &impl GenericClient, row: TradeRow, ruling: RulingRow) -> Done<Drafted> {
+    let now = desk.now(client).await?;
+    let book = EscrowBook::read(client, &row).await?;
     let parts = Parts { buyer: ruling.buyer, seller: ruling.seller };
     let document = Ruling::parse(&ruling.text)?;
+    let steps = match ruling.signed_at {
+        Some(_) => splits::kept(&book, ruling.id.0)?,
+        None => splits::steps(&book, PayoutKind::Ruling, parts)?,
+    };
     Ok(Drafted {
-        steps: splits::steps(&book, PayoutKind::Ruling, parts)?,
+        steps,
         objection_minutes: objection_minutes(desk, &row),
         not_yet: row.state.apply(&act_of(desk, &row, parts), Party::Arbitrator.into(), now).err(),
         message: document.message()?,

@@ -87,19 +87,17 @@ pub async fn of(desk: &Desk, reference: PublicRef, account: UserId) -> Done<Sett
 async fn proposals(client: &impl GenericClient, row: &TradeRow, book: &EscrowBook) -> Done<Vec<Proposal>> {
     let live = store::live(client, row.id).await?;
     let proposal = |one: SettlementRow| {
-        let parts = Parts { buyer: one.buyer, seller: one.seller };
-        Proposal {
+        Ok(Proposal {
             id: one.id,
             proposer: one.proposer,
-            parts,
+            parts: Parts { buyer: one.buyer, seller: one.seller },
             note: one.note,
             at: one.proposed_at,
             accepted: one.accepted,
-            // Coins that are moving have nothing to show; the page says so in its own words.
-            steps: splits::steps(book, PayoutKind::Settlement, parts).unwrap_or_default(),
-        }
+            steps: splits::kept(book, one.id.0)?,
+        })
     };
-    Ok(live.into_iter().map(proposal).collect())
+    live.into_iter().map(proposal).collect()
 }
 
 /// What a proposal would be, without making it.

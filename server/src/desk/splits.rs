@@ -1,6 +1,7 @@
 //! What a division of an escrow would pay, at every fee step, before anybody signs anything.
 
 use bitcoin::Amount;
+use uuid::Uuid;
 
 use super::error::{Done, Error};
 use super::escrow_book::EscrowBook;
@@ -63,6 +64,12 @@ pub fn steps(book: &EscrowBook, word: Word, parts: Parts) -> Done<Vec<Step>> {
     payouts.iter().map(|payout| step(book, parts, payout)).collect()
 }
 
+/// The transactions that were built for a settlement or a ruling, whatever became of it.
+pub fn kept(book: &EscrowBook, about: Uuid) -> Done<Vec<Step>> {
+    let rows = book.payouts.iter().filter(|row| row.about == Some(about));
+    rows.map(|row| Ok(shown(book, &book.payout(row)?))).collect()
+}
+
 fn step(book: &EscrowBook, parts: Parts, payout: &Payout) -> Done<Step> {
     let (buyer, seller) = (payout.amount_to(Payee::Buyer), payout.amount_to(Payee::Seller));
     let eaten = |part: Amount, paid: Amount| part > Amount::ZERO && paid == Amount::ZERO;
@@ -73,16 +80,20 @@ fn step(book: &EscrowBook, parts: Parts, payout: &Payout) -> Done<Step> {
             format!("After fees the {who}'s part would be too small to be paid out (546 sat). Give nothing, or more."),
         )));
     }
-    Ok(Step {
+    Ok(shown(book, payout))
+}
+
+fn shown(book: &EscrowBook, payout: &Payout) -> Step {
+    Step {
         multiples: payout.steps().iter().map(|step| step.multiple()).collect(),
         fee: payout.fee(),
         vbytes: payout.vbytes(),
-        buyer,
-        seller,
+        buyer: payout.amount_to(Payee::Buyer),
+        seller: payout.amount_to(Payee::Seller),
         desk: payout.amount_to(Payee::Desk),
         arbitrator: payout.amount_to(Payee::Arbitrator),
         txid: payout.spend().txid().to_string(),
         lines: signing::lines(book, payout),
         usual: payout.steps().contains(&FeeStep::OWN_WALLET),
-    })
+    }
 }
