@@ -6,4 +6,5 @@ mod golden;
 mod harness;
 mod practice;
 mod routes;
+mod stories;
 mod walls;

@@ -1,5 +1,6 @@
 //! What follows from a change of a trade, done in the same transaction.
 
+use bitcoin::Txid;
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -12,7 +13,7 @@ use crate::domain::trade::{Act, Effect, PayoutKind, Trade};
 use crate::domain::{Actor, DisputeId, Event, Fiat, Side};
 use crate::escrow::payout::PayoutKind as Kind;
 use crate::store::disputes::{self, DisputeRow};
-use crate::store::trades::{self, TradeRow};
+use crate::store::trades::TradeRow;
 use crate::store::{Transaction, board, deposits, offers, outbox, payouts, settlements};
 
 /// The outbox job that hands a complete payout to the chain.
@@ -27,10 +28,21 @@ pub(super) struct Made<'a> {
     pub effects: &'a [Effect],
 }
 
+/// The transaction that pays out, once a payout is complete; it stands in the row from the same moment on.
+pub(super) async fn payout_txid(tx: &Transaction<'_>, row: &TradeRow, effects: &[Effect]) -> Done<Option<Txid>> {
+    for effect in effects {
+        if let Effect::Broadcast(kind) = effect {
+            let signed = EscrowBook::read(tx, row).await?.complete(*kind)?;
+            return Ok(Some(signed.ok_or_else(|| Error::broken("a complete payout lacks a signature"))?.txid()));
+        }
+    }
+    Ok(row.payout_txid)
+}
+
 pub(super) async fn follow(
     desk: &Desk,
     tx: &Transaction<'_>,
-    row: &mut TradeRow,
+    row: &TradeRow,
     before: &Trade,
     made: &Made<'_>,
     now: Timestamp,
@@ -122,11 +134,7 @@ async fn build_refund(_: &Desk, tx: &Transaction<'_>, row: &TradeRow, now: Times
     book.build(tx, row, Kind::Refund, &coins, None, now).await
 }
 
-async fn broadcast(tx: &Transaction<'_>, row: &mut TradeRow, kind: PayoutKind, now: Timestamp) -> Done<()> {
-    let book = EscrowBook::read(tx, row).await?;
-    let signed = book.complete(kind)?.ok_or_else(|| Error::broken("a complete payout lacks a signature"))?;
-    trades::set_payout(tx, row.id, signed.txid()).await?;
-    row.payout_txid = Some(signed.txid());
+async fn broadcast(tx: &Transaction<'_>, row: &TradeRow, kind: PayoutKind, now: Timestamp) -> Done<()> {
     Ok(outbox::add(tx, BROADCAST, Some(row.id), &json!({ "kind": kind.as_str() }), now).await?)
 }
 

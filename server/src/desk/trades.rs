@@ -77,7 +77,8 @@ pub(super) async fn change(
     let change = row.state.apply(&act, who.actor, now)?;
     let before = row.state.clone();
     row.state = change.trade;
-    if !trades::save(tx, row.id, before.version, &row.state).await? {
+    row.payout_txid = effects::payout_txid(tx, &row, &change.effects).await?;
+    if !trades::save(tx, row.id, before.version, &row.state, row.payout_txid).await? {
         return Err(Error::broken(format!("trade {} changed while it was held", row.reference)));
     }
     trades::write_deadlines(tx, row.id, &row.state).await?;
@@ -93,7 +94,7 @@ pub(super) async fn change(
     };
     log(tx, row.id, &line).await?;
     let made = Made { act: &act, actor: who.actor, event: change.event, effects: &change.effects };
-    effects::follow(desk, tx, &mut row, &before, &made, now).await?;
+    effects::follow(desk, tx, &row, &before, &made, now).await?;
     tracing::info!(trade.id = %row.reference, stage = %row.state.stage, act = ?std::mem::discriminant(&act), by = %who.actor, "trade");
     Ok(row)
 }

@@ -38,10 +38,24 @@ use tokio_postgres::NoTls;
 pub enum StoreError {
     #[error("no connection to the database in time")]
     Busy(#[source] PoolError),
-    #[error("the database: {0}")]
-    Sql(#[from] tokio_postgres::Error),
+    /// Its own words only: the details of a database error hold what people typed.
+    #[error("the database: {}", told(.0))]
+    Sql(tokio_postgres::Error),
     #[error("a row holds what the program does not understand: {0}")]
     Row(String),
+}
+
+impl From<tokio_postgres::Error> for StoreError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+fn told(error: &tokio_postgres::Error) -> String {
+    match error.as_db_error() {
+        Some(db) => format!("{} {} {}", db.code().code(), db.message(), db.constraint().unwrap_or_default()),
+        None => error.to_string(),
+    }
 }
 
 impl StoreError {

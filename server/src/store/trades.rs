@@ -228,11 +228,17 @@ pub async fn done_by_arbitrator(client: &impl GenericClient, account: UserId, li
 }
 
 const SAVE: &str = "
-    UPDATE trades SET version = $3, stage = $4, state = $5, outcome = $6, turn = $7, stage_since = $8
+    UPDATE trades SET version = $3, stage = $4, state = $5, outcome = $6, turn = $7, stage_since = $8, payout_txid = $9
      WHERE id = $1 AND version = $2";
 
 /// Writes the new state over the version it was made from; false if that version is gone.
-pub async fn save(client: &impl GenericClient, id: TradeId, from_version: u64, state: &Trade) -> Stored<bool> {
+pub async fn save(
+    client: &impl GenericClient,
+    id: TradeId,
+    from_version: u64,
+    state: &Trade,
+    payout: Option<Txid>,
+) -> Stored<bool> {
     let statement = client.prepare_cached(SAVE).await?;
     let outcome = state.outcome.map(|outcome| outcome.as_str());
     let from = i64::try_from(from_version).unwrap_or(i64::MAX);
@@ -248,18 +254,11 @@ pub async fn save(client: &impl GenericClient, id: TradeId, from_version: u64, s
                 &outcome,
                 &turn(state),
                 &state.stage_since,
+                &payout.map(|txid| txid.to_byte_array().to_vec()),
             ],
         )
         .await?;
     Ok(changed == 1)
-}
-
-const SET_PAYOUT: &str = "UPDATE trades SET payout_txid = $2 WHERE id = $1";
-
-/// Which transaction is paying out.
-pub async fn set_payout(client: &impl GenericClient, id: TradeId, txid: Txid) -> Stored<()> {
-    client.execute(&client.prepare_cached(SET_PAYOUT).await?, &[&id.0, &txid.to_byte_array().as_slice()]).await?;
-    Ok(())
 }
 
 const DUE: &str = "

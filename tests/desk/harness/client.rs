@@ -170,6 +170,12 @@ impl Seen {
         between(input.split('>').next()?, "value=\"", "\"").map(str::to_owned)
     }
 
+    /// What a signing page hands to the signer.
+    pub fn envelope(&self) -> serde_json::Value {
+        let text = between(&self.body, "id=\"envelope\">", "</script>").expect("the page has an envelope");
+        serde_json::from_str(text).unwrap()
+    }
+
     /// The text between two marks.
     pub fn between(&self, start: &str, end: &str) -> Option<&str> {
         between(&self.body, start, end)

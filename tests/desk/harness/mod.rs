@@ -13,6 +13,7 @@
 // A shorthand that nobody uses at the moment is kept for the next test.
 #![allow(dead_code, unused_imports)]
 
+pub mod cast;
 pub mod client;
 pub mod people;
 pub mod postgres;

@@ -1,0 +1,3 @@
+//! Whole trades, as promises.
+
+mod trades;
