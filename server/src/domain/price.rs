@@ -62,7 +62,9 @@ impl Pricing {
                 rate.price.checked_mul(factor)?
             }
         };
-        let price = exact.round_dp_with_strategy(currency.digits(), RoundingStrategy::MidpointAwayFromZero);
+        let mut price = exact.round_dp_with_strategy(currency.digits(), RoundingStrategy::MidpointAwayFromZero);
+        // Written with all of the currency's decimals, in forms and contracts alike.
+        price.rescale(currency.digits());
         (price > Decimal::ZERO).then_some(price)
     }
 }

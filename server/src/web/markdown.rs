@@ -9,6 +9,9 @@ use pulldown_cmark::{CowStr, Event, LinkType, Options, Parser, Tag, TagEnd, html
 const TAGS: [&str; 14] =
     ["p", "br", "em", "strong", "ul", "ol", "li", "blockquote", "code", "pre", "a", "hr", "h3", "h4"];
 
+/// Where a link may lead.
+const SCHEMES: [&str; 3] = ["http", "https", "mailto"];
+
 /// Markdown as safe HTML. What looks like HTML is shown as text; of a picture its description is left.
 pub fn html(source: &str) -> String {
     let mut target: Option<String> = None;
@@ -26,7 +29,7 @@ pub fn html(source: &str) -> String {
             }
             Event::Start(Tag::Link { dest_url, .. }) => target = Some(dest_url.to_string()),
             Event::End(TagEnd::Link) => match target.take() {
-                Some(url) if !url.is_empty() => {
+                Some(url) if SCHEMES.iter().any(|scheme| url.starts_with(&format!("{scheme}:"))) => {
                     events.push(Event::Text(" (".into()));
                     events.extend(link(&url));
                     events.push(Event::Text(")".into()));
@@ -43,7 +46,7 @@ pub fn html(source: &str) -> String {
     Builder::new()
         .tags(TAGS.into())
         .generic_attributes(HashSet::new())
-        .url_schemes(["http", "https", "mailto"].into())
+        .url_schemes(SCHEMES.into())
         .link_rel(Some("nofollow noopener noreferrer"))
         .clean(&made)
         .to_string()

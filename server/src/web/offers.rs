@@ -1,6 +1,6 @@
 //! Makers' offers: one's own list, the form to post and to change one, and turning it on and off.
 
-mod form;
+pub(super) mod form;
 
 use actix_web::web;
 use serde::Serialize;
@@ -118,7 +118,9 @@ pub async fn post(site: web::Data<Site>, who: Trader, posted: Posted) -> Answer 
             Ok(see_other(format!("/offers/{reference}")))
         }
         Err(error) => {
-            let Ok(currency) = Currency::parse(&typed.currency) else {
+            let currency =
+                Currency::parse(&typed.currency).ok().filter(|_| matches!(typed.side.as_str(), "buy" | "sell"));
+            let Some(currency) = currency else {
                 return again(error, &site, &who.visitor, |errors| StartPage { errors, ..StartPage::new(&typed) });
             };
             let known = Known::read(&site, who.account.id, currency).await?;

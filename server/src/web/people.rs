@@ -20,7 +20,8 @@ pub struct PersonPage {
     pub face: Face,
     pub is_new: bool,
     pub suspended: bool,
-    pub member_since: Moment,
+    /// The day; the hour is nobody's business.
+    pub member_since: String,
     /// "128 trades · 99 %".
     pub trades: String,
     pub partners: String,
@@ -54,7 +55,7 @@ impl From<Profile> for PersonPage {
             face: Face::of(&profile.person.name),
             is_new: known.is_new(),
             suspended: profile.person.suspended,
-            member_since: known.member_since.into(),
+            member_since: Moment::from(known.member_since).text.split(',').next().unwrap_or_default().to_owned(),
             trades: known.words(),
             partners: known.partner_words(),
             disputes: known.dispute_words(),

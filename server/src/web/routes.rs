@@ -3,8 +3,8 @@
 use actix_web::web::{self, ServiceConfig};
 
 use super::{
-    account, accounts, appearance, board, drill, health, help, keys, log, offers, payment_accounts, people, practice,
-    recovery, room, static_files, trades,
+    account, accounts, appearance, board, drill, health, help, keys, log, offer, offers, payment_accounts, people,
+    practice, recovery, room, static_files, take, trades,
 };
 
 /// Who may call a route.
@@ -60,6 +60,9 @@ routes! {
     get "/my/offers" Trader offers::mine;
     get "/offers/new" Trader offers::new;
     post "/offers" Trader offers::post;
+    get "/offers/{reference}" Anyone offer::show;
+    get "/offers/{reference}/take" Trader take::form;
+    post "/offers/{reference}/take" Trader take::take;
     get "/offers/{reference}/edit" Owner offers::edit_form;
     post "/offers/{reference}/edit" Owner offers::edit;
     post "/offers/{reference}/pause" Owner offers::pause;

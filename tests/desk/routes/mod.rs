@@ -3,4 +3,5 @@
 mod accounts;
 mod arbitrators;
 mod keys;
+mod offers;
 mod room;

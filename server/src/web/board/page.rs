@@ -95,8 +95,8 @@ impl BoardPage {
             methods: methods(board.currency),
             countries: countries(board),
             chips: chips(board),
-            caption: format!("{}, best price first", shown::counted(board.counts.shown, "offer", "offers")),
-            hidden: hidden(board),
+            caption: caption(board),
+            hidden: if board.lines.is_empty() { Vec::new() } else { hidden(board) },
             paused_why: board.paused_why.clone(),
             lines: board.lines.iter().map(|line| LineShown::new(line, board, reader, unit)).collect(),
             first_href: filter.after.map(|_| with(&|_| {})),
@@ -122,7 +122,7 @@ impl LineShown {
             is_new: line.reputation.is_new(),
             reputation: words.join(" · "),
             price: shown::price(line.price, board.currency),
-            vs_market: line.vs_market.map(shown::signed_percent),
+            vs_market: line.vs_market.map(|percent| shown::signed_percent(percent.round_dp(1))),
             limits: format!("{} – {}", shown::plain_sum(line.min), shown::plain_sum(line.upper)),
             limits_btc: shown::bitcoin_range(line.min_amount, line.upper_amount, unit),
             methods: line.methods.iter().map(|id| id.method().into()).collect(),
@@ -139,9 +139,20 @@ fn changed(filter: &Filter, change: &dyn Fn(&mut Filter)) -> String {
     address::write(&filter)
 }
 
+fn caption(board: &Board) -> String {
+    match board.counts.shown {
+        0 => "No offers".to_owned(),
+        1 => "1 offer".to_owned(),
+        many => format!("{many} offers, best price first"),
+    }
+}
+
 fn subtitle(board: &Board) -> String {
     let (preposition, from) = if board.filter.side == Side::Seller { ("with", "from") } else { ("for", "to") };
-    let people = shown::counted(board.counts.people, "person", "people");
+    let people = match board.counts.people {
+        0 => String::new(),
+        some => format!(", {from} {}", shown::counted(some, "person", "people")),
+    };
     let market = match &board.market.rate {
         None => "no market price is set".to_owned(),
         Some(rate) => format!(
@@ -151,7 +162,7 @@ fn subtitle(board: &Board) -> String {
             shown::ago(rate.set_at, board.market.now)
         ),
     };
-    format!("{preposition} {}, {from} {people} · {market}", board.currency)
+    format!("{preposition} {}{people} · {market}", board.currency)
 }
 
 /// Currencies that some way to pay names, and those with offers.
