@@ -113,6 +113,52 @@ fn practice_goes_on_with_the_same_data_after_ctrl_c_and_after_kill_9() {
     assert!(!folder.0.join("postgres/data/postmaster.pid").exists(), "PostgreSQL stopped too");
 }
 
+/// Passwords go through the form and are hashed; words and passphrases never leave the people's own folder.
+#[test]
+fn practice_prints_its_peoples_secrets_and_the_server_has_none_of_them() {
+    let folder = Folder::new();
+    let practice = Practice::start(&folder.0, free_port());
+    let people: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(folder.0.join("partners/people.json")).unwrap()).unwrap();
+    let people = people.as_array().unwrap();
+    let printed = practice.said.join("\n");
+    assert!(practice.stop());
+
+    let mut files = Vec::new();
+    for part in ["postgres", "desk", "server.log"] {
+        collect(&folder.0.join(part), &mut files);
+    }
+    assert!(files.len() > 100, "the database is among them");
+    for person in people {
+        let secret = |what: &str| person[what].as_str().unwrap().as_bytes().to_vec();
+        assert!(printed.contains(person["password"].as_str().unwrap()));
+        let signs = person["part"] != "operator";
+        assert_eq!(printed.contains(person["words"].as_str().unwrap()), signs);
+        let secrets = [secret("words"), secret("passphrase"), secret("password")];
+        for (path, bytes) in &files {
+            for secret in &secrets {
+                assert!(!contains(bytes, secret), "a secret of {} is in {}", person["name"], path.display());
+            }
+        }
+    }
+    // The search finds what is there: the ciphertext of a key file.
+    assert!(files.iter().any(|(_, bytes)| contains(bytes, b"aes-256-gcm")));
+}
+
+fn collect(path: &Path, into: &mut Vec<(PathBuf, Vec<u8>)>) {
+    if path.is_dir() {
+        fs::read_dir(path).unwrap().for_each(|entry| collect(&entry.unwrap().path(), into));
+    } else if path.is_file() {
+        into.push((path.to_owned(), fs::read(path).unwrap()));
+    }
+}
+
+fn contains(bytes: &[u8], wanted: &[u8]) -> bool {
+    let first = wanted[0];
+    let starts = bytes.iter().enumerate().filter(|(_, byte)| **byte == first);
+    starts.into_iter().any(|(at, _)| bytes[at..].starts_with(wanted))
+}
+
 #[test]
 fn a_second_practice_on_the_same_folder_is_refused_in_words() {
     let folder = Folder::new();

@@ -3,7 +3,7 @@
 use anyhow::{Context, ensure};
 use bip39::Mnemonic;
 use bitcoin::{
-    EcdsaSighashType, Network, NetworkKind, Psbt,
+    Address, CompressedPublicKey, EcdsaSighashType, Network, NetworkKind, Psbt,
     bip32::{ChildNumber, DerivationPath, Xpriv, Xpub},
     secp256k1::{All, Secp256k1},
 };
@@ -63,9 +63,14 @@ impl Wallet {
 
     /// An account to receive on, `84'/coin'/0'`, watch-only: where a desk's fees go.
     pub fn receiving_xpub(&self) -> anyhow::Result<Xpub> {
-        let steps = [84, self.coin(), 0].into_iter().map(ChildNumber::from_hardened_idx);
-        let path: DerivationPath = steps.collect::<Result<Vec<_>, _>>()?.into();
-        Ok(Xpub::from_priv(&self.secp, &self.master.derive_priv(&self.secp, &path)?))
+        Ok(Xpub::from_priv(&self.secp, &self.master.derive_priv(&self.secp, &self.receiving_path()?)?))
+    }
+
+    /// The wallet's own address of this number, `84'/coin'/0'/0/number`.
+    pub fn receiving_address(&self, number: u32) -> anyhow::Result<Address> {
+        let path = [ChildNumber::from_normal_idx(0)?, ChildNumber::from_normal_idx(number)?];
+        let key = self.receiving_xpub()?.derive_pub(&self.secp, &path)?;
+        Ok(Address::p2wpkh(&CompressedPublicKey(key.public_key), self.network))
     }
 
     /// Adds this wallet's signatures, SIGHASH_ALL only, to every input that names one of its keys.
@@ -85,6 +90,11 @@ impl Wallet {
 
     fn coin(&self) -> u32 {
         if NetworkKind::from(self.network).is_mainnet() { 0 } else { 1 }
+    }
+
+    fn receiving_path(&self) -> anyhow::Result<DerivationPath> {
+        let steps = [84, self.coin(), 0].into_iter().map(ChildNumber::from_hardened_idx);
+        Ok(steps.collect::<Result<Vec<_>, _>>()?.into())
     }
 
     fn path(&self, account: u32) -> anyhow::Result<DerivationPath> {

@@ -13,6 +13,7 @@ use std::net::SocketAddr;
 
 use anyhow::Context;
 use bitcoin::Network;
+use jiff::Zoned;
 use tokio::signal::unix::{SignalKind, signal};
 
 use folder::{StateFolder, write_secret_file};
@@ -20,7 +21,8 @@ use postgres::{Found, PrivatePostgres, Stop};
 use server::{Program, Server};
 
 use crate::partners::{
-    people::{self, Part},
+    door::Door,
+    people::{self, Part, Person},
     seed::Seeding,
 };
 
@@ -89,15 +91,20 @@ async fn play(
 /// The cast takes its places: what people do at the desk's doors, what an operator does at the command line.
 async fn bring_everyone(program: &Program, seeding: &mut Seeding) -> anyhow::Result<()> {
     seeding.accounts().await?;
-    for person in &seeding.people {
-        if person.part == Part::Operator {
-            program.run(&["operator", "add", &person.name]).await?;
-        }
-    }
+    let is = |part| move |person: &Person| person.part == part;
+    let add = async |person: &Person, _: &Door, _| program.run(&["operator", "add", &person.name]).await.map(drop);
+    seeding.each("operator", is(Part::Operator), add).await?;
+    let appoint = async |person: &Person, _: &Door, _| {
+        let contact = format!("{}@desk.example", person.name);
+        program.run(&["arbitrator", "appoint", &person.name, "--contact", &contact]).await.map(drop)
+    };
+    seeding.each("arbitrator", is(Part::Arbitrator), appoint).await?;
     for (currency, price) in RATES {
         program.run(&["rate", "set", currency, price]).await?;
     }
-    Ok(())
+    seeding.keys().await?;
+    seeding.drills(&Zoned::now().strftime("%Y-%m").to_string()).await?;
+    seeding.wares().await
 }
 
 async fn told_to_stop() -> anyhow::Result<()> {
