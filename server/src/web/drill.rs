@@ -11,7 +11,6 @@ use super::error::{Answer, status_of};
 use super::page::{Page, in_script, see_other};
 use super::posted::{Errors, Posted};
 use super::site::Site;
-use super::static_files::Script;
 use super::times::Moment;
 use super::visitor::Arbitrator;
 use crate::desk;
@@ -30,7 +29,6 @@ pub struct DrillPage {
     pub is_browser_key: bool,
     /// For the script: JSON, safe to stand in a script element.
     pub envelope: String,
-    pub script: Script,
     pub errors: Errors,
 }
 
@@ -52,7 +50,6 @@ async fn read(site: &Site, who: &Arbitrator, errors: Errors) -> Done<DrillPage> 
         envelope: drill.as_ref().map(|drill| in_script(&envelope(site, who, drill))).unwrap_or_default(),
         message: drill.as_ref().map(|drill| drill.message.clone()).unwrap_or_default(),
         psbt: drill.map(|drill| drill.psbt).unwrap_or_default(),
-        script: Script::of("signer/dist/signer.js")?,
         errors,
     })
 }

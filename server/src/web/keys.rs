@@ -11,7 +11,6 @@ use super::error::{Answer, status_of};
 use super::page::{Page, in_script, see_other};
 use super::posted::{Errors, Fields, Posted};
 use super::site::Site;
-use super::static_files::Script;
 use super::times::Moment;
 use super::visitor::{Account, SignedIn};
 use crate::desk;
@@ -75,7 +74,6 @@ pub struct BrowserKeyPage {
     pub is_restore: bool,
     /// For the script: JSON, safe to stand in a script element.
     pub page_json: String,
-    pub script: Script,
     pub errors: Errors,
 }
 
@@ -94,8 +92,7 @@ async fn browser_page(site: &Site, account: &Account, is_restore: bool, errors: 
         "registered": registered,
         "mode": if is_restore { "restore" } else { "make" },
     });
-    let script = Script::of("signer/dist/keys.js")?;
-    Ok(BrowserKeyPage { is_restore, page_json: in_script(&page), script, errors })
+    Ok(BrowserKeyPage { is_restore, page_json: in_script(&page), errors })
 }
 
 pub async fn browser(site: web::Data<Site>, who: SignedIn) -> Answer {
@@ -138,7 +135,6 @@ pub struct WalletKeyPage {
     pub coin: u8,
     pub xpub_starts: &'static str,
     pub is_arbitrator: bool,
-    pub script: Script,
     pub typed: Fields,
     pub errors: Errors,
 }
@@ -153,7 +149,6 @@ fn wallet_page(site: &Site, account: &Account, typed: Fields, errors: Errors) ->
         coin: if is_main { 0 } else { 1 },
         xpub_starts: if is_main { "xpub" } else { "tpub" },
         is_arbitrator: account.role == Role::Arbitrator,
-        script: Script::of("signer/dist/guard.js")?,
         typed,
         errors,
     })

@@ -10,7 +10,6 @@ use super::error::{Answer, status_of};
 use super::page::{Page, in_script};
 use super::posted::{Errors, Fields, Posted};
 use super::site::Site;
-use super::static_files::Script;
 use super::visitor::Visitor;
 use crate::desk;
 use crate::desk::recovery::{self, Challenge};
@@ -19,7 +18,6 @@ use crate::domain::Refusal;
 /// Which account, and which key.
 #[derive(Debug, Serialize)]
 pub struct RecoverByKeyPage {
-    pub script: Script,
     pub typed: Fields,
     pub errors: Errors,
 }
@@ -40,7 +38,6 @@ pub struct RecoverySignaturePage {
     pub psbt: String,
     /// For the script: JSON, safe to stand in a script element.
     pub envelope: String,
-    pub script: Script,
     pub errors: Errors,
 }
 
@@ -53,8 +50,7 @@ pub async fn form(site: web::Data<Site>, visitor: Visitor) -> Answer {
 }
 
 fn first(site: &Site, visitor: &Visitor, status: StatusCode, typed: Fields, errors: Errors) -> Answer {
-    let script = Script::of("signer/dist/guard.js")?;
-    RecoverByKeyPage { script, typed, errors }.answer_as_signer(status, site, visitor)
+    RecoverByKeyPage { typed, errors }.answer_as_signer(status, site, visitor)
 }
 
 /// Fields: `name`, `key`; or a key file as `file`.
@@ -91,7 +87,6 @@ fn second(
         key_file: key_file.to_owned(),
         message: challenge.message,
         psbt: challenge.psbt,
-        script: Script::of("signer/dist/signer.js")?,
         errors,
     };
     page.answer_as_signer(status, site, visitor)

@@ -54,6 +54,10 @@ pub fn templates() -> anyhow::Result<Tera> {
         let path: String = args.must_get("path")?;
         Ok(static_files::integrity(&path))
     });
+    tera.register_function("sha256_of", |args: Kwargs, _: &State| -> TeraResult<String> {
+        let path: String = args.must_get("path")?;
+        Ok(static_files::sha256_of(&path))
+    });
     let mut sources = Vec::new();
     for name in Templates::iter().filter(|name| name.ends_with(".html")) {
         let Some(file) = Templates::get(&name) else { continue };

@@ -4,10 +4,8 @@ use actix_web::http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
 use actix_web::{HttpRequest, HttpResponse, web};
 use data_encoding::{BASE64, HEXLOWER};
 use rust_embed::RustEmbed;
-use serde::Serialize;
 
 use super::error::Answer;
-use crate::desk;
 use crate::domain::Refusal;
 
 #[derive(RustEmbed)]
@@ -16,29 +14,6 @@ use crate::domain::Refusal;
 #[exclude = "signer/src/*"]
 #[exclude = "signer/test/*"]
 struct Static;
-
-/// A script of ours with the hash a browser checks it by.
-#[derive(Debug, Clone, Serialize)]
-pub struct Script {
-    pub src: String,
-    /// `sha256-…` in base64, for `integrity`.
-    pub integrity: String,
-    /// The same in hex, for people: as `sha256sum` prints it.
-    pub sha256: String,
-}
-
-impl Script {
-    /// `path` as below `static/`, like `signer/dist/keys.js`.
-    pub fn of(path: &str) -> Result<Self, desk::Error> {
-        let file = Static::get(path).ok_or_else(|| desk::Error::broken(format!("{path} is not built in")))?;
-        let hash = file.metadata.sha256_hash();
-        Ok(Self {
-            src: format!("/static/{path}"),
-            integrity: format!("sha256-{}", BASE64.encode(&hash)),
-            sha256: HEXLOWER.encode(&hash),
-        })
-    }
-}
 
 pub async fn file(request: HttpRequest, path: web::Path<String>) -> Answer {
     let file = Static::get(&path).ok_or_else(Refusal::not_found)?;
