@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{GenericClient, StoreError, Stored};
+use super::{GenericClient, StoreError, Stored, board};
 use crate::domain::{AccountName, Role, UserId};
 
 /// An account as it stands.
@@ -131,7 +131,8 @@ pub async fn set_suspension(
 ) -> Stored<()> {
     let (at, why) = suspension.unzip();
     client.execute(&client.prepare_cached(SUSPEND).await?, &[&id.0, &at, &why]).await?;
-    Ok(())
+    // Offers of a suspended account leave the board.
+    board::bump(client).await
 }
 
 const OPERATORS: &str = "SELECT count(*) FROM accounts WHERE role = 'operator'";

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::desk::secrets::sha256;
 use crate::domain::methods::{Method, Risk};
 use crate::domain::money::{btc_grouped, sats_grouped};
-use crate::domain::reputation::Identicon;
+use crate::domain::reputation::{IDENTICON_CELLS, Identicon};
 use crate::domain::{Currency, Fiat};
 
 /// An amount in the reader's unit: `0.00 856 214 BTC` or `856 214 sat`.
@@ -133,7 +133,16 @@ pub struct Face {
 impl Face {
     pub fn of(name: &str) -> Self {
         let icon = Identicon::from_digest(&sha256(name));
-        let path = icon.cells.iter().map(|(column, row)| format!("M{column} {row}h1v1h-1z")).collect();
+        let filled = |column: u8, row: u8| column < IDENTICON_CELLS && icon.cells.contains(&(column, row));
+        let mut path = String::new();
+        // Neighbours in a row are one rectangle.
+        for row in 0..IDENTICON_CELLS {
+            let starts = (0..IDENTICON_CELLS).filter(|c| filled(*c, row) && !(*c > 0 && filled(c - 1, row)));
+            for start in starts {
+                let width = (start..IDENTICON_CELLS).take_while(|c| filled(*c, row)).count();
+                path.push_str(&format!("M{start} {row}h{width}v1H{start}z"));
+            }
+        }
         Self { hue: icon.hue_degrees, path }
     }
 }

@@ -147,12 +147,15 @@ impl Seen {
         }
         let nobody = Visitor::nobody(theme, address::write(&self.board.filter));
         let html = BoardPage::new(&self.board, None).html(site, &nobody)?;
-        Ok(slot.get_or_init(|| Cached::new(html)))
+        Ok(slot.get_or_init(|| Cached::new(&html)))
     }
 }
 
 impl Cached {
-    fn new(html: String) -> Self {
+    fn new(html: &str) -> Self {
+        // Indentation is for those who write templates; half of what is sent is not to be blanks.
+        let html: String =
+            html.lines().map(str::trim_start).filter(|line| !line.is_empty()).flat_map(|line| [line, "\n"]).collect();
         let tag = HEXLOWER.encode(sha256(&html).get(..12).unwrap_or_default());
         let mut packed = GzEncoder::new(Vec::new(), Compression::default());
         // Writing into memory does not fail; should it, the reader gets what can be unpacked.
