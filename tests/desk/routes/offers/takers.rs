@@ -1,6 +1,7 @@
 //! Looking at an offer and taking it, up to the act itself.
 
 use super::{address, maker, set_rate};
+use crate::harness::cast::story;
 use crate::harness::{Site, Start};
 
 #[tokio::test]
@@ -115,4 +116,71 @@ async fn ones_own_offer_is_not_for_taking() {
     let take = anna.browser.get(&format!("/offers/{offer}/take?amount=500")).await;
     assert_eq!(take.location, Some(format!("/offers/{offer}")));
     assert!(anna.browser.get(&format!("/offers/{offer}")).await.words().contains("your own offer"));
+}
+
+#[tokio::test]
+async fn a_take_by_the_forms_makes_a_trade_and_the_board_shows_what_is_left() {
+    let story = story().await;
+    let (alice, path) = (&story.alice, format!("/offers/{}/take", story.offer));
+    let address = alice.address.to_string();
+    let key = alice.key.to_string();
+    let typed = [
+        ("amount", "500"),
+        ("address", address.as_str()),
+        ("key", key.as_str()),
+        ("payment_account", alice.account.as_str()),
+    ];
+    let review: Vec<_> = [("step", "review")].into_iter().chain(typed).collect();
+    let summary = alice.browser.post(&path, &review).await;
+    assert_eq!(summary.status, 200, "{}", summary.words());
+    let (version, price) = (summary.value("offer_version").unwrap(), summary.value("price_seen").unwrap());
+    let confirm: Vec<_> =
+        typed.into_iter().chain([("offer_version", version.as_str()), ("price_seen", price.as_str())]).collect();
+    let taken = alice.browser.post(&path, &confirm).await;
+    assert_eq!(taken.status, 303, "{}", taken.words());
+    let trade = taken.location.unwrap();
+    assert!(trade.starts_with("/trades/"), "{trade}");
+    assert_eq!(alice.browser.get(&trade).await.status, 200);
+    assert_eq!(story.bob.browser.get(&trade).await.status, 200);
+    assert!(story.site.browser().get("/").await.words().contains("100 – 500"), "the board shows what is left");
+
+    let again = alice.browser.post(&path, &confirm).await;
+    assert_eq!(again.status, 409, "one trade at a time for who is new: {}", again.words());
+    let page = alice.browser.get(&format!("/offers/{}", story.offer)).await.words();
+    assert!(page.contains("carol arbitrates between the two of you"), "{page}");
+}
+
+#[tokio::test]
+async fn a_completed_trade_is_counted_for_both() {
+    let story = story().await;
+    let trade = story.paid().await;
+    story.signs(&story.bob, trade, "release", &["own_account", "amount", "payer"]).await;
+    story.mine(2).await;
+    assert_eq!(story.stage(trade).await, "completed");
+    let bob = story.site.browser().get("/people/bob-s").await.words();
+    assert!(
+        bob.contains("1 trade · 100 %") && bob.contains("1 partner") && bob.contains("releases within a minute"),
+        "{bob}"
+    );
+    let alice = story.site.browser().get("/people/alice").await.words();
+    assert!(alice.contains("1 trade · 100 %") && alice.contains("nothing released yet"), "{alice}");
+    story.site.site.board.stale();
+    assert!(story.site.browser().get("/").await.words().contains("1 trade · 100 % · releases within a minute"));
+}
+
+#[tokio::test]
+async fn a_buyer_who_cancels_after_funding_has_a_failed_trade_and_the_seller_none() {
+    let story = story().await;
+    let trade = story.funded().await;
+    story.signs(&story.alice, trade, "cancellation", &["not_paid"]).await;
+    story.signs(&story.bob, trade, "refund", &[]).await;
+    story.mine(2).await;
+    assert_eq!(story.stage(trade).await, "completed");
+    let known = |name: &'static str| {
+        let desk = story.site.desk.clone();
+        async move { trine::desk::people::profile(&desk, name).await.unwrap().person.reputation }
+    };
+    let (alice, bob) = (known("alice").await, known("bob-s").await);
+    assert_eq!((alice.completed, alice.failed), (0, 1));
+    assert_eq!((bob.completed, bob.failed), (0, 0));
 }
