@@ -10,7 +10,7 @@ use super::room::EventFacts;
 use super::{Desk, funding, room, rulings};
 use crate::domain::offer::{OfferState, PauseReason};
 use crate::domain::trade::{Act, Effect, PayoutKind, Trade};
-use crate::domain::{Actor, DisputeId, Event, Fiat, Side};
+use crate::domain::{Actor, DisputeId, Event, Fiat, Refusal, Side};
 use crate::escrow::payout::PayoutKind as Kind;
 use crate::store::disputes::{self, DisputeRow};
 use crate::store::trades::TradeRow;
@@ -33,10 +33,18 @@ pub(super) async fn payout_txid(tx: &Transaction<'_>, row: &TradeRow, effects: &
     for effect in effects {
         if let Effect::Broadcast(kind) = effect {
             let signed = EscrowBook::read(tx, row).await?.complete(*kind)?;
-            return Ok(Some(signed.ok_or_else(|| Error::broken("a complete payout lacks a signature"))?.txid()));
+            return Ok(Some(signed.ok_or_else(different_fees)?.txid()));
         }
     }
     Ok(row.payout_txid)
+}
+
+/// Own wallets may sign one fee step of several; two signatures of different steps complete nothing.
+fn different_fees() -> Refusal {
+    Refusal::invalid(
+        "Your signature and the other one are for different miner fees, so they complete nothing. Sign the files of \
+         all fees on this page, and send them together.",
+    )
 }
 
 pub(super) async fn follow(

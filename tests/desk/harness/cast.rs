@@ -13,7 +13,7 @@ use trine::desk::{admin, arbitrators, trade_facts, worker};
 use trine::domain::{KeyId, PublicRef, Role, UserId};
 use trine::partners::keys::Wallet;
 
-use super::{Browser, Seen, Site};
+use super::{Browser, Seen, Site, Start};
 
 /// Somebody with a browser and a wallet.
 pub struct Person {
@@ -38,7 +38,12 @@ pub struct Story {
 
 /// A new story: everything is ready for alice to take bob's offer.
 pub async fn story() -> Story {
-    let site = Site::start().await;
+    story_with(Start::default()).await
+}
+
+/// The same on a desk with other rules.
+pub async fn story_with(start: Start) -> Story {
+    let site = Site::start_with(start).await;
     let carol = person(&site, "carol", Role::Arbitrator).await;
     let alice = person(&site, "alice", Role::Trader).await;
     let bob = person(&site, "bob-s", Role::Trader).await;

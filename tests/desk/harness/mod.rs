@@ -15,6 +15,7 @@
 
 pub mod cast;
 pub mod client;
+pub mod ledger;
 pub mod people;
 pub mod postgres;
 pub mod site;
