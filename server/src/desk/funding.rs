@@ -4,6 +4,7 @@ use bitcoin::Amount;
 
 use super::Desk;
 use super::error::Done;
+use crate::domain::Stage;
 use crate::domain::trade::Deposit;
 use crate::escrow::deposit::{Due, Judgement, Seen, judge};
 use crate::store::deposits::{self, DepositRow};
@@ -21,7 +22,8 @@ pub async fn judged(_: &Desk, client: &impl GenericClient, row: &TradeRow) -> Do
     let tip = tip_height(client).await?;
     let outputs = deposits::of_trade(client, row.id).await?;
     let signed_for = payouts::signatures_of_trade(client, row.id).await?;
-    let in_time = |output: &&DepositRow| row.state.deposit_by.is_none_or(|by| output.seen_at < by);
+    let awaited = row.state.stage == Stage::AwaitingDeposit;
+    let in_time = |output: &&DepositRow| !awaited || row.state.deposit_by.is_none_or(|by| output.seen_at < by);
     let seen: Vec<Seen> = outputs
         .iter()
         .filter(|output| output.is_there())
@@ -45,7 +47,7 @@ pub async fn deposit_of(desk: &Desk, client: &impl GenericClient, row: &TradeRow
     let sum = |outputs: &mut dyn Iterator<Item = &DepositRow>| {
         outputs.fold(Amount::ZERO, |sum, output| sum.checked_add(output.value).unwrap_or(Amount::MAX_MONEY))
     };
-    if row.state.ever_funded {
+    if row.state.ever_funded && row.state.stage != Stage::AwaitingDeposit {
         // Of a funded trade only the funding set counts; everything else is a stray.
         let funding = || outputs.iter().filter(|output| output.funding && output.gone_at.is_none());
         let confirmed = sum(&mut funding().filter(|output| output.height.is_some()));

@@ -68,11 +68,22 @@ pub struct Desk {
     pub clock: Clock,
     /// Wakes the desk's own work after a change.
     pub wake: tokio::sync::Notify,
+    /// Held by whoever reads the chain.
+    reading: tokio::sync::Mutex<()>,
 }
 
 impl Desk {
     pub fn new(store: Store, chain: Arc<dyn Chain>, rules: Rules, secrets: Secrets) -> Self {
-        Self { store, chain, practice: None, rules, secrets, clock: Clock::default(), wake: tokio::sync::Notify::new() }
+        Self {
+            store,
+            chain,
+            practice: None,
+            rules,
+            secrets,
+            clock: Clock::default(),
+            wake: tokio::sync::Notify::new(),
+            reading: tokio::sync::Mutex::default(),
+        }
     }
 
     /// A desk on play money.

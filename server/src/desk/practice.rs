@@ -30,8 +30,7 @@ pub async fn deposit(desk: &Desk, reference: PublicRef, account: UserId, amount:
         typed => parse_btc(typed).map_err(|why| Refusal::field("amount", why.to_string()))?,
     };
     practice.pay(&row.script, amount).map_err(|why| Refusal::invalid(why.to_string()))?;
-    watcher::watch_once(desk).await?;
-    Ok(())
+    worker::work_once(desk).await
 }
 
 /// Mines blocks at once.

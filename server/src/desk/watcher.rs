@@ -9,63 +9,71 @@ use super::error::{Done, Error};
 use super::escrow_book::EscrowBook;
 use super::trades::{self, Who};
 use super::{Desk, funding};
-use crate::chain::{ChainError, Cursor, Fact, Tip, Watched};
+use crate::chain::{ChainError, Cursor, Fact, Watched};
 use crate::domain::trade::{Act, Outcome, PayoutKind};
 use crate::domain::{Stage, TradeId};
 use crate::escrow::payout::PayoutKind as Kind;
 use crate::store::deposits::{self, DepositRow, SeenOutput};
 use crate::store::trades::TradeRow;
-use crate::store::{Transaction, payouts};
+use crate::store::{GenericClient, Transaction, outbox, payouts};
 
 /// Stages in which a deeper tip can change a trade: everything that still waits for blocks.
 const WAITING_FOR_BLOCKS: [Stage; 4] = [Stage::AwaitingDeposit, Stage::PayingOut, Stage::Cancelled, Stage::RefundDue];
 
-/// Reads everything that happened since the last time. True if anything was told.
-pub async fn watch_once(desk: &Desk) -> Done<bool> {
-    let mut told = false;
-    loop {
-        let (caught_up, news) = watch_some(desk).await?;
-        told |= news;
-        if caught_up {
-            return Ok(told);
-        }
-    }
+/// The outbox job that judges what the chain told of one trade.
+pub const JUDGE: &str = "judge";
+
+/// Reads everything that happened since the last time, and writes it down together with the jobs that judge it. One
+/// reader at a time: what it knows and how far it has read belong together.
+pub async fn watch_once(desk: &Desk) -> Done<()> {
+    let _reading = desk.reading.lock().await;
+    while !watch_some(desk).await? {}
+    Ok(())
 }
 
-async fn watch_some(desk: &Desk) -> Done<(bool, bool)> {
+async fn watch_some(desk: &Desk) -> Done<bool> {
     let mut client = desk.store.connection().await?;
-    let (cursor, scripts, watched) = {
-        let scripts: HashMap<ScriptBuf, TradeId> =
-            deposits::watched_scripts(&client).await?.into_iter().map(|(id, script)| (script, id)).collect();
+    let cursor = cursor(desk, &client).await?;
+    let tip = desk.chain.tip().await.map_err(chain_trouble)?;
+    let mut scripts = scripts(&client).await?;
+    let facts = loop {
         let (outpoints, unconfirmed) = deposits::open_outputs(&client).await?;
         let watched = Watched {
             scripts: scripts.keys().cloned().collect(),
             outpoints: outpoints.into_iter().collect(),
             unconfirmed: unconfirmed.into_iter().collect(),
         };
-        (cursor(desk, &client).await?, scripts, watched)
+        let facts = desk.chain.facts_since(&cursor, &watched).await.map_err(chain_trouble)?;
+        // A trade made meanwhile may be paid in a block that these facts have passed: then they are read again.
+        let now_watched = self::scripts(&client).await?;
+        if now_watched.len() == scripts.len() {
+            break facts;
+        }
+        scripts = now_watched;
     };
-    let tip = desk.chain.tip().await.map_err(chain_trouble)?;
-    let facts = desk.chain.facts_since(&cursor, &watched).await.map_err(chain_trouble)?;
 
     let tx = client.transaction().await?;
     let now = desk.now(&tx).await?;
     let mut touched = note(&tx, &facts.events, &scripts, now).await?;
-    let moved = facts.cursor != cursor;
-    deposits::move_cursor(&tx, &facts.cursor.to_string(), facts.cursor.height, facts.cursor.hash, tip.time, now)
-        .await?;
-    if moved {
+    if facts.cursor != cursor {
         touched.extend(crate::store::trades::in_stages(&tx, &WAITING_FOR_BLOCKS).await?);
     }
-    tx.commit().await?;
-    for trade in &touched {
-        judge(desk, *trade, tip).await?;
+    let place = facts.cursor;
+    deposits::move_cursor(&tx, &place.to_string(), place.height, place.hash, tip.time, now).await?;
+    for trade in touched {
+        outbox::add(&tx, JUDGE, Some(trade), &serde_json::json!({}), now).await?;
     }
-    Ok((facts.caught_up, moved || !touched.is_empty()))
+    tx.commit().await?;
+    Ok(facts.caught_up)
+}
+
+/// Every escrow ever made, by its script.
+async fn scripts(client: &impl GenericClient) -> Done<HashMap<ScriptBuf, TradeId>> {
+    Ok(deposits::watched_scripts(client).await?.into_iter().map(|(id, script)| (script, id)).collect())
 }
 
 /// Where to read from; the first time, from now on.
-async fn cursor(desk: &Desk, client: &impl crate::store::GenericClient) -> Done<Cursor> {
+async fn cursor(desk: &Desk, client: &impl GenericClient) -> Done<Cursor> {
     match deposits::cursor(client).await? {
         Some(row) => row.cursor.parse().map_err(|_| Error::broken("the chain cursor is not height:hash")),
         None => Ok(desk.chain.tip().await.map_err(chain_trouble)?.block),
@@ -122,51 +130,54 @@ async fn note(
     Ok(touched)
 }
 
-/// What the outputs at its address now mean for a trade.
-async fn judge(desk: &Desk, id: TradeId, tip: Tip) -> Done<()> {
-    let mut client = desk.store.connection().await?;
-    let tx = client.transaction().await?;
-    let now = desk.now(&tx).await?;
-    let Some(mut row) = crate::store::trades::lock_by_id(&tx, id).await? else { return Ok(()) };
-    let outputs = deposits::of_trade(&tx, id).await?;
-    if let Some(act) = spend_act(&tx, &row, &outputs, tip).await? {
-        row = trades::change(desk, &tx, row, act, Who::CHAIN, now).await?;
+/// What the outputs at its address now mean for a trade. Judging twice changes nothing.
+pub(super) async fn judge(desk: &Desk, tx: &Transaction<'_>, id: TradeId) -> Done<()> {
+    let now = desk.now(tx).await?;
+    let Some(mut row) = crate::store::trades::lock_by_id(tx, id).await? else { return Ok(()) };
+    let outputs = deposits::of_trade(tx, id).await?;
+    if let Some(act) = spend_act(desk, tx, &row, &outputs).await? {
+        row = told(desk, tx, row, act, now).await?;
     }
-    let watches_deposit = !matches!(row.state.stage, Stage::PayingOut | Stage::Completed);
-    if watches_deposit {
-        let deposit = funding::deposit_of(desk, &tx, &row).await?;
+    if !matches!(row.state.stage, Stage::PayingOut | Stage::Completed) {
+        let deposit = funding::deposit_of(desk, tx, &row).await?;
         let act = Act::JudgeDeposit { deposit };
-        if deposit != row.state.deposit || changes_stage(&row, &act, now) {
-            row = trades::change(desk, &tx, row, act, Who::CHAIN, now).await?;
+        let changes = row.state.apply(&act, Who::CHAIN.actor, now).is_ok_and(|change| change.event.is_some());
+        if changes || deposit != row.state.deposit {
+            row = told(desk, tx, row, act, now).await?;
         }
     }
-    build_strays(&tx, &row, now).await?;
-    Ok(tx.commit().await?)
+    build_strays(tx, &row, now).await
 }
 
-fn changes_stage(row: &TradeRow, act: &Act, now: Timestamp) -> bool {
-    row.state.apply(act, Who::CHAIN.actor, now).is_ok_and(|change| change.event.is_some())
+/// Applies what the chain told, if the table has a row for it in this stage; else it is only written down.
+async fn told(desk: &Desk, tx: &Transaction<'_>, row: TradeRow, act: Act, now: Timestamp) -> Done<TradeRow> {
+    if let Err(refusal) = row.state.apply(&act, Who::CHAIN.actor, now) {
+        tracing::warn!(trade.id = %row.reference, stage = %row.state.stage, why = %refusal, "the chain told what this stage has no row for");
+        return Ok(row);
+    }
+    trades::change(desk, tx, row, act, Who::CHAIN, now).await
 }
 
 /// The funding set was spent: by the payout under way, by another of this trade, or by something else.
-async fn spend_act(tx: &Transaction<'_>, row: &TradeRow, outputs: &[DepositRow], tip: Tip) -> Done<Option<Act>> {
-    let funding = || outputs.iter().filter(|output| output.funding);
-    let spend = funding().find_map(|output| Some((output.spent_by?, output.spent_height)));
+async fn spend_act(desk: &Desk, tx: &Transaction<'_>, row: &TradeRow, outputs: &[DepositRow]) -> Done<Option<Act>> {
+    let mut funding = outputs.iter().filter(|output| output.funding);
+    let spend = funding.find_map(|output| Some((output.spent_by?, output.spent_height)));
     let stage = row.state.stage;
     match spend {
         Some((_, None)) if stage == Stage::Completed => Ok(Some(Act::LosePayoutFromChain)),
         Some((txid, Some(height))) if !matches!(stage, Stage::Completed | Stage::Cancelled) => {
-            let depth = (tip.block.height + 1).saturating_sub(height);
-            let outcome = outcome_of(tx, row, txid).await?;
+            let depth = (funding::tip_height(tx).await? + 1).saturating_sub(height);
             if depth < row.state.confirmations {
                 return Ok(None);
             }
+            let outcome = outcome_of(tx, row, txid).await?;
             let ours = stage == Stage::PayingOut && outcome != Outcome::Other;
             Ok(Some(if ours { Act::ConfirmPayout { outcome } } else { Act::SeeForeignSpend { outcome } }))
         }
-        None if stage == Stage::PayingOut && row.payout_txid.is_some() => {
-            let handed_over = crate::store::outbox::broadcast_done(tx, row.id).await?;
-            Ok(handed_over.then_some(Act::LosePayoutFromMempool))
+        None if stage == Stage::PayingOut && outbox::broadcast_done(tx, row.id).await? => {
+            let Some(txid) = row.payout_txid else { return Ok(None) };
+            let known = desk.chain.transaction(txid, None).await.map_err(chain_trouble)?;
+            Ok(known.is_none().then_some(Act::LosePayoutFromMempool))
         }
         _ => Ok(None),
     }
@@ -189,7 +200,7 @@ async fn outcome_of(tx: &Transaction<'_>, row: &TradeRow, txid: Txid) -> Done<Ou
 
 /// Strays, confirmed: each gets a refund of its own.
 async fn build_strays(tx: &Transaction<'_>, row: &TradeRow, now: Timestamp) -> Done<()> {
-    if !row.state.ever_funded || row.state.stage == Stage::AwaitingDeposit {
+    if !row.state.funding_is_fixed() {
         return Ok(());
     }
     let book = EscrowBook::read(tx, row).await?;

@@ -34,10 +34,11 @@ pub async fn run(desk: Arc<Desk>) {
 
 /// One round of everything. Each part runs even if another failed; the first trouble is told.
 pub async fn work_once(desk: &Desk) -> Done<()> {
-    let watched = watcher::watch_once(desk).await.map(|_| ());
+    let watched = watcher::watch_once(desk).await;
+    let judged = empty_outbox(desk).await;
     let fired = fire_windows(desk).await;
     let sent = empty_outbox(desk).await;
-    watched.and(fired).and(sent)
+    watched.and(judged).and(fired).and(sent)
 }
 
 /// Ends the windows that are over.
@@ -65,7 +66,17 @@ pub async fn empty_outbox(desk: &Desk) -> Done<()> {
         let tx = client.transaction().await?;
         let now = desk.now(&tx).await?;
         let Some(job) = outbox::next(&tx, now).await? else { return Ok(()) };
-        match perform(desk, &tx, &job).await {
+        // A savepoint: what a job did before it failed is undone, and the note of its failure stays.
+        let mut tx = tx;
+        let work = tx.transaction().await?;
+        let outcome = match perform(desk, &work, &job).await {
+            Ok(()) => work.commit().await.map_err(super::Error::from),
+            Err(error) => {
+                work.rollback().await?;
+                Err(error)
+            }
+        };
+        match outcome {
             Ok(()) => outbox::done(&tx, job.number, now).await?,
             Err(error) => {
                 tracing::error!(job = job.kind, attempts = job.attempts, %error, "a job failed and will be tried again");
@@ -84,6 +95,7 @@ fn retry_at(now: Timestamp, attempts: i32) -> Timestamp {
 
 async fn perform(desk: &Desk, tx: &crate::store::Transaction<'_>, job: &Job) -> Done<()> {
     match (job.kind.as_str(), job.trade) {
+        (watcher::JUDGE, Some(trade)) => watcher::judge(desk, tx, trade).await,
         (effects::BROADCAST, Some(trade)) => broadcast(desk, tx, trade, job).await,
         (other, _) => Err(super::Error::broken(format!("no such job: {other}"))),
     }

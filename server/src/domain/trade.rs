@@ -317,6 +317,11 @@ impl Trade {
         self.has_signed(PayoutKind::Refund, Party::Buyer) || self.has_signed(PayoutKind::Settlement, Party::Buyer)
     }
 
+    /// The funding set is fixed; every other output at the address is a stray.
+    pub fn funding_is_fixed(&self) -> bool {
+        self.stage != Stage::AwaitingDeposit && (self.ever_funded || !self.signed.is_empty())
+    }
+
     /// Coins are, or may be, at the escrow address.
     pub fn holds_money(&self) -> bool {
         !matches!(self.stage, Stage::Proposed | Stage::AwaitingDeposit | Stage::Completed | Stage::Cancelled)

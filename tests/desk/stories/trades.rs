@@ -60,3 +60,63 @@ async fn a_deposit_that_never_comes_gives_the_offer_its_amount_back() {
     assert_eq!(story.stage(trade).await, "cancelled");
     assert_eq!(reserved().await, 0.0);
 }
+
+#[tokio::test]
+async fn a_late_deposit_goes_back_and_a_stray_too() {
+    let story = story().await;
+    let trade = story.agreed().await;
+    story.later(181).await;
+    assert_eq!(story.stage(trade).await, "cancelled");
+    story.deposit(trade, Amount::from_sat(1_000_000)).await;
+    assert_eq!(story.stage(trade).await, "refund_due", "a late deposit opens the refund");
+    story.signs(&story.bob, trade, "refund", &[]).await;
+    story.deposit(trade, Amount::from_sat(300_000)).await;
+    story.signs(&story.alice, trade, "refund", &[]).await;
+    story.mine(2).await;
+    assert_eq!(story.stage(trade).await, "completed");
+    let first = story.got(&story.bob).await;
+    assert!(first > Amount::from_sat(990_000) && first < Amount::from_sat(1_000_000), "{first}");
+
+    let page = story.bob.browser.get(&format!("/trades/{trade}")).await;
+    let stray = page
+        .between("href=\"/trades/", "\">Sign its refund")
+        .map(|path| path.rsplit("/trades/").next().unwrap().to_owned());
+    let place = stray.expect("a stray's refund is offered").split_once('/').unwrap().1.to_owned();
+    story.signs(&story.bob, trade, &place, &[]).await;
+    story.signs(&story.carol, trade, &place, &[]).await;
+    story.mine(1).await;
+    assert!(story.got(&story.bob).await > first + Amount::from_sat(290_000));
+    assert_eq!(story.stage(trade).await, "completed", "a stray never changes the stage");
+}
+
+#[tokio::test]
+async fn a_short_deposit_goes_back_when_the_window_ends() {
+    let story = story().await;
+    let trade = story.agreed().await;
+    story.deposit(trade, Amount::from_sat(400_000)).await;
+    assert_eq!(story.stage(trade).await, "awaiting_deposit");
+    let page = story.bob.browser.get(&format!("/trades/{trade}")).await;
+    assert!(page.words().contains("Short by 0.00 600 000 BTC"), "{}", page.words());
+    assert_eq!(story.press(&story.alice, trade, "cancel").await.status, 409, "coins are there");
+    story.later(181).await;
+    assert_eq!(story.stage(trade).await, "refund_due");
+    story.signs(&story.bob, trade, "refund", &[]).await;
+    story.later(1441).await;
+    story.signs(&story.carol, trade, "refund", &[]).await;
+    story.mine(2).await;
+    assert_eq!(story.stage(trade).await, "completed");
+}
+
+#[tokio::test]
+async fn a_deposit_in_several_outputs_and_over_the_due_is_one_payout() {
+    let story = story().await;
+    let trade = story.agreed().await;
+    story.deposit(trade, Amount::from_sat(600_000)).await;
+    story.deposit(trade, Amount::from_sat(500_000)).await;
+    assert_eq!(story.stage(trade).await, "funded");
+    story.signs(&story.alice, trade, "payment", &["sent"]).await;
+    story.signs(&story.bob, trade, "release", &["own_account", "amount", "payer"]).await;
+    story.mine(2).await;
+    assert_eq!(story.stage(trade).await, "completed");
+    assert!(story.got(&story.bob).await > Amount::from_sat(90_000), "the surplus goes back to the seller");
+}

@@ -257,7 +257,7 @@ fn deposits(facts: &TradeFacts) -> Vec<DepositLine> {
         .filter(|deposit| deposit.gone_at.is_none())
         .map(|deposit| {
             let depth = deposit.confirmations(facts.tip);
-            let stray = facts.row.state.ever_funded && !deposit.funding;
+            let stray = facts.row.state.funding_is_fixed() && !deposit.funding;
             let payout = facts.book.stray_payout(deposit.outpoint);
             let words = match (deposit.spent_by, depth) {
                 (Some(by), _) => format!("spent by {by}"),
