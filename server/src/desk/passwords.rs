@@ -105,6 +105,13 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_name_without_an_account_costs_as_much_as_one_with() {
+        let parameters = |hash: &str| hash.split('$').take(4).map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(parameters(NOBODY), parameters(&hash("orbit maple quiet lantern").await.unwrap()));
+        assert!(argon2::PasswordHash::new(NOBODY).unwrap().hash.is_some_and(|hash| hash.len() == 32));
+    }
+
+    #[tokio::test]
     async fn easy_passwords_are_refused_in_words() {
         for easy in ["", "password", "anna-k-2026", "trine1234", "qwertyuiop"] {
             let words = judge(easy, &["anna-k"]).await.unwrap().unwrap_err();

@@ -56,7 +56,7 @@ fn read_key(desk: &Desk, key_text: &str, key_file: Option<&str>) -> Result<Accou
 }
 
 fn made(desk: &Desk, name: &str, key: &AccountKey, nonce: String) -> Done<Challenge> {
-    let message = format!("{} account {} recover {nonce}", desk.rules.desk_name, plain(name));
+    let message = format!("{} proof {} recover {nonce}", desk.rules.desk_name, plain(name));
     let lock = Lock::of_drill(key, desk.rules.network).map_err(Refusal::from)?;
     let spend = message::build(Form::Bip322, &lock, &message)?;
     Ok(Challenge {

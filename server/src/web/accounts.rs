@@ -11,6 +11,7 @@ use super::site::Site;
 use super::visitor::{SignedIn, Visitor, no_cookie};
 use crate::desk::Registration;
 use crate::desk::accounts::{self, Started, Welcome};
+use crate::desk::error::Done;
 
 #[derive(Debug, Default, Serialize)]
 pub struct RegisterPage {
@@ -79,7 +80,7 @@ pub async fn register(site: web::Data<Site>, visitor: Visitor, posted: Posted) -
     let (name, password) = (fields.text("name"), fields.raw("password"));
     let from = visitor.origin(&site);
     match accounts::register(&site.desk, name, password, fields.text("invitation"), &from).await {
-        Ok(welcome) => welcomed(&site, &visitor, welcome, "registered", fields.text("next")),
+        Ok(welcome) => welcomed(&site, &visitor, welcome, "registered", fields.text("next")).await,
         Err(error) => again(error, &site, &visitor, |errors| register_page(&site, fields, errors)),
     }
 }
@@ -93,7 +94,10 @@ pub async fn sign_in(site: web::Data<Site>, visitor: Visitor, posted: Posted) ->
     let fields = &posted.fields;
     let from = visitor.origin(&site);
     match accounts::sign_in(&site.desk, fields.text("name"), fields.raw("password"), &from).await {
-        Ok(started) => Ok(go_on(&site, &visitor, &started, local_path(fields.text("next"), "/"))),
+        Ok(started) => {
+            leave(&site, &visitor).await?;
+            Ok(go_on(&site, &visitor, &started, local_path(fields.text("next"), "/")))
+        }
         Err(error) => again(error, &site, &visitor, |errors| SignInPage {
             next: local_path(fields.text("next"), "").to_owned(),
             typed: fields.clone(),
@@ -115,13 +119,20 @@ pub async fn recover(site: web::Data<Site>, visitor: Visitor, posted: Posted) ->
     let fields = &posted.fields;
     let (name, code, new) = (fields.text("name"), fields.text("code"), fields.raw("new_password"));
     match accounts::recover(&site.desk, name, code, new, &visitor.origin(&site)).await {
-        Ok(welcome) => welcomed(&site, &visitor, welcome, "recovered", ""),
+        Ok(welcome) => welcomed(&site, &visitor, welcome, "recovered", "").await,
         Err(error) => again(error, &site, &visitor, |errors| RecoverPage { typed: fields.clone(), errors }),
     }
 }
 
 /// The new session's first page: its recovery code, once.
-pub(super) fn welcomed(site: &Site, visitor: &Visitor, welcome: Welcome, after: &'static str, next: &str) -> Answer {
+pub(super) async fn welcomed(
+    site: &Site,
+    visitor: &Visitor,
+    welcome: Welcome,
+    after: &'static str,
+    next: &str,
+) -> Answer {
+    leave(site, visitor).await?;
     let page = RecoveryCodePage {
         name: welcome.started.name.clone(),
         code: welcome.recovery_code,
@@ -129,6 +140,14 @@ pub(super) fn welcomed(site: &Site, visitor: &Visitor, welcome: Welcome, after: 
         next: local_path(next, "/").to_owned(),
     };
     page.answer(site, &visitor.signed_in_as(&welcome.started))
+}
+
+/// Whoever was signed in here before is not any more.
+async fn leave(site: &Site, visitor: &Visitor) -> Done<()> {
+    match &visitor.account {
+        Some(before) => accounts::sign_out(&site.desk, before.id, before.session).await,
+        None => Ok(()),
+    }
 }
 
 fn go_on(site: &Site, visitor: &Visitor, started: &Started, path: &str) -> HttpResponse {

@@ -132,7 +132,7 @@ pub async fn sign(site: web::Data<Site>, visitor: Visitor, posted: Posted) -> An
         }
     };
     match done {
-        Ok(welcome) => welcomed(&site, &visitor, welcome, "recovered", ""),
+        Ok(welcome) => welcomed(&site, &visitor, welcome, "recovered", "").await,
         Err(desk::Error::Refused(refusal)) => {
             let challenge = recovery::challenge(&site.desk, name, key, None, &from).await?;
             let about = (name, fields.raw("key_file"));

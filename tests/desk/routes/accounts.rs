@@ -69,6 +69,17 @@ async fn signing_in_makes_a_new_session_and_goes_on_to_a_path_of_this_desk_only(
 }
 
 #[tokio::test]
+async fn signing_in_as_somebody_else_leaves_the_session_before() {
+    let site = Site::start().await;
+    site.register("miro").await;
+    let browser = site.register("anna-k").await;
+    let browser = browser.sign_in("miro", PASSWORD).await;
+    assert!(browser.get("/account").await.words().contains("miro"));
+    let left = "SELECT count(*) FROM sessions s JOIN accounts a ON a.id = s.account WHERE a.name = 'anna-k'";
+    assert_eq!(site.sql().await.one::<i64>(left).await, 0);
+}
+
+#[tokio::test]
 async fn signing_out_ends_the_session_for_good() {
     let site = Site::start().await;
     let anna = site.register("anna-k").await;
@@ -259,7 +270,7 @@ async fn a_signature_with_a_key_of_the_account_opens_it_once() {
     let unknown = asked("nobody-here", anna.key()).await;
     assert_eq!(unknown.status, 200, "a name without an account looks the same");
     let page = asked("anna-k", anna.key()).await;
-    assert!(page.words().contains("127.0.0.1 account anna-k recover "));
+    assert!(page.words().contains("127.0.0.1 proof anna-k recover "));
     let psbt = page.between("The same as text</summary><p class=\"mono keytext\">", "<").unwrap().to_owned();
     let nonce = page.value("nonce").unwrap();
     let send = |name: &'static str, key: String, signatures: String| {

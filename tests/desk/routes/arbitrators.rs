@@ -194,6 +194,9 @@ async fn an_arbitrator_cannot_trade_and_a_trader_with_business_is_not_appointed(
     let site = Site::start().await;
     let sable = site.arbitrator("sable").await;
     assert!(!sable.get("/account").await.body.contains("/payment-accounts"));
+    let page = sable.get("/offers/new").await;
+    assert_eq!(page.status, 403);
+    assert!(page.words().contains("An arbitrator cannot trade"));
     let refused = admin::appoint(&site.desk, "nobody-here", "x", Amount::ONE_BTC).await.unwrap_err();
     assert!(refused.to_string().contains("no account"));
     assert!(admin::first_operator(&site.desk, "sable").await.is_err());

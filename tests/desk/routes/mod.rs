@@ -2,6 +2,7 @@
 
 mod accounts;
 mod arbitrators;
+mod headers;
 mod keys;
 mod offers;
 mod room;
