@@ -32,8 +32,19 @@ const TOP_LEVEL: [&str; 18] = [
 ];
 
 /// What has to be there.
-const TOP_LEVEL_REQUIRED: [&str; 10] =
-    [".ci", "Cargo.lock", "Cargo.toml", "LICENSE", "migrations", "script", "server", "static", "templates", "tests"];
+const TOP_LEVEL_REQUIRED: [&str; 11] = [
+    ".ci",
+    "Cargo.lock",
+    "Cargo.toml",
+    "LICENSE",
+    "README.md",
+    "migrations",
+    "script",
+    "server",
+    "static",
+    "templates",
+    "tests",
+];
 
 /// All files that belong to the project: tracked, or new and not ignored.
 fn project_files() -> Vec<PathBuf> {
