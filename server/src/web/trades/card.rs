@@ -1,5 +1,7 @@
 //! The one card: what this viewer should do now, or whom they wait for and until when.
 
+mod later;
+
 use serde::Serialize;
 
 use crate::desk::trade_facts::TradeFacts;
@@ -79,17 +81,17 @@ pub fn card(site: &Site, facts: &TradeFacts) -> Card {
     let trade = &facts.row.state;
     let mut card = match trade.stage {
         _ if trade.settlement.is_some() && !matches!(trade.stage, Stage::PayingOut | Stage::Completed) => {
-            settling(facts)
+            later::settling(facts)
         }
         Stage::Proposed => proposed(facts),
         Stage::AwaitingDeposit => awaiting_deposit(facts),
         Stage::Funded => funded(facts),
         Stage::PaymentSent => payment_sent(facts),
-        Stage::RefundDue => refund_due(facts),
-        Stage::Disputed => disputed(facts),
-        Stage::Ruled => ruled(facts),
-        Stage::PayingOut => paying_out(facts),
-        Stage::Completed => completed(facts),
+        Stage::RefundDue => later::refund_due(facts),
+        Stage::Disputed => later::disputed(facts),
+        Stage::Ruled => later::ruled(facts),
+        Stage::PayingOut => later::paying_out(facts),
+        Stage::Completed => later::completed(facts),
         Stage::Cancelled => Card::new(
             "Cancelled",
             "Nothing is in escrow. The address stays watched: coins that arrive there go back to the seller.",
@@ -316,118 +318,5 @@ fn payment_sent(facts: &TradeFacts) -> Card {
         Party::Arbitrator => {
             Card::new("The payment is marked as sent", "The seller answers next. There is nothing for you to do.")
         }
-    }
-}
-
-fn refund_due(facts: &TradeFacts) -> Card {
-    let trade = &facts.row.state;
-    let signed = |party| trade.has_signed(PayoutKind::Refund, party);
-    let pay = "Never pay in this trade any more.";
-    match facts.party {
-        Party::Seller if !signed(Party::Seller) => Card::new("Sign the refund", "The coins go back to your refund address with your signature and one more.")
-            .act("Sign the refund", at(facts, "refund"), "big"),
-        Party::Buyer if !signed(Party::Buyer) => Card::new(format!("Let the coins go back to {}", facts.row.seller_name), format!("The seller closed the trade. With your signature the coins go back at once; without it the arbitrator decides. {pay}"))
-            .act("Sign the refund", at(facts, "refund"), "big")
-            .act("I have paid: open a dispute", at(facts, "dispute"), ""),
-        Party::Arbitrator if !signed(Party::Arbitrator) => Card::new("A refund waits for a second signature", "You may sign when the time to object is over and a trader has signed.")
-            .act("Sign the refund", at(facts, "refund"), "big"),
-        Party::Buyer => Card::new("The coins are going back", format!("Your signature is in. {pay}")),
-        _ => Card::new("Waiting for the second signature", "Your signature for the refund is in. The buyer signs next; if the buyer is gone, the arbitrator can, when the time to object is over.")
-            .act("Open a dispute", at(facts, "dispute"), ""),
-    }
-}
-
-fn disputed(facts: &TradeFacts) -> Card {
-    let trade = &facts.row.state;
-    if facts.party == Party::Arbitrator {
-        return Card::new("This dispute is yours", "Read both sides, ask, and rule.").act(
-            "To the workplace",
-            format!("/arbitration/{}", facts.row.reference),
-            "big",
-        );
-    }
-    let spoke = trade
-        .dispute
-        .as_ref()
-        .is_some_and(|d| if facts.party == Party::Buyer { d.buyer_spoke } else { d.seller_spoke });
-    let card = if spoke {
-        Card::new(
-            format!("{} decides", facts.row.arbitrator_name),
-            "Your statement is in. You can add evidence, or settle between yourselves.",
-        )
-        .act("See the dispute", at(facts, "dispute"), "big")
-    } else {
-        Card::new("Tell your side", "The arbitrator rules on what is there. Evidence that is not given within its window counts against who owed it.")
-            .act("Write your statement", at(facts, "dispute"), "big")
-    };
-    let card = card.act("Propose a settlement", at(facts, "settlement"), "quiet");
-    match facts.party {
-        Party::Seller if trade.has_signed(PayoutKind::Release, Party::Buyer) => {
-            card.act("Release the coins after all", at(facts, "release"), "")
-        }
-        _ => card.act("Give in: sign the refund", at(facts, "refund"), ""),
-    }
-}
-
-fn ruled(facts: &TradeFacts) -> Card {
-    if facts.party == Party::Arbitrator {
-        return Card::new("You have ruled", "When the time to object is over, sign the payout.").act(
-            "To the workplace",
-            format!("/arbitration/{}", facts.row.reference),
-            "big",
-        );
-    }
-    Card::new(
-        "The arbitrator has ruled",
-        "Read the ruling. The coins move with the arbitrator's signature and one of yours.",
-    )
-    .act("Read the ruling", at(facts, "ruling"), "big")
-    .act("Propose a settlement", at(facts, "settlement"), "")
-}
-
-fn settling(facts: &TradeFacts) -> Card {
-    let mine = facts.row.state.settlement.as_ref().is_some_and(|s| Party::from(s.proposer) == facts.party);
-    if mine {
-        return Card::new(
-            "Your settlement was accepted",
-            "It binds you and is the only one from now on. Complete it with your signature.",
-        )
-        .act("Complete the settlement", at(facts, "settlement/completion"), "big");
-    }
-    Card::new("The settlement waits for its second signature", "The accepted settlement is the only way on. If its proposer does not sign within the time to co-sign, the arbitrator can, in a dispute.")
-        .act("See the settlement", at(facts, "settlement"), "big")
-}
-
-fn paying_out(facts: &TradeFacts) -> Card {
-    let kind = match facts.row.state.paying_out {
-        Some(PayoutKind::Release) => "The coins are released",
-        Some(PayoutKind::Refund) => "The coins are going back",
-        _ => "The payout is on its way",
-    };
-    let card = Card::new(
-        kind,
-        format!(
-            "The payout is signed and handed to the network. It counts as paid when it has {} confirmations.",
-            facts.row.state.confirmations
-        ),
-    );
-    match facts.row.payout_txid {
-        Some(txid) => card.fact("Transaction", txid.to_string(), txid.to_string()),
-        None => card,
-    }
-}
-
-fn completed(facts: &TradeFacts) -> Card {
-    let words = match super::page::stage_words(&facts.row.state) {
-        "released" => "The buyer has the coins, confirmed on the chain.",
-        "refunded" => "The seller has the coins back, confirmed on the chain.",
-        "split" => "Each has the agreed or ruled part, confirmed on the chain.",
-        "deposit lost" => "The deposit's own transaction was spent elsewhere.",
-        _ => "The coins went to outputs that are not of this contract.",
-    };
-    let card = Card::new("Completed", words);
-    match facts.row.payout_txid {
-        Some(txid) => card.fact("Transaction", txid.to_string(), txid.to_string()),
-        None => card,
     }
 }
