@@ -227,7 +227,7 @@ fn arbitration(view: &OfferView) -> String {
     let fee = match view.policy.arbitrator_fee_bp {
         0 => "A ruling costs nothing.".to_owned(),
         bp => format!(
-            "A ruling costs {} % of the amount, paid out of what the winner gets.",
+            "A ruling costs {}\u{a0}% of the amount, paid out of what the winner gets.",
             rust_decimal::Decimal::new(bp.into(), 2).normalize()
         ),
     };
@@ -248,8 +248,14 @@ fn facts(view: &OfferView) -> Vec<(&'static str, String)> {
         asked => format!("at least {asked}"),
     };
     vec![
-        ("Limits", format!("{} – {}", offer.min, offer.shown_upper())),
-        ("Left of it", format!("{} of {}", offer.left(), offer.total)),
+        (
+            "Limits",
+            format!("{} – {} {}", shown::plain_sum(offer.min), shown::plain_sum(offer.shown_upper()), offer.currency),
+        ),
+        (
+            "Left of it",
+            format!("{} of {} {}", shown::plain_sum(offer.left()), shown::plain_sum(offer.total), offer.currency),
+        ),
         ("Time to pay", shown::minutes(offer.payment_window_minutes)),
         ("Confirmations of the deposit", confirmations),
         ("Key of the maker", "named in the contract".to_owned()),

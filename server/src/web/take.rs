@@ -91,7 +91,7 @@ pub async fn form(site: web::Data<Site>, who: Trader, path: web::Path<String>, Q
     }
 }
 
-/// With `step=review` the summary before the act; else the act.
+/// With `step=review` the summary before the act, with `step=details` back to the form; else the act.
 pub async fn take(site: web::Data<Site>, who: Trader, path: web::Path<String>, posted: Posted) -> Answer {
     let offer = reference(&path)?;
     let typed = Typed::from(&posted.fields);
@@ -102,6 +102,10 @@ pub async fn take(site: web::Data<Site>, who: Trader, path: web::Path<String>, p
             Ok(_) => page(&site, &who, &view, typed, "confirm").await?.answer(&site, &who.visitor),
             Err(error) => refused(&site, &who, &view, typed, error).await,
         };
+    }
+    if posted.fields.text("step") == "details" {
+        let view = quotes::view(&site.desk, offer, Some(who.account.id)).await?;
+        return page(&site, &who, &view, typed, "details").await?.answer(&site, &who.visitor);
     }
     match take::take(&site.desk, who.account.id, offer, &TakeForm::from(&typed)).await {
         Ok(trade) => {
@@ -143,7 +147,7 @@ async fn page(site: &Site, who: &Trader, view: &OfferView, mut typed: Typed, ste
     let keys = offers::usable_keys(&site.desk, who.account.id).await?;
     let here = format!("/offers/{}/take?amount={}", offer.reference, typed.amount);
     let chosen = saved.iter().find(|account| account.id.to_string() == typed.payment_account);
-    let payment = chosen.map(|account| format!("{} · {}", account.method.method().label, account.label));
+    let payment = chosen.map(|account| payment_words(account));
     let (address_label, address_hint) = match taker {
         Side::Buyer => {
             ("Your payout address", "Where your bitcoin goes: an address of your own wallet, not of an exchange.")
@@ -195,6 +199,12 @@ async fn page(site: &Site, who: &Trader, view: &OfferView, mut typed: Typed, ste
         errors: Errors::default(),
         here,
     })
+}
+
+/// "SEPA Instant · my bank".
+fn payment_words(account: &payment_accounts::Opened) -> String {
+    let method = &account.method.method().label;
+    if *method == account.label { method.clone() } else { format!("{method} · {}", account.label) }
 }
 
 impl From<&Fields> for Typed {

@@ -57,6 +57,9 @@ async fn taking_goes_from_amount_to_details_to_a_summary_and_changes_nothing_unt
     assert!(summary.words().contains(&payout) && summary.words().contains("Compare the address"));
     assert_eq!(summary.value("price_seen").as_deref(), Some("58712.20"));
     assert_eq!(summary.value("offer_version").as_deref(), Some("1"));
+    let back: Vec<(&str, &str)> = all.iter().map(|(n, v)| (*n, if *n == "step" { "details" } else { *v })).collect();
+    let details = boris.browser.post(&path, &back).await;
+    assert_eq!(details.value("address").as_deref(), Some(payout.as_str()), "the way back keeps what was typed");
     let theirs = address(1);
     for (field, bad) in [
         ("address", "bcrt1qwrong"),
