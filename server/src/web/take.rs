@@ -147,7 +147,7 @@ async fn page(site: &Site, who: &Trader, view: &OfferView, mut typed: Typed, ste
     let keys = offers::usable_keys(&site.desk, who.account.id).await?;
     let here = format!("/offers/{}/take?amount={}", offer.reference, typed.amount);
     let chosen = saved.iter().find(|account| account.id.to_string() == typed.payment_account);
-    let payment = chosen.map(|account| payment_words(account));
+    let payment = chosen.map(payment_words);
     let (address_label, address_hint) = match taker {
         Side::Buyer => {
             ("Your payout address", "Where your bitcoin goes: an address of your own wallet, not of an exchange.")
