@@ -19,7 +19,9 @@ use crate::domain::text::{STATEMENT_CHARS_MAX, clean_optional_text, clean_text};
 use crate::domain::trade::Act;
 use crate::domain::{DisputeId, MethodId, Party, PublicRef, Refusal, RefusalKind, Side, Stage, UserId};
 use crate::store::GenericClient;
-use crate::store::disputes::{self as store, DisputeRow, RulingRow, StatementRow};
+use crate::store::disputes::{self as store, DisputeRow, StatementRow};
+
+pub use crate::store::disputes::RulingRow;
 use crate::store::trades::TradeRow;
 
 /// Things said in one dispute; a page of them can still be read.

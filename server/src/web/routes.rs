@@ -3,8 +3,8 @@
 use actix_web::web::{self, ServiceConfig};
 
 use super::{
-    account, accounts, appearance, board, drill, health, help, keys, log, offer, offers, payment_accounts, people,
-    practice, recovery, room, static_files, take, trades,
+    account, accounts, appearance, arbitration, board, disputes, drill, health, help, keys, log, offer, offers,
+    payment_accounts, people, practice, recovery, room, settlements, static_files, take, trades,
 };
 
 /// Who may call a route.
@@ -146,6 +146,38 @@ routes! {
     post "/trades/{reference}/messages" Party room::say;
     get "/trades/{reference}/attachments/{id}" Party room::picture;
     get "/trades/{reference}/room.txt" Party room::export;
+
+    get "/trades/{reference}/settlement" Party settlements::page;
+    post "/trades/{reference}/settlement" Party settlements::propose;
+    post "/trades/{reference}/settlement/withdrawal" Party settlements::withdraw;
+    get "/trades/{reference}/settlement/acceptance" Party settlements::acceptance_form;
+    post "/trades/{reference}/settlement/acceptance" Party settlements::accept;
+    get "/trades/{reference}/settlement/acceptance/files/{number}" Party settlements::acceptance_psbt;
+    get "/trades/{reference}/settlement/completion" Party settlements::completion_form;
+    post "/trades/{reference}/settlement/completion" Party settlements::complete;
+    get "/trades/{reference}/settlement/completion/files/{number}" Party settlements::completion_psbt;
+    get "/trades/{reference}/dispute" Party disputes::page;
+    post "/trades/{reference}/dispute" Party disputes::open;
+    post "/trades/{reference}/dispute/statements" Party disputes::speak;
+    get "/trades/{reference}/ruling" Party disputes::ruling;
+    get "/trades/{reference}/ruling.json" Party disputes::ruling_file;
+    post "/trades/{reference}/ruling/acceptance" Party disputes::accept_ruling;
+    post "/trades/{reference}/ruling/objection" Party disputes::object;
+    get "/trades/{reference}/ruling/cosignature" Party disputes::cosignature_form;
+    post "/trades/{reference}/ruling/cosignature" Party disputes::cosign;
+    get "/trades/{reference}/ruling/cosignature/files/{number}" Party disputes::cosignature_psbt;
+
+    get "/arbitration" Arbitrator arbitration::queue;
+    get "/arbitration/{reference}" Arbitrator arbitration::workplace;
+    post "/arbitration/{reference}/ruling" Arbitrator arbitration::draft;
+    post "/arbitration/{reference}/ruling/withdrawal" Arbitrator arbitration::withdraw;
+    get "/arbitration/{reference}/rulings/{id}" Arbitrator arbitration::drafted;
+    get "/arbitration/{reference}/rulings/{id}/signature" Arbitrator arbitration::signature_form;
+    post "/arbitration/{reference}/rulings/{id}/signature" Arbitrator arbitration::sign;
+    get "/arbitration/{reference}/rulings/{id}/signature/files/{number}" Arbitrator arbitration::signature_psbt;
+    get "/arbitration/{reference}/payout" Arbitrator arbitration::payout_form;
+    post "/arbitration/{reference}/payout" Arbitrator arbitration::sign_payout;
+    get "/arbitration/{reference}/payout/files/{number}" Arbitrator arbitration::payout_psbt;
 
     post "/practice/blocks" Practice practice::mine;
     post "/practice/deposit" Practice practice::deposit;

@@ -8,7 +8,7 @@ use actix_web::http::header::{CONTENT_DISPOSITION, ContentDisposition, Dispositi
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
 
-pub use page::TradePage;
+pub use page::{TradePage, dots, stage_words};
 pub use sheets::*;
 
 use super::error::Answer;
