@@ -1,3 +1,4 @@
 //! Whole trades, as promises.
 
+mod disputes;
 mod trades;
