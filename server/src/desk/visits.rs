@@ -2,7 +2,7 @@
 
 use super::secrets::sha256;
 use super::{Desk, Error};
-use crate::store::sessions;
+use crate::store::{deposits, migrate, sessions};
 
 pub use crate::store::sessions::SignedInRow as SignedIn;
 
@@ -16,7 +16,35 @@ pub async fn signed_in(desk: &Desk, token: &str) -> Result<Option<SignedIn>, Err
     Ok(found)
 }
 
-/// The database answers.
-pub async fn ready(desk: &Desk) -> Result<(), Error> {
-    desk.now(&desk.store.connection().await?).await.map(drop)
+/// A node that was not heard for so long is away: the desk cannot judge deposits.
+const NODE_SILENT_SECONDS: i64 = 120;
+
+/// What `/readyz` tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Readiness {
+    pub ready: bool,
+    /// One line each for database, migrations and chain.
+    pub lines: Vec<String>,
+}
+
+/// Whether the desk can work: the database answers, its schema is this program's, and the node was heard lately.
+pub async fn ready(desk: &Desk) -> Result<Readiness, Error> {
+    let client = desk.store.connection().await?;
+    let now = desk.now(&client).await?;
+    let mut lines = vec!["database: ok".to_owned()];
+    let current = migrate::is_current(&client).await?;
+    lines.push(if current { "migrations: ok".into() } else { "migrations: not those of this program".into() });
+    let heard = deposits::cursor(&client).await?;
+    let seconds_since = |at| now.duration_since(at).as_secs();
+    let chain = heard.as_ref().is_some_and(|cursor| seconds_since(cursor.seen_at) < NODE_SILENT_SECONDS);
+    lines.push(match heard {
+        None => "chain: not read yet".into(),
+        Some(cursor) => format!(
+            "chain: height {}, tip {} s old, node heard {} s ago",
+            cursor.height,
+            seconds_since(cursor.tip_at),
+            seconds_since(cursor.seen_at)
+        ),
+    });
+    Ok(Readiness { ready: current && chain, lines })
 }

@@ -46,3 +46,13 @@ pub async fn check(client: &mut Client) -> anyhow::Result<Schema> {
         std::cmp::Ordering::Greater => Schema::Ahead,
     })
 }
+
+const NEWEST_APPLIED: &str = "SELECT max(version)::bigint FROM refinery_schema_history";
+
+/// Whether the newest migration of this program is the newest of the database: one cheap question.
+pub async fn is_current(client: &impl super::GenericClient) -> super::Stored<bool> {
+    let newest = embedded::migrations::runner().get_migrations().iter().map(|m| i64::from(m.version())).max();
+    let applied: Option<i64> =
+        client.query_one(&client.prepare_cached(NEWEST_APPLIED).await?, &[]).await?.try_get(0)?;
+    Ok(applied == newest)
+}

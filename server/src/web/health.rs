@@ -11,8 +11,9 @@ pub async fn healthz() -> HttpResponse {
     HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("ok\n")
 }
 
-/// Database and migrations answer; the age of the chain's tip is said.
+/// Database, migrations and the age of the chain's tip: 200 when the desk can work, else 503; a line for each.
 pub async fn readyz(site: web::Data<Site>) -> Answer {
-    visits::ready(&site.desk).await?;
-    Ok(HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("ready\n"))
+    let readiness = visits::ready(&site.desk).await?;
+    let mut answer = if readiness.ready { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
+    Ok(answer.content_type("text/plain; charset=utf-8").body(readiness.lines.join("\n") + "\n"))
 }

@@ -3,6 +3,7 @@
 mod accounts;
 mod arbitrators;
 mod headers;
+mod health;
 mod keys;
 mod offers;
 mod room;
