@@ -14,12 +14,13 @@ use super::signing::Paper;
 use super::splits::{self, Step};
 use super::trades::{self, Who};
 use super::{Desk, public_log};
-use crate::domain::parts::{Parts, hashes};
+use crate::domain::parts::Parts;
 use crate::domain::refusal::Problems;
 use crate::domain::text::{STATEMENT_CHARS_MAX, clean_text};
 use crate::domain::trade::{Act, PayoutKind};
 use crate::domain::{Party, PublicRef, Refusal, RulingId, Side, Stage, UserId};
 use crate::escrow::message;
+use crate::escrow::ruling::evidence_hashes;
 use crate::escrow::{Ruling, canonical};
 use crate::store::disputes::{self as store, RulingRow, StatementRow};
 use crate::store::trades::TradeRow;
@@ -130,7 +131,7 @@ fn read(book: &EscrowBook, row: &TradeRow, typed: &Typed, now: Timestamp) -> Res
     let mut problems = Problems::default();
     let facts = problems.check("facts", document_lines(&typed.facts));
     let reasons = problems.check("reasons", document_lines(&typed.reasons));
-    let evidence = problems.check("evidence", hashes(&typed.evidence).and_then(few));
+    let evidence = problems.check("evidence", evidence_hashes(&typed.evidence).and_then(few));
     let pot = splits::pot(book);
     let parts = match typed.outcome.as_str() {
         "release" => Some(Parts::all_to(Side::Buyer, pot)),

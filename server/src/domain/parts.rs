@@ -1,7 +1,6 @@
 //! How a split is typed: what the buyer gets, in bitcoin, in satoshis or in per cent; the seller gets the rest.
 
 use bitcoin::Amount;
-use bitcoin::hashes::sha256;
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 
@@ -115,18 +114,6 @@ fn shown(amount: Amount) -> String {
     format!("{} BTC ({} sat)", btc_grouped(amount), sats_grouped(amount))
 }
 
-/// SHA-256 hashes that name pieces of evidence: 64 hexadecimal digits each, parted by blanks, commas or new lines.
-pub fn hashes(text: &str) -> Result<Vec<sha256::Hash>, String> {
-    let words = text.split(|c: char| c.is_whitespace() || c == ',' || c == ';').filter(|word| !word.is_empty());
-    words
-        .map(|word| {
-            word.to_ascii_lowercase()
-                .parse()
-                .map_err(|_| format!("“{word}” is no SHA-256 hash: it has 64 of the letters 0–9 and a–f."))
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -188,13 +175,5 @@ mod tests {
         assert_eq!((of(0).outcome(), of(0).favours()), (Outcome::Refunded, Side::Seller));
         assert_eq!((of(500_000).outcome(), of(500_000).favours()), (Outcome::Split, Side::Buyer));
         assert_eq!(of(400_000).favours(), Side::Seller);
-    }
-
-    #[test]
-    fn evidence_is_named_by_hash() {
-        let one = "ab".repeat(32);
-        assert_eq!(hashes(&format!(" {one}\n{}, ", one.to_uppercase())), Ok(vec![one.parse().unwrap(); 2]));
-        assert_eq!(hashes(" \n"), Ok(Vec::new()));
-        assert!(hashes("abc").unwrap_err().contains("no SHA-256"));
     }
 }

@@ -74,10 +74,30 @@ impl Ruling {
     }
 }
 
+/// SHA-256 hashes that name pieces of evidence: 64 hexadecimal digits each, parted by blanks, commas or new lines.
+pub fn evidence_hashes(text: &str) -> Result<Vec<sha256::Hash>, String> {
+    let words = text.split(|c: char| c.is_whitespace() || c == ',' || c == ';').filter(|word| !word.is_empty());
+    words
+        .map(|word| {
+            word.to_ascii_lowercase()
+                .parse()
+                .map_err(|_| format!("“{word}” is no SHA-256 hash: it has 64 of the letters 0–9 and a–f."))
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::escrow::testing;
+
+    #[test]
+    fn evidence_is_named_by_hash() {
+        let one = "ab".repeat(32);
+        assert_eq!(evidence_hashes(&format!(" {one}\n{}, ", one.to_uppercase())), Ok(vec![one.parse().unwrap(); 2]));
+        assert_eq!(evidence_hashes(" \n"), Ok(Vec::new()));
+        assert!(evidence_hashes("abc").unwrap_err().contains("no SHA-256"));
+    }
 
     #[test]
     fn a_ruling_reads_back_and_needs_facts_and_reasons() {
