@@ -6,6 +6,7 @@ mod door;
 mod golden;
 mod harness;
 mod practice;
+mod races;
 mod routes;
 mod stories;
 mod walls;

@@ -46,13 +46,13 @@ impl From<Refusal> for Error {
 
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::Busy(_) => Self::Refused(Refusal::new(
+        if error.is_busy() {
+            return Self::Refused(Refusal::new(
                 RefusalKind::Unavailable,
                 "The desk is very busy. Nothing was changed; please try again in a moment.",
-            )),
-            other => Self::Failed(Failure(other.into())),
+            ));
         }
+        Self::Failed(Failure(error.into()))
     }
 }
 

@@ -32,6 +32,7 @@ pub use deadpool_postgres::GenericClient;
 use deadpool_postgres::{Manager, ManagerConfig, Pool, PoolError, RecyclingMethod, Runtime, Timeouts};
 use jiff::Timestamp;
 use tokio_postgres::NoTls;
+use tokio_postgres::error::SqlState;
 
 /// Everything that goes wrong between the program and its database.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +60,21 @@ fn told(error: &tokio_postgres::Error) -> String {
 }
 
 impl StoreError {
+    /// Others held for too long what this wanted: nothing is broken, and once more it may work.
+    pub fn is_busy(&self) -> bool {
+        const WAITED: [SqlState; 4] = [
+            SqlState::LOCK_NOT_AVAILABLE,
+            SqlState::QUERY_CANCELED,
+            SqlState::T_R_DEADLOCK_DETECTED,
+            SqlState::T_R_SERIALIZATION_FAILURE,
+        ];
+        match self {
+            Self::Busy(_) => true,
+            Self::Sql(error) => error.code().is_some_and(|code| WAITED.contains(code)),
+            Self::Row(_) => false,
+        }
+    }
+
     /// The name of the constraint that refused, where one did.
     pub fn constraint(&self) -> Option<&str> {
         match self {

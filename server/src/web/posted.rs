@@ -71,10 +71,15 @@ impl Fields {
         Self(
             url::form_urlencoded::parse(bytes)
                 .take(FIELDS_MAX)
-                .map(|(k, v)| (k.into_owned(), v.into_owned()))
+                .map(|(k, v)| (k.into_owned(), without_nul(&v)))
                 .collect(),
         )
     }
+}
+
+/// PostgreSQL keeps no NUL in a text; like a browser that reads one, we see the sign for what cannot be read.
+fn without_nul(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
 }
 
 impl Serialize for Fields {
@@ -244,7 +249,7 @@ async fn multipart(mut parts: Multipart) -> Result<Posted, Refusal> {
         if is_file {
             posted.files.push(Upload { field: name, bytes });
         } else {
-            posted.fields.0.push((name, String::from_utf8_lossy(&bytes).into_owned()));
+            posted.fields.0.push((name, without_nul(&String::from_utf8_lossy(&bytes))));
         }
     }
     Ok(posted)

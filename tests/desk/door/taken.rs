@@ -6,6 +6,9 @@ use bitcoin::consensus::encode::{serialize, serialize_hex};
 use super::forge::{finalised, honest, papers, raw, send, send_file, version_2};
 use crate::harness::cast::story;
 
+/// What a wallet makes of a signed PSBT, with its name.
+type Dress<T> = (&'static str, fn(&Psbt) -> T);
+
 fn wrapped(psbt: &Psbt) -> String {
     let text = psbt.to_string();
     let lines: Vec<&str> = text.as_bytes().chunks(76).map(|line| std::str::from_utf8(line).unwrap()).collect();
@@ -15,7 +18,7 @@ fn wrapped(psbt: &Psbt) -> String {
 /// As text: each dress on a desk of its own is the whole way to `payment_sent` and back to the buyer's coins.
 #[tokio::test]
 async fn a_signature_is_taken_as_text_in_every_dress() {
-    let dresses: [(&str, fn(&Psbt) -> String); 5] = [
+    let dresses: [Dress<String>; 5] = [
         ("base64 in lines", wrapped),
         ("hexadecimal", |psbt| psbt.serialize_hex()),
         ("version 2", |psbt| data_encoding::BASE64.encode(&version_2(psbt))),
@@ -36,7 +39,7 @@ async fn a_signature_is_taken_as_text_in_every_dress() {
 
 #[tokio::test]
 async fn a_signature_is_taken_as_a_file_in_every_dress() {
-    let dresses: [(&str, fn(&Psbt) -> Vec<u8>); 4] = [
+    let dresses: [Dress<Vec<u8>>; 4] = [
         ("binary", Psbt::serialize),
         ("base64", |psbt| psbt.to_string().into_bytes()),
         ("version 2", version_2),

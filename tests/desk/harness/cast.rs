@@ -177,11 +177,13 @@ impl Story {
     pub async fn mine(&self, blocks: u32) {
         self.site.chain.mine(blocks, jiff::Timestamp::now()).unwrap();
         self.work().await;
+        self.check_logs().await;
     }
 
     pub async fn later(&self, minutes: i64) {
         self.site.advance(SignedDuration::from_mins(minutes));
         self.work().await;
+        self.check_logs().await;
     }
 
     /// Both have signed the contract.

@@ -38,6 +38,19 @@ impl Browser {
         Self { origin: origin.to_owned(), http, token: Arc::default(), name: String::new() }
     }
 
+    /// A browser that holds the token of a session already.
+    pub fn with_session(origin: &str, token: &str) -> Self {
+        let mut headers = reqwest::header::HeaderMap::new();
+        headers.insert(reqwest::header::COOKIE, format!("trine={token}").parse().unwrap());
+        let http = reqwest::Client::builder()
+            .default_headers(headers)
+            .pool_max_idle_per_host(0)
+            .redirect(Policy::none())
+            .build()
+            .unwrap();
+        Self { origin: origin.to_owned(), http, token: Arc::default(), name: String::new() }
+    }
+
     pub async fn get(&self, path: &str) -> Seen {
         self.seen(self.http.get(self.url(path))).await
     }

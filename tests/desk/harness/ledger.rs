@@ -100,4 +100,12 @@ impl Story {
     pub async fn check_log(&self, trade: PublicRef) {
         check_log(&self.site.sql().await, trade).await;
     }
+
+    /// The same of every trade there is.
+    pub async fn check_logs(&self) {
+        let sql = self.site.sql().await;
+        for row in sql.query("SELECT reference FROM trades", &[]).await.unwrap() {
+            check_log(&sql, row.get::<_, String>(0).parse().unwrap()).await;
+        }
+    }
 }

@@ -1,4 +1,8 @@
 //! Walls: rules that hold for everything of a kind, so that nothing new can be forgotten.
 
+mod inputs;
+mod map;
+mod parties;
 mod rooms;
 mod sizes;
+mod statements;

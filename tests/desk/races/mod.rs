@@ -1,0 +1,5 @@
+//! Many at once: each transition happens once, and everybody else is told so in words.
+
+mod takes;
+mod transitions;
+mod twice;
