@@ -321,6 +321,10 @@ async fn still_unspent(desk: &Desk, book: &EscrowBook) -> Done<()> {
 
 /// Every signature alive for this deposit, and what it could still do. A signature is an option for ever.
 pub fn alive(row: &TradeRow, book: &EscrowBook, viewer: Party) -> Vec<String> {
+    if row.state.stage == Stage::Completed {
+        // The escrow is empty; what was signed for it can do nothing more.
+        return Vec::new();
+    }
     let mut seen: Vec<(String, Party, Timestamp)> = Vec::new();
     for signature in &book.signatures {
         let Some(payout) = book.payouts.iter().find(|payout| payout.id == signature.payout) else { continue };

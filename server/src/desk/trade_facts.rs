@@ -66,6 +66,14 @@ pub async fn of(desk: &Desk, reference: PublicRef, account: UserId) -> Done<Trad
     })
 }
 
+/// Payment details and payer fields of a trade, labelled, as far as this party may see them.
+pub fn details(desk: &Desk, row: &TradeRow, party: Party) -> Done<[Vec<(String, String)>; 2]> {
+    let method = MethodId::parse(&row.method).map_err(|_| Error::broken(format!("method {}", row.method)))?;
+    let payee = labelled(method, signing::payee_details(desk, row, party)?)?;
+    let payer = labelled(method, signing::payer_details(desk, row, party)?)?;
+    Ok([payee.unwrap_or_default(), payer.unwrap_or_default()])
+}
+
 /// The fields of payment details with their labels, in the method's order.
 fn labelled(method: MethodId, text: Option<String>) -> Done<Option<Vec<(String, String)>>> {
     let Some(text) = text else { return Ok(None) };

@@ -7,7 +7,7 @@ use crate::desk::room::RoomView;
 use crate::desk::trade_facts::TradeFacts;
 use crate::domain::money::btc_grouped;
 use crate::domain::trade::{Outcome, Trade};
-use crate::domain::{Party, Stage};
+use crate::domain::{Fiat, Party, Stage};
 use crate::web::page::Page;
 use crate::web::site::Site;
 use crate::web::times::Moment;
@@ -112,7 +112,7 @@ impl TradePage {
             deposits: deposits(&facts),
             receives,
             pays_to,
-            price: format!("{} {}", contract.price, contract.currency),
+            price: price_words(contract.price.as_str(), &facts),
             method: facts.method.method().label.clone(),
             terms: contract.terms.clone().unwrap_or_default(),
             confirmations: state.confirmations,
@@ -136,6 +136,12 @@ fn subtitle(facts: &TradeFacts) -> String {
         Party::Arbitrator => format!("{} buys from {}", row.buyer_name, row.seller_name),
     };
     format!("Trade {} · {who}", row.reference.grouped())
+}
+
+/// The agreed price, grouped for people.
+fn price_words(price: &str, facts: &TradeFacts) -> String {
+    let amount = price.parse().ok().and_then(|price| Fiat::new(price, facts.fiat.currency()).ok());
+    amount.map_or_else(|| format!("{price} {}", facts.fiat.currency()), |amount| amount.to_string())
 }
 
 /// The stage in a few words, for lists.

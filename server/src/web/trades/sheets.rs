@@ -46,6 +46,9 @@ pub struct SigningPage {
     pub sheet: Sheet,
     pub view: SigningView,
     pub bundle_hash: String,
+    /// Where the buyer pays, and who pays; the signer puts in their place what the contract's hashes stand for.
+    pub payee: Vec<(String, String)>,
+    pub payer: Vec<(String, String)>,
     pub typed: Fields,
     pub errors: Errors,
 }
@@ -57,7 +60,7 @@ impl Page for SigningPage {
 impl SigningPage {
     pub fn new(sheet: Sheet, view: SigningView) -> Self {
         let (typed, errors) = (Fields::default(), Errors::default());
-        Self { sheet, view, bundle_hash: signer_hash(), typed, errors }
+        Self { sheet, view, bundle_hash: signer_hash(), payee: Vec::new(), payer: Vec::new(), typed, errors }
     }
 
     /// With the policy of pages that use a key.
@@ -197,7 +200,18 @@ async fn show_slip(site: &Site, who: &SignedIn, path: &str, slip: Slip) -> Answe
     let reference = reference(path)?;
     let (row, party, view) = trade_facts::signing_page(&site.desk, reference, who.account.id, &slip.paper()).await?;
     fits(slip, &row, party)?;
-    SigningPage::new(slip.sheet(&row, party), view).sign(StatusCode::OK, site, &who.visitor)
+    slip_page(site, slip, &row, party, view)?.sign(StatusCode::OK, site, &who.visitor)
+}
+
+fn slip_page(site: &Site, slip: Slip, row: &TradeRow, party: Party, view: SigningView) -> Result<SigningPage, Error> {
+    let mut page = SigningPage::new(slip.sheet(row, party), view);
+    let [payee, payer] = trade_facts::details(&site.desk, row, party)?;
+    match slip {
+        Slip::Payment => page.payee = payee,
+        Slip::Release => page.payer = payer,
+        _ => {}
+    }
+    Ok(page)
 }
 
 /// Whether this party could sign this now; the trade page offers only what fits, an old link may not.
@@ -231,7 +245,7 @@ async fn take_slip(site: &Site, who: &SignedIn, path: &str, posted: &Posted, sli
         Err(Error::Refused(refusal)) if refusal.kind != RefusalKind::NotFound => {
             let again = trade_facts::signing_page(&site.desk, reference, who.account.id, &slip.paper()).await;
             let Ok((row, party, view)) = again else { return Err(refusal.into()) };
-            let mut page = SigningPage::new(slip.sheet(&row, party), view);
+            let mut page = slip_page(site, slip, &row, party, view)?;
             page.typed = posted.fields.clone();
             page.errors = Errors::from(&refusal);
             page.sign(status_of(refusal.kind), site, &who.visitor)
