@@ -77,7 +77,6 @@ pub async fn page(site: web::Data<Site>, who: SignedIn, path: web::Path<String>)
 fn opening_page(found: DisputeFacts, side: Side, typed: Fields, errors: Errors) -> Result<OpeningPage, Error> {
     let closed = desk::closed(&found.facts).map(|refusal| refusal.all_words()).unwrap_or_default();
     let row = &found.facts.row;
-    let choices = |words: &str, label: &str| Choice::new(words, label);
     Ok(OpeningPage {
         reference: row.reference.to_string(),
         grouped: row.reference.grouped(),
@@ -87,13 +86,18 @@ fn opening_page(found: DisputeFacts, side: Side, typed: Fields, errors: Errors) 
         answer_hours: row.state.windows.answer_minutes / 60,
         ruling_hours: row.state.windows.ruling_minutes / 60,
         closed,
-        reasons: Reason::of_side(side).iter().map(|one| choices(one.as_str(), one.in_words())).collect(),
-        wanted: Wanted::ALL.iter().map(|one| choices(one.as_str(), one.in_words())).collect(),
+        reasons: chosen(Reason::of_side(side).iter().map(|one| Choice::new(one.as_str(), one.in_words()))),
+        wanted: chosen(Wanted::ALL.iter().map(|one| Choice::new(one.as_str(), one.in_words()))),
         evidence: owed_by(desk::method_of(row)?, side).to_vec(),
         room: found.facts.room,
         typed,
         errors,
     })
+}
+
+/// Nothing is chosen before somebody chooses.
+fn chosen(choices: impl Iterator<Item = Choice>) -> Vec<Choice> {
+    std::iter::once(Choice::new("", "Choose …")).chain(choices).collect()
 }
 
 fn dispute_page(found: DisputeFacts, who: &SignedIn, typed: Fields, errors: Errors) -> Result<DisputePage, Error> {
@@ -154,6 +158,8 @@ pub struct RulingPage {
     pub can_accept: bool,
     pub can_object: bool,
     pub can_sign: bool,
+    /// The ruling pays this viewer, or pays him more.
+    pub favoured: bool,
     pub typed: Fields,
     pub errors: Errors,
 }
@@ -181,6 +187,7 @@ async fn ruling_page(
             && party.side().is_some_and(|side| !state.agrees_with_ruling(side)),
         can_object: may(&Act::Object),
         can_sign: may(&Act::SignPayout { kind: PayoutKind::Ruling }),
+        favoured: party == made.parts.favours().into(),
         ruling: RulingShown::new(&made, &who.account.unit),
         typed,
         errors,
