@@ -1,6 +1,7 @@
 //! The desk's promises, kept by tests. One binary, so that everything is linked once.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::as_conversions)]
 
+mod browser;
 mod chains;
 mod door;
 mod golden;

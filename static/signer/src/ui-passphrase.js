@@ -19,6 +19,14 @@ export function checkPassphrase(first, again) {
   insist(first.normalize('NFKC') === again.normalize('NFKC'), 'passphrase', 'The two passphrases are not the same: type it once more.');
 }
 
+/** Six random words, drawn again in the rare case that the gate, which counts low, would refuse them. */
+export function suggestedPassphrase() {
+  for (;;) {
+    const words = randomWords(6);
+    if (strengthBits(words) >= BITS_MIN) return words;
+  }
+}
+
 /** @param {(passphrase: string) => Promise<void>} done */
 export function passphraseStep(done) {
   const first = field('passphrase', 'New signing passphrase', { type: 'password', autocomplete: 'new-password' }, HINT);
@@ -32,7 +40,7 @@ export function passphraseStep(done) {
     strength.textContent = input.value === '' ? '' : strengthWords(bits);
     strength.dataset.strong = bits >= BITS_MIN ? 'yes' : 'no';
   });
-  const suggest = () => (suggestion.textContent = randomWords(6));
+  const suggest = () => (suggestion.textContent = suggestedPassphrase());
   const set = el('button', { type: 'submit', id: 'passphrase-set', class: 'btn' }, 'Encrypt my key');
   const finish = async () => {
     checkPassphrase(input.value, second.value);

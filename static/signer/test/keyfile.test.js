@@ -7,6 +7,7 @@ import { checkWords, deriveAccount, newWords, normaliseWords } from '../src/mnem
 import { stretch, stretchSlowly } from '../src/kdf.js';
 import { parseOrigin, parseXpub, sameAccount } from '../src/xpub.js';
 import { BITS_MIN, strengthBits } from '../src/strength.js';
+import { suggestedPassphrase } from '../src/ui-passphrase.js';
 import { secretIn } from '../src/secrets.js';
 import { registeredFor, restoreFile } from '../src/ui-restore.js';
 
@@ -119,4 +120,12 @@ test('private keys and seed words are noticed, public keys and talk are not', ()
 test('a file in the shared vectors opens to its words', async () => {
   const { words, passphrase, file } = JSON.parse(await readFile(new URL('../../../tests/vectors/key-file.json', import.meta.url), 'utf8'));
   assert.equal((await openKeyFile(file, passphrase)).words, words);
+});
+
+test('a suggested passphrase always passes the gate', () => {
+  for (let time = 0; time < 300; time += 1) {
+    const words = suggestedPassphrase();
+    assert.equal(words.split(' ').length, 6);
+    assert.ok(strengthBits(words) >= BITS_MIN, words);
+  }
 });

@@ -1,14 +1,14 @@
 //! What a chain promises, held against every backend: the practice chain and a real Bitcoin Core.
 
 pub mod bitcoind;
-mod coins;
+pub mod coins;
 mod deposits;
 mod refusals;
 mod reorganisations;
 mod restarts;
 mod spends;
 mod whole_chain;
-mod world;
+pub mod world;
 
 /// Runs each promise on each backend, as tests of their own.
 macro_rules! on_every_chain {

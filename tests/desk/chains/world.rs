@@ -118,7 +118,7 @@ impl World {
         coin_of(&self.block(height).await.txdata[0], 0)
     }
 
-    async fn block(&self, height: u32) -> Block {
+    pub async fn block(&self, height: u32) -> Block {
         match &self.backend {
             Backend::Practice { practice, .. } => practice.as_ref().unwrap().block(height).unwrap(),
             Backend::Core(node) => {

@@ -14,10 +14,12 @@
 #![allow(dead_code, unused_imports)]
 
 pub mod cast;
+pub mod chrome;
 pub mod client;
 pub mod ledger;
 pub mod people;
 pub mod postgres;
+pub mod proxy;
 pub mod site;
 
 pub use client::{Browser, PASSWORD, Seen};

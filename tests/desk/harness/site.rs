@@ -1,7 +1,7 @@
 //! A whole desk for one test: its own database, its own practice chain, a loopback port, a clock that can be moved.
 
 use std::ops::{Deref, DerefMut};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use actix_web::HttpServer;
 use actix_web::dev::ServerHandle;
@@ -23,6 +23,42 @@ pub struct Start {
     pub rules: Rules,
     /// Count attempts per address; everybody in a test has the same one.
     pub throttle_addresses: bool,
+    /// Another chain than the practice chain: a real node.
+    pub chain: Option<Arc<dyn Chain>>,
+    /// Where everything goes that the server says while it answers requests.
+    pub log: Option<Log>,
+}
+
+/// What a server said.
+#[derive(Clone, Default)]
+pub struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    pub fn text(&self) -> Vec<u8> {
+        self.0.lock().unwrap().clone()
+    }
+
+    /// From now on all that this thread says goes here, down to the finest.
+    fn follow_this_thread(&self) {
+        let log = self.clone();
+        let everything = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::TRACE)
+            .with_ansi(false)
+            .with_writer(move || log.clone())
+            .finish();
+        std::mem::forget(tracing::subscriber::set_default(everything));
+    }
+}
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 /// A desk that answers at `origin` until it is dropped.
@@ -51,12 +87,11 @@ impl Site {
         let database = fresh_database().await;
         let chain = Arc::new(Practice::in_memory());
         chain.prepare(Timestamp::now()).unwrap();
-        let desk = Arc::new(Desk::new(
-            Store::open(&database.url()).unwrap(),
-            chain.clone() as Arc<dyn Chain>,
-            start.rules,
-            Secrets::new([7; 32], [8; 32], 1),
-        ));
+        let behind = start.chain.unwrap_or_else(|| chain.clone() as Arc<dyn Chain>);
+        let practice = start.rules.practice.then(|| chain.clone());
+        let store = Store::open(&database.url()).unwrap();
+        let desk = Desk::new(store, behind, start.rules, Secrets::new([7; 32], [8; 32], 1)).with_practice(practice);
+        let desk = Arc::new(desk);
         admin::settle(&desk).await.unwrap();
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let origin = format!("http://{}", listener.local_addr().unwrap());
@@ -67,13 +102,19 @@ impl Site {
         };
         let site = Arc::new(web::Site::new(desk.clone(), outside).unwrap());
         let shared = site.clone();
-        let server = HttpServer::new(move || web::app(shared.clone()))
-            .workers(2)
-            .disable_signals()
-            .shutdown_timeout(1)
-            .listen(listener)
-            .unwrap()
-            .run();
+        let log = start.log;
+        let server = HttpServer::new(move || {
+            if let Some(log) = &log {
+                log.follow_this_thread();
+            }
+            web::app(shared.clone())
+        })
+        .workers(2)
+        .disable_signals()
+        .shutdown_timeout(1)
+        .listen(listener)
+        .unwrap()
+        .run();
         let handle = server.handle();
         // The server lives in a thread of its own: a test's runtime is not an actix system.
         std::thread::spawn(move || actix_web::rt::System::new().block_on(server));

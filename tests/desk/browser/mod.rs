@@ -1,0 +1,9 @@
+//! Stories in Chromium, with keys made in the browser. Left out, by this module's name, of `script/test --fast`.
+
+mod disputes;
+mod hostile;
+mod pages;
+mod play;
+mod real_node;
+mod secrets;
+mod trades;

@@ -1,0 +1,222 @@
+//! Every page, as the people of a trade see it, at both widths and in both themes: axe finds nothing, nothing sticks out.
+//! With TRINE_SCREENSHOTS=folder each is pictured there (script/screenshots).
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use trine::web::routes::ROUTES;
+
+use super::play::{Actor, Play};
+use crate::harness::chrome::{Chrome, THEMES, WIDTHS};
+
+/// Answers that are no pages: files, and what only machines read.
+const NO_PAGES: &[&str] = &[
+    "/healthz",
+    "/readyz",
+    "/static/{path:.*}",
+    "/keys/drill/psbt",
+    "/keys/{id}/file",
+    "/trades/{reference}/contract.json",
+    "/trades/{reference}/contract-signatures.json",
+    "/trades/{reference}/room.txt",
+    "/trades/{reference}/attachments/{id}",
+    "/trades/{reference}/ruling.json",
+];
+
+/// A look at each page, and all that was found wrong.
+struct Walk {
+    pictures: Option<PathBuf>,
+    seen: BTreeSet<String>,
+    faults: BTreeSet<String>,
+    number: u32,
+}
+
+impl Walk {
+    fn new() -> Self {
+        let pictures = std::env::var_os("TRINE_SCREENSHOTS").map(PathBuf::from);
+        Self { pictures, seen: BTreeSet::new(), faults: BTreeSet::new(), number: 0 }
+    }
+
+    async fn visit(&mut self, chrome: &Chrome, name: &str, paths: &[&str]) {
+        for path in paths {
+            chrome.goto(path).await;
+            let name = format!("{name} {}", path.trim_matches('/').replace(['/', '?', '=', '&'], "-"));
+            self.look(chrome, name.trim()).await;
+        }
+    }
+
+    /// At the page as it stands: nothing is loaded again.
+    async fn look(&mut self, chrome: &Chrome, name: &str) {
+        chrome.settles().await;
+        self.seen.insert(chrome.path().await);
+        self.number += 1;
+        for width in WIDTHS {
+            chrome.width(width).await;
+            let overhang = chrome.overhang().await;
+            if overhang > 0 {
+                self.faults.insert(format!("{name}, {width} px: {overhang} px wider than the window"));
+            }
+            for theme in THEMES {
+                chrome.theme(theme).await;
+                if let Some(folder) = &self.pictures {
+                    let file = format!("{:02} {name} {width} {theme}.png", self.number).replace(' ', "-");
+                    chrome.picture(&folder.join(file)).await;
+                } else {
+                    let faults = chrome.faults().await;
+                    self.faults.extend(faults.iter().map(|fault| format!("{name}, {width} px, {theme}: {fault}")));
+                }
+            }
+        }
+        chrome.width(WIDTHS[0]).await;
+    }
+
+    /// The routes of pages that nobody has looked at.
+    fn missed(&self) -> Vec<&'static str> {
+        let pages = ROUTES.iter().filter(|route| route.method == "get" && !route.path.contains("/files/"));
+        let pages = pages.map(|route| route.path).filter(|path| !NO_PAGES.contains(path));
+        pages.filter(|route| !self.seen.iter().any(|path| fits(route, path))).collect()
+    }
+
+    async fn of_a_trade(&mut self, who: &Actor, stage: &str, trade: &str, places: &[&str]) {
+        for place in places {
+            let path = format!("/trades/{trade}{place}");
+            who.chrome.goto(&path).await;
+            let role = who.name.split('-').next().unwrap();
+            self.look(&who.chrome, &format!("trade {stage} {role} {}", place.trim_matches('/').replace('/', "-")))
+                .await;
+        }
+    }
+}
+
+/// Whether a path is one of this route.
+fn fits(route: &str, path: &str) -> bool {
+    let (route, path): (Vec<_>, Vec<_>) = (route.split('/').collect(), path.split('/').collect());
+    route.len() == path.len() && route.iter().zip(&path).all(|(part, have)| part.starts_with('{') || part == have)
+}
+
+async fn visitors_pages(walk: &mut Walk, play: &Play, offer: &str) {
+    let visitor = Chrome::open(&play.proxy.origin).await;
+    let offer = format!("/offers/{offer}");
+    walk.visit(&visitor, "visitor", &["/", "/?side=sell", &offer, "/people/sol-sells", "/register", "/sign-in"]).await;
+    walk.visit(&visitor, "visitor", &["/recover", "/recover/key", "/log", "/help", "/appearance", "/nowhere"]).await;
+    visitor.goto("/sign-in").await;
+    visitor.fill("#f-name", "nobody-here").await;
+    visitor.fill("#f-password", "wrong words").await;
+    visitor.press("Sign in").await;
+    walk.look(&visitor, "visitor sign-in refused").await;
+}
+
+async fn own_pages(walk: &mut Walk, play: &Play, offer: &str) {
+    let (buyer, seller) = (&play.buyer.chrome, &play.seller.chrome);
+    let edit = format!("/offers/{offer}/edit");
+    walk.visit(seller, "trader", &["/account", "/keys", "/keys/wallet", "/keys/restore", "/payment-accounts"]).await;
+    walk.visit(seller, "trader", &["/payment-accounts/new", "/payment-accounts/new?method=sepa", "/my/offers"]).await;
+    walk.visit(seller, "trader", &["/offers/new", "/offers/new?side=sell&currency=EUR", &edit, "/trades"]).await;
+    walk.visit(seller, "own", &[&format!("/offers/{offer}")]).await;
+    let take = format!("/offers/{offer}/take");
+    walk.visit(buyer, "trader", &["/appearance", &take, &format!("{take}?amount=500")]).await;
+    buyer.fill("#f-address", "bcrt1qwrong").await;
+    buyer.press("Go on to the summary").await;
+    buyer.find("#e-address").await;
+    walk.look(buyer, "trader take refused").await;
+    buyer.goto("/keys/browser").await;
+    walk.look(buyer, "key begin").await;
+    buyer.click("#make-words").await;
+    buyer.find("#words li").await;
+    walk.look(buyer, "key words").await;
+    buyer.click("#words-written").await;
+    buyer.find("[data-word-number]").await;
+    walk.look(buyer, "key check").await;
+    buyer.goto("/keys/restore").await;
+    buyer.fill("#restore-words", &play.buyer.words).await;
+    buyer.click("#restore-from-words").await;
+    buyer.find("#passphrase").await;
+    walk.look(buyer, "key passphrase").await;
+    walk.visit(&play.arbitrator.chrome, "arbitrator", &["/keys", "/keys/drill", "/account"]).await;
+}
+
+async fn pages_of_a_trade(walk: &mut Walk, play: &Play, offer: &str) {
+    let (buyer, seller) = (&play.buyer, &play.seller);
+    let trade = &buyer.takes(offer).await;
+    walk.of_a_trade(buyer, "proposed", trade, &["", "/contract-signature"]).await;
+    walk.visit(&buyer.chrome, "with a trade", &["/trades", "/"]).await;
+    play.both_sign_the_contract(trade).await;
+    walk.of_a_trade(seller, "to fund", trade, &["", "/funding"]).await;
+    walk.of_a_trade(buyer, "to fund", trade, &["", "/funding"]).await;
+    play.is_funded(trade).await;
+    seller.opens(trade).await;
+    seller.chrome.fill("#f-room-text", "Good morning! The coins are in. Please pay from your own account.").await;
+    seller.chrome.press("Send").await;
+    walk.of_a_trade(buyer, "funded", trade, &["", "/payment", "/cancellation"]).await;
+    walk.of_a_trade(seller, "funded", trade, &["", "/unpaid"]).await;
+    play.payment_is_marked(trade).await;
+    walk.of_a_trade(buyer, "paid", trade, &["", "/payment-release"]).await;
+    walk.of_a_trade(seller, "paid", trade, &["", "/release", "/refund"]).await;
+    play.is_released(trade).await;
+    walk.of_a_trade(buyer, "paying out", trade, &[""]).await;
+    play.is_completed(trade).await;
+    walk.of_a_trade(buyer, "completed", trade, &[""]).await;
+    walk.of_a_trade(seller, "completed", trade, &[""]).await;
+    walk.visit(&seller.chrome, "after a trade", &["/trades", "/people/bea-buys", "/log", "/my/offers"]).await;
+}
+
+/// A second trade, which the arbitrator ends.
+async fn pages_of_a_dispute(walk: &mut Walk, play: &Play, offer: &str) {
+    let (buyer, seller, arbitrator) = (&play.buyer, &play.seller, &play.arbitrator.chrome);
+    let trade = &buyer.takes(offer).await;
+    play.both_sign_the_contract(trade).await;
+    play.is_funded(trade).await;
+    play.payment_is_marked(trade).await;
+    walk.of_a_trade(buyer, "paid", trade, &["/dispute"]).await;
+    walk.of_a_trade(seller, "paid", trade, &["/settlement"]).await;
+    play.is_disputed(trade).await;
+    walk.of_a_trade(buyer, "disputed", trade, &["", "/dispute"]).await;
+    walk.visit(arbitrator, "arbitrator", &["/arbitration", &format!("/arbitration/{trade}")]).await;
+    play.is_drafted(trade).await;
+    walk.look(arbitrator, "arbitrator draft").await;
+    arbitrator.press("Go on to sign it").await;
+    walk.look(arbitrator, "arbitrator signs the ruling").await;
+    play.arbitrator.signs().await;
+    walk.visit(arbitrator, "ruled", &[&format!("/arbitration/{trade}")]).await;
+    walk.of_a_trade(buyer, "ruled", trade, &["", "/ruling", "/ruling/cosignature"]).await;
+    play.is_accepted(trade).await;
+    walk.visit(arbitrator, "ruled", &[&format!("/arbitration/{trade}/payout")]).await;
+    play.is_carried_out(trade).await;
+    play.is_completed(trade).await;
+    walk.of_a_trade(seller, "completed", trade, &["", "/ruling"]).await;
+}
+
+/// A third one, with a payment gone astray, which the two settle.
+async fn pages_of_a_settlement(walk: &mut Walk, play: &Play, offer: &str) {
+    let (buyer, seller) = (&play.buyer, &play.seller);
+    let trade = &buyer.takes(offer).await;
+    play.both_sign_the_contract(trade).await;
+    play.is_funded(trade).await;
+    play.a_stray_comes(trade).await;
+    seller.opens(trade).await;
+    walk.look(&seller.chrome, "trade stray sol").await;
+    seller.chrome.click("a[href*='/strays/']").await;
+    walk.look(&seller.chrome, "trade stray sol refund").await;
+    play.payment_is_marked(trade).await;
+    play.is_proposed(trade).await;
+    walk.look(&seller.chrome, "trade proposed settlement sol").await;
+    walk.of_a_trade(buyer, "settling", trade, &["/settlement", "/settlement/acceptance"]).await;
+    play.proposal_is_accepted(trade).await;
+    walk.of_a_trade(seller, "settling", trade, &["", "/settlement/completion"]).await;
+}
+
+#[tokio::test]
+async fn axe_finds_nothing_on_any_page() {
+    let play = Play::start().await;
+    let mut walk = Walk::new();
+    let offer = play.seller.offers("sell").await;
+    visitors_pages(&mut walk, &play, &offer).await;
+    own_pages(&mut walk, &play, &offer).await;
+    pages_of_a_trade(&mut walk, &play, &offer).await;
+    pages_of_a_dispute(&mut walk, &play, &offer).await;
+    pages_of_a_settlement(&mut walk, &play, &offer).await;
+    let faults: Vec<_> = walk.faults.iter().cloned().collect();
+    assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
+    let missed = walk.missed();
+    assert!(missed.is_empty(), "nobody looked at {missed:?}");
+}

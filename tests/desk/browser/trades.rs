@@ -1,0 +1,73 @@
+//! Whole trades, from registering to coins that have arrived.
+
+use super::play::Play;
+
+#[tokio::test]
+async fn a_purchase_from_an_offer_to_sell() {
+    let play = Play::start().await;
+    let trade = play.funded_sale().await;
+    play.payment_is_marked(&trade).await;
+    play.is_released(&trade).await;
+    play.is_completed(&trade).await;
+    let got = play.got(&play.buyer).await;
+    assert!((990_000..1_000_000).contains(&got), "the buyer got {got} sat");
+
+    // What the desk keeps of a browser key is sealed with the prescribed effort.
+    let sql = play.site.sql().await;
+    let files = sql.query("SELECT key_file FROM signing_keys", &[]).await.unwrap();
+    assert_eq!(files.len(), 3);
+    for file in files {
+        let file: serde_json::Value = serde_json::from_str(file.get(0)).unwrap();
+        assert_eq!(file["kdf"]["name"], "argon2id");
+        assert_eq!(
+            (&file["kdf"]["m_kib"], &file["kdf"]["t"], &file["kdf"]["p"]),
+            (&65_536.into(), &3.into(), &1.into())
+        );
+        assert_eq!(file["cipher"], "aes-256-gcm");
+    }
+}
+
+#[tokio::test]
+async fn a_sale_to_an_offer_to_buy() {
+    let play = Play::start().await;
+    let trade = play.purchase().await;
+    play.both_sign_the_contract(&trade).await;
+    play.is_funded(&trade).await;
+    play.payment_is_marked(&trade).await;
+    play.is_released(&trade).await;
+    play.is_completed(&trade).await;
+    assert!((990_000..1_000_000).contains(&play.got(&play.buyer).await));
+}
+
+#[tokio::test]
+async fn a_refund_by_the_buyers_cancellation() {
+    let play = Play::start().await;
+    let trade = play.funded_sale().await;
+    play.buyer.opens(&trade).await;
+    play.buyer.chrome.press("Cancel the purchase").await;
+    play.buyer.ticks(&["not_paid"]).await;
+    play.buyer.signs().await;
+    play.buyer.chrome.reads("Never pay in this trade any more").await;
+    play.seller.opens(&trade).await;
+    play.seller.chrome.press("Sign the refund").await;
+    play.seller.signs().await;
+    play.is_completed(&trade).await;
+    assert!(play.got(&play.seller).await > 990_000);
+}
+
+#[tokio::test]
+async fn an_unpaid_trade_is_closed() {
+    let play = Play::start().await;
+    let trade = play.funded_sale().await;
+    play.seller.opens(&trade).await;
+    play.seller.chrome.reads("Waiting for bea-buys to pay").await;
+    play.later(60 * 24 * 8).await;
+    play.seller.opens(&trade).await;
+    play.seller.chrome.press("Close as unpaid").await;
+    play.seller.signs().await;
+    play.buyer.opens(&trade).await;
+    play.buyer.chrome.press("Sign the refund").await;
+    play.buyer.signs().await;
+    play.is_completed(&trade).await;
+    assert!(play.got(&play.seller).await > 990_000);
+}

@@ -1,0 +1,242 @@
+//! A real Chromium: opened by the chromedriver of this run, closed when it is dropped.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use thirtyfour::prelude::*;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+/// How long a page may take: the whole suite runs beside it, and Argon2 with 64 MiB in the page.
+const PATIENCE: Duration = Duration::from_secs(40);
+
+/// Stories in browsers at the same time: each has three of them.
+static STORIES: Semaphore = Semaphore::const_new(2);
+
+/// Held by a story while its browsers are open.
+pub async fn turn() -> SemaphorePermit<'static> {
+    STORIES.acquire().await.unwrap()
+}
+
+/// Both widths every page must fit.
+pub const WIDTHS: [u32; 2] = [1280, 390];
+pub const THEMES: [&str; 2] = ["light", "dark"];
+
+/// One browser with its own profile.
+pub struct Chrome {
+    driver: Option<WebDriver>,
+    pub origin: String,
+}
+
+impl Chrome {
+    pub async fn open(origin: &str) -> Self {
+        let mut wishes = DesiredCapabilities::chrome();
+        wishes.set_binary(&std::env::var("CHROME").unwrap()).unwrap();
+        for flag in [
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--disable-dev-shm-usage",
+            "--hide-scrollbars",
+            "--lang=en",
+        ] {
+            wishes.add_arg(flag).unwrap();
+        }
+        let driver = WebDriver::new(std::env::var("CHROMEDRIVER_URL").unwrap(), wishes).await.unwrap();
+        driver.set_script_timeout(PATIENCE).await.unwrap();
+        let chrome = Self { driver: Some(driver), origin: origin.to_owned() };
+        chrome.width(WIDTHS[0]).await;
+        chrome
+    }
+
+    fn driver(&self) -> &WebDriver {
+        self.driver.as_ref().unwrap()
+    }
+
+    pub async fn goto(&self, path: &str) {
+        self.driver().goto(format!("{}{path}", self.origin)).await.unwrap();
+    }
+
+    /// The path of the page that is shown.
+    pub async fn path(&self) -> String {
+        self.driver().current_url().await.unwrap().path().to_owned()
+    }
+
+    /// The element, when it is there.
+    pub async fn find(&self, css: &str) -> WebElement {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            if let Ok(found) = self.driver().find(By::Css(css)).await {
+                return found;
+            }
+            self.wait(until, &format!("no {css}")).await;
+        }
+    }
+
+    pub async fn has(&self, css: &str) -> bool {
+        !self.driver().find_all(By::Css(css)).await.unwrap().is_empty()
+    }
+
+    pub async fn click(&self, css: &str) {
+        let element = self.find(css).await;
+        element.scroll_into_view().await.unwrap();
+        element.click().await.unwrap_or_else(|why| panic!("{css}: {why}"));
+    }
+
+    /// Ticks a box or chooses a button of a group, if that is not so yet.
+    pub async fn tick(&self, css: &str) {
+        if !self.find(css).await.is_selected().await.unwrap() {
+            self.click(css).await;
+        }
+    }
+
+    pub async fn fill(&self, css: &str, text: &str) {
+        let element = self.find(css).await;
+        element.scroll_into_view().await.unwrap();
+        element.clear().await.unwrap();
+        element.send_keys(text).await.unwrap_or_else(|why| panic!("{css}: {why}"));
+    }
+
+    /// Clicks the link or button with exactly these words.
+    pub async fn press(&self, words: &str) {
+        let path = format!("//main//*[self::a or self::button][normalize-space(.)='{words}']");
+        let until = Instant::now() + PATIENCE;
+        loop {
+            for found in self.driver().find_all(By::XPath(path.as_str())).await.unwrap_or_default() {
+                if found.is_displayed().await.unwrap_or(false) {
+                    found.scroll_into_view().await.unwrap();
+                    found.click().await.unwrap();
+                    return;
+                }
+            }
+            self.wait(until, &format!("nothing says {words:?}")).await;
+        }
+    }
+
+    /// What the page says, or a part of it.
+    pub async fn words(&self, css: &str) -> String {
+        self.find(css).await;
+        let value = self.run(&format!("return document.querySelector({})?.innerText ?? ''", json!(css))).await;
+        value.as_str().unwrap().to_owned()
+    }
+
+    /// The text of the first such element, shown or not.
+    pub async fn content(&self, css: &str) -> String {
+        let value = self.run(&format!("return document.querySelector({}).textContent", json!(css))).await;
+        value.as_str().unwrap().to_owned()
+    }
+
+    /// Waits until the page is at this path.
+    pub async fn arrives(&self, path: &str) {
+        let until = Instant::now() + PATIENCE;
+        while self.path().await != path {
+            self.wait(until, &format!("does not arrive at {path}")).await;
+        }
+    }
+
+    /// Waits until the page is at another path.
+    pub async fn leaves(&self, path: &str) {
+        let until = Instant::now() + PATIENCE;
+        while self.path().await == path {
+            self.wait(until, &format!("stays at {path}")).await;
+        }
+    }
+
+    /// Waits until the main part of the page has these words, and opens it again until then.
+    pub async fn reads(&self, words: &str) {
+        let until = Instant::now() + PATIENCE;
+        while !self.words("main").await.contains(words) {
+            self.wait(until, &format!("never says {words:?}")).await;
+            self.goto(&self.path().await).await;
+        }
+    }
+
+    pub async fn run(&self, script: &str) -> Value {
+        let done = self.driver().execute(script, Vec::new()).await;
+        done.unwrap_or_else(|why| panic!("{script:.200}: {why}")).json().clone()
+    }
+
+    async fn wait(&self, until: Instant, what: &str) {
+        if Instant::now() > until {
+            let body = self.run("return document.body.innerText").await;
+            panic!("{what} at {}:\n{}", self.path().await, body.as_str().unwrap_or_default());
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+
+    async fn tell(&self, method: &str, what: Value) -> Value {
+        self.driver().cdp().send_raw(method, &what).await.unwrap()
+    }
+
+    pub async fn width(&self, width: u32) {
+        let height = if width < 600 { 844 } else { 900 };
+        let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
+        self.tell("Emulation.setDeviceMetricsOverride", size).await;
+    }
+
+    /// As the system says: light or dark.
+    pub async fn theme(&self, theme: &str) {
+        let features = json!({ "features": [{ "name": "prefers-color-scheme", "value": theme }] });
+        self.tell("Emulation.setEmulatedMedia", features).await;
+    }
+
+    /// The whole page as a PNG.
+    pub async fn picture(&self, file: &Path) {
+        let size = self.run("return [innerWidth, Math.max(innerHeight, document.documentElement.scrollHeight)]").await;
+        let clip = json!({ "x": 0, "y": 0, "width": size[0], "height": size[1], "scale": 1 });
+        let shot = json!({ "format": "png", "captureBeyondViewport": true, "clip": clip });
+        let picture = self.tell("Page.captureScreenshot", shot).await;
+        let bytes = data_encoding::BASE64.decode(picture["data"].as_str().unwrap().as_bytes()).unwrap();
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, bytes).unwrap();
+    }
+
+    /// What axe finds on the page as it stands: rule, element, and why, one a line.
+    pub async fn faults(&self) -> Vec<String> {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/node_modules/axe-core/axe.min.js");
+        let axe = std::fs::read_to_string(&file).expect("axe-core is not installed: run the tests with script/test");
+        self.run(&axe).await;
+        let script = "const done = arguments[arguments.length - 1];
+            axe.run(document, { resultTypes: ['violations'] }).then(
+              (found) => done(found.violations.flatMap((rule) => rule.nodes.map((node) =>
+                `${rule.id}: ${node.target.join(' ')}: ${node.failureSummary.replace(/\\s+/g, ' ')}`))),
+              (why) => done([`axe failed: ${why}`]));";
+        let found = self.driver().execute_async(script, Vec::new()).await.unwrap().json().clone();
+        found.as_array().unwrap().iter().map(|one| one.as_str().unwrap().to_owned()).collect()
+    }
+
+    /// Waits until a page that works by itself has come to rest.
+    pub async fn settles(&self) {
+        if self.has("#signer-app, #key-app").await {
+            self.find("#signer-app[data-state]:not([data-state=checking]), #key-app [data-step]").await;
+        }
+    }
+
+    /// How many pixels the page is wider than the window.
+    pub async fn overhang(&self) -> i64 {
+        let script = "return document.documentElement.scrollWidth - document.documentElement.clientWidth";
+        self.run(script).await.as_i64().unwrap()
+    }
+}
+
+impl Drop for Chrome {
+    /// Ends the session by a plain request of its own: a test that fails has no runtime left to wait in.
+    fn drop(&mut self) {
+        let Some(driver) = self.driver.take() else { return };
+        let (server, session) = (driver.server_url().clone(), driver.session_id().to_string());
+        drop(driver.leak());
+        let address = format!("{}:{}", server.host_str().unwrap_or_default(), server.port().unwrap_or(80));
+        let request = format!("DELETE /session/{session} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+        let Ok(mut line) = TcpStream::connect(&address) else { return };
+        let _ = line.set_read_timeout(Some(PATIENCE));
+        let _ = line.write_all(request.as_bytes());
+        let _ = line.read(&mut [0; 512]);
+    }
+}
