@@ -1,1 +1,49 @@
-fn main() {}
+//! What the desk can do, measured on one machine in one run: `script/bench` starts a PostgreSQL and runs this.
+//!
+//! Only ratios mean something elsewhere. Each figure is printed as `figure <name> <number> <unit>`.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::as_conversions)]
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+mod board;
+mod crowd;
+#[path = "../desk/harness/mod.rs"]
+mod harness;
+mod takes;
+mod tools;
+
+use trine::desk::Rules;
+
+use harness::Start;
+use harness::cast::story_with;
+
+fn main() {
+    if std::env::var_os("TRINE_TEST_PG").is_none() {
+        eprintln!("script/bench starts the PostgreSQL that this needs, and runs it");
+        std::process::exit(2);
+    }
+    // As many threads as processors: the desk's and ours together, beside PostgreSQL, as on a small server.
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(measure());
+}
+
+async fn measure() {
+    // A taker of the crowd takes more than once; the rule for newcomers is not what is measured.
+    let rules = Rules { new_account_trades_max: u32::MAX, ..Rules::default() };
+    let story = story_with(Start { rules, ..Start::default() }).await;
+    let crowd = crowd::gather(&story).await;
+    for (name, number, unit) in takes::measure(&story, &crowd).await {
+        figure(name, number, unit);
+    }
+    for (name, number, unit) in takes::rush(&story, &crowd).await {
+        figure(name, number, unit);
+    }
+    for (name, number, unit) in board::measure(&story).await {
+        figure(name, number, unit);
+    }
+}
+
+/// A measured number: its name, the number, its unit.
+pub type Figure = (&'static str, f64, &'static str);
+
+fn figure(name: &str, number: f64, unit: &str) {
+    println!("figure {name} {number:.3} {unit}");
+}

@@ -3,6 +3,7 @@
 
 mod browser;
 mod chains;
+mod crashes;
 mod door;
 mod golden;
 mod harness;

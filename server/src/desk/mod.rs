@@ -10,6 +10,7 @@ pub mod arbitrators;
 pub mod board;
 pub mod codes;
 pub mod contracts;
+pub mod crash;
 pub mod disputes;
 pub mod draw;
 pub mod effects;

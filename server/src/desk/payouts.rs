@@ -6,7 +6,7 @@ use serde_json::json;
 use super::error::{Done, Error};
 use super::escrow_book::EscrowBook;
 use super::trades::{self, Who};
-use super::{Desk, effects};
+use super::{Desk, crash, effects};
 use crate::domain::trade::{Act, PayoutKind};
 use crate::domain::{Party, PublicRef, Refusal, Stage, UserId};
 use crate::escrow::{self, PartySignature, Payout};
@@ -98,7 +98,14 @@ pub async fn sign(
     let now = desk.now(&tx).await?;
     let (row, party) = trades::held(&tx, reference, account, seen).await?;
     let row = sign_held(desk, &tx, row, kind, (party, account), upload, now).await?;
+    let complete = row.state.stage == Stage::PayingOut;
+    if complete {
+        crash::point(crash::PAYOUT_BEFORE_COMMIT);
+    }
     tx.commit().await?;
+    if complete {
+        crash::point(crash::PAYOUT_AFTER_COMMIT);
+    }
     desk.wake.notify_one();
     Ok(row)
 }

@@ -13,7 +13,7 @@ use super::escrow_book::EscrowBook;
 use super::signing::Paper;
 use super::splits::{self, Step};
 use super::trades::{self, Who};
-use super::{Desk, public_log};
+use super::{Desk, crash, public_log};
 use crate::domain::parts::Parts;
 use crate::domain::refusal::Problems;
 use crate::domain::text::{STATEMENT_CHARS_MAX, clean_text};
@@ -276,7 +276,9 @@ pub async fn sign(
     let kind = splits::kind_of(PayoutKind::Ruling, parts);
     book.build(&tx, &row, kind, &book.funding(), Some(ruling.id.0), now).await?;
     let row = trades::change(desk, &tx, row, act, Who::party(party, account), now).await?;
+    crash::point(crash::RULING_BEFORE_COMMIT);
     tx.commit().await?;
+    crash::point(crash::RULING_AFTER_COMMIT);
     desk.wake.notify_one();
     Ok(row)
 }

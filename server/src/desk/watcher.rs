@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::error::{Done, Error};
 use super::escrow_book::EscrowBook;
 use super::trades::{self, Who};
-use super::{Desk, funding};
+use super::{Desk, crash, funding};
 use crate::chain::{ChainError, Cursor, Fact, Watched};
 use crate::domain::trade::{Act, Outcome, PayoutKind};
 use crate::domain::{Stage, TradeId};
@@ -60,10 +60,13 @@ async fn watch_some(desk: &Desk) -> Done<bool> {
     }
     let place = facts.cursor;
     deposits::move_cursor(&tx, &place.to_string(), place.height, place.hash, tip.time, now).await?;
-    for trade in touched {
-        outbox::add(&tx, JUDGE, Some(trade), &serde_json::json!({}), now).await?;
+    for trade in &touched {
+        outbox::add(&tx, JUDGE, Some(*trade), &serde_json::json!({}), now).await?;
     }
     tx.commit().await?;
+    if !touched.is_empty() {
+        crash::point(crash::NOTED_BEFORE_JUDGED);
+    }
     Ok(facts.caught_up)
 }
 

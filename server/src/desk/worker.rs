@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::error::Done;
 use super::escrow_book::EscrowBook;
 use super::trades::{self, Who};
-use super::{Desk, effects, watcher};
+use super::{Desk, crash, effects, watcher};
 use crate::chain::ChainError;
 use crate::domain::TradeId;
 use crate::domain::trade::PayoutKind;
@@ -117,6 +117,7 @@ async fn broadcast(desk: &Desk, tx: &crate::store::Transaction<'_>, trade: Trade
     };
     match sent.await {
         Ok(()) => {
+            crash::point(crash::AFTER_BROADCAST);
             tracing::info!(trade.id = %row.reference, txid = %signed.txid(), "payout handed to the chain");
             Ok(())
         }

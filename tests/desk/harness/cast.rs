@@ -72,7 +72,7 @@ pub fn offer_form(maker: &Person, side: &str) -> OfferForm {
     }
 }
 
-async fn person(site: &Site, name: &'static str, role: Role) -> Person {
+pub async fn person(site: &Site, name: &'static str, role: Role) -> Person {
     let browser = site.register(name).await;
     let sql = site.sql().await;
     let id = UserId(sql.query_one("SELECT id FROM accounts WHERE name = $1", &[&name]).await.unwrap().get(0));

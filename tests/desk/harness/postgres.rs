@@ -23,12 +23,17 @@ pub struct TestDatabase {
 pub async fn fresh_database() -> TestDatabase {
     let admin_url = std::env::var("TRINE_TEST_PG")
         .expect("TRINE_TEST_PG is not set: these tests need a PostgreSQL; script/test starts one and runs them");
-    let admin = connect(&admin_url).await;
+    fresh_database_on(&admin_url).await
+}
+
+/// The same on another server.
+pub async fn fresh_database_on(admin_url: &str) -> TestDatabase {
+    let admin = connect(admin_url).await;
     let template = format!("template_{:016x}", migrations_hash());
-    ensure_template(&admin, &admin_url, &template).await;
+    ensure_template(&admin, admin_url, &template).await;
     let name = format!("test_{}", Uuid::new_v4().simple());
     admin.batch_execute(&format!("CREATE DATABASE {name} TEMPLATE {template}")).await.unwrap();
-    TestDatabase { name, admin_url }
+    TestDatabase { name, admin_url: admin_url.to_owned() }
 }
 
 impl TestDatabase {

@@ -1,6 +1,7 @@
 //! A whole desk for one test: its own database, its own practice chain, a loopback port, a clock that can be moved.
 
 use std::ops::{Deref, DerefMut};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use actix_web::HttpServer;
@@ -15,7 +16,11 @@ use trine::store::Store;
 use trine::web::{self, site::Outside};
 
 use super::client::Browser;
-use super::postgres::{TestDatabase, fresh_database};
+use super::postgres::{TestDatabase, fresh_database, fresh_database_on};
+
+/// The secrets of every test's desk; production refuses any that are one byte over and over.
+pub const SESSION_KEY: [u8; 32] = *b"ties form tokens to the sessions";
+pub const DATA_KEY: [u8; 32] = *b"seals what is private, at rest..";
 
 /// How a test's desk differs from the usual one.
 #[derive(Default)]
@@ -27,6 +32,10 @@ pub struct Start {
     pub chain: Option<Arc<dyn Chain>>,
     /// Where everything goes that the server says while it answers requests.
     pub log: Option<Log>,
+    /// Where the practice chain is kept; else in memory.
+    pub chain_file: Option<PathBuf>,
+    /// A PostgreSQL of the test's own; else the one of the run.
+    pub postgres: Option<String>,
 }
 
 /// What a server said.
@@ -84,13 +93,19 @@ impl Site {
             .with_ansi(false)
             .with_test_writer()
             .try_init();
-        let database = fresh_database().await;
-        let chain = Arc::new(Practice::in_memory());
+        let database = match &start.postgres {
+            None => fresh_database().await,
+            Some(admin_url) => fresh_database_on(admin_url).await,
+        };
+        let chain = Arc::new(match &start.chain_file {
+            None => Practice::in_memory(),
+            Some(file) => Practice::open(file).unwrap(),
+        });
         chain.prepare(Timestamp::now()).unwrap();
         let behind = start.chain.unwrap_or_else(|| chain.clone() as Arc<dyn Chain>);
         let practice = start.rules.practice.then(|| chain.clone());
         let store = Store::open(&database.url()).unwrap();
-        let desk = Desk::new(store, behind, start.rules, Secrets::new([7; 32], [8; 32], 1)).with_practice(practice);
+        let desk = Desk::new(store, behind, start.rules, Secrets::new(SESSION_KEY, DATA_KEY, 1)).with_practice(practice);
         let desk = Arc::new(desk);
         admin::settle(&desk).await.unwrap();
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

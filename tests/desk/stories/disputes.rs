@@ -20,7 +20,7 @@ impl Story {
     }
 
     /// Bob opens a dispute over a marked payment, alice answers.
-    async fn disputed(&self) -> PublicRef {
+    pub async fn disputed(&self) -> PublicRef {
         let trade = self.paid().await;
         self.opens_dispute(&self.bob, trade, "not_received", "refund").await;
         self.speaks(&self.alice, trade, "I sent it all; see my bank's confirmation.").await;
@@ -46,7 +46,7 @@ impl Story {
     }
 
     /// Carol drafts a ruling; where the draft is.
-    async fn drafts(&self, trade: PublicRef, outcome: &str, buyer: &str) -> String {
+    pub async fn drafts(&self, trade: PublicRef, outcome: &str, buyer: &str) -> String {
         let fields = [
             ("outcome", outcome),
             ("unit", "percent"),

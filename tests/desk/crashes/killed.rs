@@ -1,0 +1,160 @@
+//! The server process killed at the points where a crash could tear two things apart. Whatever was acknowledged is
+//! there after the next start, and the payout is made exactly once.
+
+use trine::desk::crash;
+use trine::domain::PublicRef;
+
+use super::served::Served;
+use super::spends::payouts_on;
+
+const WORDS: &str = "I have looked at my account.";
+const BROADCASTS: &str = "SELECT count(*) FROM outbox WHERE kind = 'broadcast'";
+
+/// The buyer has paid; the desk runs, to die at a point if one is named.
+async fn paid(point: Option<&str>) -> (Served, PublicRef) {
+    let (mut served, trade) = Served::prepared(async |story| story.paid().await).await;
+    served.start(point).await;
+    says(&served, trade).await;
+    (served, trade)
+}
+
+/// The arbitrator has drafted a ruling; where the draft is signed.
+async fn drafted(point: Option<&str>) -> (Served, PublicRef, String) {
+    let (mut served, (trade, draft)) = Served::prepared(async |story| {
+        let trade = story.disputed().await;
+        (trade, story.drafts(trade, "split", "60").await)
+    })
+    .await;
+    served.start(point).await;
+    says(&served, trade).await;
+    (served, trade, format!("{draft}/signature"))
+}
+
+/// The seller says something in the room, and it is acknowledged.
+async fn says(served: &Served, trade: PublicRef) {
+    let said = served.post(&served.story.bob, &format!("/trades/{trade}/messages"), &[("text", WORDS)]).await;
+    assert_eq!(said, Some(303));
+}
+
+async fn releases(served: &Served, trade: PublicRef) -> Option<u16> {
+    let checklist = ["own_account", "amount", "payer"];
+    served.sign(&served.story.bob, trade, &format!("/trades/{trade}/release"), &checklist).await
+}
+
+async fn rules(served: &Served, trade: PublicRef, signature: &str) -> Option<u16> {
+    served.sign(&served.story.carol, trade, signature, &[]).await
+}
+
+/// The arbitrator signs the payout of the ruling.
+async fn pays(served: &Served, trade: PublicRef) {
+    let payout = format!("/arbitration/{trade}/payout");
+    assert_eq!(served.sign(&served.story.carol, trade, &payout, &[]).await, Some(303));
+}
+
+async fn cosigns(served: &Served, trade: PublicRef) -> Option<u16> {
+    served.sign(&served.story.alice, trade, &format!("/trades/{trade}/ruling/cosignature"), &[]).await
+}
+
+/// Blocks come, the trade ends, and everything is there once.
+async fn ends_well(mut served: Served, trade: PublicRef, outcome: &str) {
+    let handed_over = "SELECT count(*) = 1 FROM outbox WHERE kind = 'broadcast' AND done_at IS NOT NULL";
+    served.until("the payout was handed to the chain", handed_over).await;
+    assert_eq!(served.mine("2").await, Some(303));
+    everything_once(&mut served, trade, outcome).await;
+}
+
+async fn everything_once(served: &mut Served, trade: PublicRef, outcome: &str) {
+    served.until_stage("completed").await;
+    let sql = served.story.site.sql().await;
+    assert_eq!(sql.one::<String>("SELECT outcome FROM trades").await, outcome);
+    assert_eq!(sql.one::<i64>(BROADCASTS).await, 1, "one broadcast was asked for");
+    let said = format!("SELECT count(*) FROM messages WHERE body = '{WORDS}'");
+    assert_eq!(sql.one::<i64>(&said).await, 1, "what was said is there, once");
+    served.story.check_log(trade).await;
+    let chain = served.chain();
+    assert_eq!(payouts_on(&chain, &served.story.site, trade).await, 1);
+}
+
+#[tokio::test]
+async fn a_release_killed_before_its_commit_did_not_happen_and_can_be_sent_again() {
+    let (mut served, trade) = paid(Some(crash::PAYOUT_BEFORE_COMMIT)).await;
+    assert_eq!(releases(&served, trade).await, None);
+    served.has_died().await;
+    assert_eq!(served.story.stage(trade).await, "payment_sent");
+    assert_eq!(served.story.site.sql().await.one::<i64>(BROADCASTS).await, 0);
+    served.start(None).await;
+    assert_eq!(releases(&served, trade).await, Some(303));
+    ends_well(served, trade, "released").await;
+}
+
+#[tokio::test]
+async fn a_release_killed_after_its_commit_goes_out_at_the_next_start() {
+    let (mut served, trade) = paid(Some(crash::PAYOUT_AFTER_COMMIT)).await;
+    assert_eq!(releases(&served, trade).await, None);
+    served.has_died().await;
+    assert_eq!(served.story.stage(trade).await, "paying_out");
+    served.start(None).await;
+    ends_well(served, trade, "released").await;
+}
+
+#[tokio::test]
+async fn a_payout_killed_after_its_broadcast_is_on_the_chain_once() {
+    let (mut served, trade) = paid(Some(crash::AFTER_BROADCAST)).await;
+    // Acknowledged or not: the desk's own work may be faster than the answer.
+    let answer = releases(&served, trade).await;
+    assert!(matches!(answer, Some(303) | None), "{answer:?}");
+    served.has_died().await;
+    assert_eq!(served.story.stage(trade).await, "paying_out");
+    let undone = "SELECT bool_and(done_at IS NULL) FROM outbox WHERE kind = 'broadcast'";
+    assert!(served.story.site.sql().await.one::<bool>(undone).await, "the job stands as not done");
+    served.start(None).await;
+    ends_well(served, trade, "released").await;
+}
+
+#[tokio::test]
+async fn a_payout_that_was_noted_and_not_judged_is_judged_at_the_next_start() {
+    let (mut served, trade) = paid(None).await;
+    assert_eq!(releases(&served, trade).await, Some(303));
+    let seen = "SELECT count(*) = 1 FROM deposits WHERE spent_by IS NOT NULL";
+    served.until("the payout is seen in the mempool", seen).await;
+    served.kill();
+    // Nothing is new at this start, so the point is reached when a block comes.
+    served.start(Some(crash::NOTED_BEFORE_JUDGED)).await;
+    assert_eq!(served.mine("1").await, None);
+    served.has_died().await;
+    let noted = "SELECT count(*) = 1 FROM deposits WHERE spent_height IS NOT NULL";
+    assert!(served.story.site.sql().await.one::<bool>(noted).await, "the block was noted");
+    assert_eq!(served.story.stage(trade).await, "paying_out");
+    served.start(None).await;
+    // No block comes after that: what was noted is enough.
+    everything_once(&mut served, trade, "released").await;
+}
+
+#[tokio::test]
+async fn a_ruling_killed_before_its_commit_did_not_happen_and_can_be_signed_again() {
+    let (mut served, trade, signature) = drafted(Some(crash::RULING_BEFORE_COMMIT)).await;
+    assert_eq!(rules(&served, trade, &signature).await, None);
+    served.has_died().await;
+    assert_eq!(served.story.stage(trade).await, "disputed");
+    served.start(None).await;
+    assert_eq!(rules(&served, trade, &signature).await, Some(303));
+    pays(&served, trade).await;
+    assert_eq!(cosigns(&served, trade).await, Some(303));
+    ends_well(served, trade, "split").await;
+}
+
+#[tokio::test]
+async fn a_ruling_killed_after_its_commit_stands_and_is_paid_once() {
+    let (mut served, trade, signature) = drafted(Some(crash::RULING_AFTER_COMMIT)).await;
+    assert_eq!(rules(&served, trade, &signature).await, None);
+    served.has_died().await;
+    assert_eq!(served.story.stage(trade).await, "ruled");
+    // The second death of the same trade: the co-signature is committed, its payout has not left.
+    served.start(Some(crash::PAYOUT_AFTER_COMMIT)).await;
+    pays(&served, trade).await;
+    assert_eq!(cosigns(&served, trade).await, None);
+    served.has_died().await;
+    assert_eq!(served.story.stage(trade).await, "paying_out");
+    served.start(None).await;
+    ends_well(served, trade, "split").await;
+}
