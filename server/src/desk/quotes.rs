@@ -1,5 +1,7 @@
 //! What a trade would cost now: the offer as a taker sees it, its price, and every fee before anything is promised.
 
+use std::ops::Deref;
+
 use bitcoin::Amount;
 use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
@@ -83,21 +85,34 @@ pub enum Arbitration {
     OneOf(i64),
 }
 
-/// An offer as somebody sees it who might take it.
+/// An offer with its price and fees as they are now.
 #[derive(Debug, Clone)]
-pub struct OfferView {
+pub struct Priced {
     pub row: OfferRow,
-    pub maker: Person,
     pub market: Market,
     /// For one bitcoin, now; none while the rate is missing or old.
     pub price: Option<Decimal>,
     pub policy: FeePolicy,
     pub miner_fee: Amount,
+}
+
+/// An offer as somebody sees it who might take it.
+#[derive(Debug, Clone)]
+pub struct OfferView {
+    priced: Priced,
+    pub maker: Person,
     pub arbitration: Arbitration,
     pub halts: Halts,
 }
 
-impl OfferView {
+impl Deref for OfferView {
+    type Target = Priced;
+    fn deref(&self) -> &Priced {
+        &self.priced
+    }
+}
+
+impl Priced {
     /// All sums for a fiat amount at the present price.
     pub fn quote(&self, fiat: Fiat) -> Result<Quote, QuoteRefusal> {
         let price = self.price.ok_or(QuoteRefusal::NoPrice)?;
@@ -121,9 +136,9 @@ impl OfferView {
 
 /// The offer with everything a taker should know. Anyone may look.
 pub async fn view(desk: &Desk, reference: PublicRef, viewer: Option<UserId>) -> Done<OfferView> {
+    let priced = priced(desk, reference).await?;
+    let (row, market) = (&priced.row, &priced.market);
     let client = desk.store.connection().await?;
-    let row = offers::find(&client, reference).await?.ok_or_else(Refusal::not_found)?;
-    let market = Market::of(desk, &client, row.offer.currency).await?;
     let people = reputation::of_ids(&client, &[row.offer.maker.0]).await?;
     let maker = people.into_iter().next().ok_or_else(Refusal::not_found)?;
     let drawn = match viewer {
@@ -139,10 +154,17 @@ pub async fn view(desk: &Desk, reference: PublicRef, viewer: Option<UserId>) -> 
         }
     };
     let halts = offers::halts(&client, viewer).await?;
+    Ok(OfferView { priced, maker, arbitration, halts })
+}
+
+/// Only what a take is reckoned from.
+pub async fn priced(desk: &Desk, reference: PublicRef) -> Done<Priced> {
+    let client = desk.store.connection().await?;
+    let row = offers::find(&client, reference).await?.ok_or_else(Refusal::not_found)?;
+    let market = Market::of(desk, &client, row.offer.currency).await?;
     drop(client);
     let price = row.offer.effective_price(market.fresh_rate());
-    let policy = fee_policy(&desk.rules);
-    Ok(OfferView { row, maker, market, price, policy, miner_fee: miner_fee(desk).await, arbitration, halts })
+    Ok(Priced { row, market, price, policy: fee_policy(&desk.rules), miner_fee: miner_fee(desk).await })
 }
 
 /// A take as typed. The names are those of the form's fields.
@@ -165,7 +187,7 @@ pub struct TakeReview {
 }
 
 /// Checks what a taker typed and gives all sums, for the summary before he confirms. Changes nothing.
-pub async fn review(desk: &Desk, taker: UserId, view: &OfferView, input: &TakeInput) -> Done<TakeReview> {
+pub async fn review(desk: &Desk, taker: UserId, view: &Priced, input: &TakeInput) -> Done<TakeReview> {
     let client = desk.store.connection().await?;
     let saved = payment_accounts::of_account(&client, taker).await?;
     let keys = offers::usable_keys(&client, taker).await?;
@@ -205,7 +227,7 @@ pub async fn review(desk: &Desk, taker: UserId, view: &OfferView, input: &TakeIn
 }
 
 /// An amount as typed, within the offer's limits, with all its sums.
-pub fn read_amount(view: &OfferView, text: &str) -> Result<Quote, Refusal> {
+pub fn read_amount(view: &Priced, text: &str) -> Result<Quote, Refusal> {
     let offer = &view.row.offer;
     let fiat = Fiat::parse(text, offer.currency)?;
     if fiat < offer.min || fiat > offer.shown_upper() {

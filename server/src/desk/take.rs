@@ -58,7 +58,7 @@ struct Person {
 ///
 /// Refused when the offer, its price or what is left of it is not what the taker saw; then nothing is reserved.
 pub async fn take(desk: &Desk, taker: UserId, offer: PublicRef, form: &TakeForm) -> Done<PublicRef> {
-    let view = quotes::view(desk, offer, Some(taker)).await?;
+    let view = quotes::priced(desk, offer).await?;
     let input = TakeInput {
         amount: form.amount.clone(),
         payment_account: form.payment_account.clone(),

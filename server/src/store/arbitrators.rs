@@ -178,11 +178,16 @@ pub async fn level(
 }
 
 // Takes of different pairs do not queue for one another: each tries the lowest level that nobody holds at the moment.
+// Levels are never given back, so the free ones are above the highest, but for a few that takes in flight have left.
 const TAKE_LEVEL: &str = "
+    WITH near AS MATERIALIZED (
+        SELECT greatest(0, coalesce(max(p), 0) - 31) AS low FROM arbitrator_levels WHERE arbitrator_key = $1),
+         used AS MATERIALIZED (
+        SELECT p FROM arbitrator_levels WHERE arbitrator_key = $1 AND p >= (SELECT low FROM near))
     INSERT INTO arbitrator_levels (arbitrator_key, key_low, key_high, p)
     SELECT $1, $2, $3, free.p
-      FROM (SELECT p FROM generate_series(0, $4::integer - 1) AS p
-             WHERE NOT EXISTS (SELECT 1 FROM arbitrator_levels l WHERE l.arbitrator_key = $1 AND l.p = p.p)
+      FROM (SELECT p FROM near, generate_series(near.low, least(near.low + 95, $4::integer - 1)) AS p
+             WHERE NOT EXISTS (SELECT 1 FROM used WHERE used.p = p.p)
              ORDER BY p OFFSET 0) AS free
      WHERE pg_try_advisory_xact_lock(hashtextextended('level ' || $1::text || ' ' || free.p, 0))
      LIMIT 1

@@ -20,6 +20,17 @@ pub async fn seed(client: &impl GenericClient, day: Date) -> Stored<Option<Vec<u
     row.map(|row| Ok(row.try_get(0)?)).transpose()
 }
 
+const SEED_IN_ORDER: &str = "
+    SELECT sealed FROM draw_seeds s
+     WHERE day = $1 AND EXISTS (SELECT 1 FROM draw_seeds WHERE day = $2)
+       AND NOT EXISTS (SELECT 1 FROM draw_seeds WHERE day < $1 AND revealed_at IS NULL)";
+
+/// Today's seed, if tomorrow's is there too and all of days gone by are revealed: then there is nothing to do.
+pub async fn seed_in_order(client: &impl GenericClient, today: Date, tomorrow: Date) -> Stored<Option<Vec<u8>>> {
+    let row = client.query_opt(&client.prepare_cached(SEED_IN_ORDER).await?, &[&today, &tomorrow]).await?;
+    row.map(|row| Ok(row.try_get(0)?)).transpose()
+}
+
 const DUE: &str = "
     UPDATE draw_seeds SET revealed_at = $2 WHERE day < $1 AND revealed_at IS NULL RETURNING day, sealed";
 

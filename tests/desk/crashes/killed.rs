@@ -118,9 +118,9 @@ async fn a_payout_that_was_noted_and_not_judged_is_judged_at_the_next_start() {
     let seen = "SELECT count(*) = 1 FROM deposits WHERE spent_by IS NOT NULL";
     served.until("the payout is seen in the mempool", seen).await;
     served.kill();
-    // Nothing is new at this start, so the point is reached when a block comes.
+    // Nothing is new at this start, so the point is reached when blocks come.
     served.start(Some(crash::NOTED_BEFORE_JUDGED)).await;
-    assert_eq!(served.mine("1").await, None);
+    assert_eq!(served.mine("2").await, None);
     served.has_died().await;
     let noted = "SELECT count(*) = 1 FROM deposits WHERE spent_height IS NOT NULL";
     assert!(served.story.site.sql().await.one::<bool>(noted).await, "the block was noted");

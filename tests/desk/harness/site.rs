@@ -105,7 +105,8 @@ impl Site {
         let behind = start.chain.unwrap_or_else(|| chain.clone() as Arc<dyn Chain>);
         let practice = start.rules.practice.then(|| chain.clone());
         let store = Store::open(&database.url()).unwrap();
-        let desk = Desk::new(store, behind, start.rules, Secrets::new(SESSION_KEY, DATA_KEY, 1)).with_practice(practice);
+        let desk =
+            Desk::new(store, behind, start.rules, Secrets::new(SESSION_KEY, DATA_KEY, 1)).with_practice(practice);
         let desk = Arc::new(desk);
         admin::settle(&desk).await.unwrap();
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
