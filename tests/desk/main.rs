@@ -7,6 +7,7 @@ mod crashes;
 mod door;
 mod golden;
 mod harness;
+mod model;
 mod practice;
 mod races;
 mod routes;

@@ -12,18 +12,28 @@ use trine::domain::PublicRef;
 
 /// The PSBTs of a signing page, unsigned by its reader.
 pub async fn papers(person: &Person, trade: PublicRef, place: &str) -> Vec<Psbt> {
-    let seen = person.browser.get(&format!("/trades/{trade}/{place}")).await;
-    assert_eq!(seen.status, 200, "{place}: {}", seen.words());
+    papers_at(person, &format!("/trades/{trade}/{place}")).await
+}
+
+/// The same, by its whole path.
+pub async fn papers_at(person: &Person, path: &str) -> Vec<Psbt> {
+    let seen = person.browser.get(path).await;
+    assert_eq!(seen.status, 200, "{path}: {}", seen.words());
     let envelope = seen.envelope();
     envelope["psbts"].as_array().unwrap().iter().map(|one| one["base64"].as_str().unwrap().parse().unwrap()).collect()
 }
 
 /// Sends an upload as text, with every tick.
 pub async fn send(story: &Story, person: &Person, trade: PublicRef, place: &str, upload: &str) -> Seen {
+    send_at(story, person, trade, &format!("/trades/{trade}/{place}"), upload).await
+}
+
+/// The same, by its whole path.
+pub async fn send_at(story: &Story, person: &Person, trade: PublicRef, path: &str, upload: &str) -> Seen {
     let version = story.version(trade, person).await;
     let mut fields = vec![("version", version.as_str()), ("signatures", upload)];
-    fields.extend(["sent", "own_account", "amount", "payer", "not_paid"].map(|tick| (tick, "yes")));
-    person.browser.post(&format!("/trades/{trade}/{place}"), &fields).await
+    fields.extend(["sent", "own_account", "amount", "payer", "not_paid", "final"].map(|tick| (tick, "yes")));
+    person.browser.post(path, &fields).await
 }
 
 /// Sends an upload as a file, with every tick.

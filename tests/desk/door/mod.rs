@@ -2,6 +2,7 @@
 //! why; what wallets make in earnest is taken.
 
 mod contract;
+mod disputes;
 mod forge;
 mod refused;
 mod taken;

@@ -5,12 +5,12 @@ use bitcoin::{Amount, EcdsaSighashType, OutPoint, Psbt, ScriptBuf, Sequence, TxI
 use trine::desk::Rules;
 use trine::domain::PublicRef;
 
-use super::forge::{self, altered, honest, papers, send, send_file};
+use super::forge::{self, altered, honest, papers, send, send_at, send_file};
 use crate::harness::Start;
 use crate::harness::cast::{Person, Story, story, story_with};
 
 /// Every forgery of a payout, and words its refusal must have.
-fn forgeries(me: &Person, other: &Person, psbt: &Psbt) -> Vec<(&'static str, String, &'static str)> {
+pub fn forgeries(me: &Person, other: &Person, psbt: &Psbt) -> Vec<(&'static str, String, &'static str)> {
     let sighash = |kind| forge::with_sighash(me, psbt, kind).to_string();
     let altered = |alter: fn(&mut Psbt)| altered(me, psbt, alter).to_string();
     let mut all = vec![
@@ -66,7 +66,9 @@ fn output_less(psbt: &mut Psbt) {
 }
 
 fn smaller(psbt: &mut Psbt) {
-    psbt.unsigned_tx.output[0].value -= Amount::from_sat(1);
+    let value = &mut psbt.unsigned_tx.output[0].value;
+    // A message pays nothing; there it is one more.
+    *value = value.checked_sub(Amount::ONE_SAT).unwrap_or(Amount::ONE_SAT);
 }
 
 fn redirected(psbt: &mut Psbt) {
@@ -93,9 +95,14 @@ fn input_other(psbt: &mut Psbt) {
 
 /// Each is refused beside the field, in words, and nothing is written.
 async fn refuses(story: &Story, me: &Person, trade: PublicRef, place: &str, cases: Vec<(&str, String, &str)>) {
+    refuses_at(story, me, trade, &format!("/trades/{trade}/{place}"), cases).await;
+}
+
+/// The same, by its whole path.
+pub async fn refuses_at(story: &Story, me: &Person, trade: PublicRef, place: &str, cases: Vec<(&str, String, &str)>) {
     let before = story.site.ledger().await;
     for (name, upload, words) in cases {
-        let seen = send(story, me, trade, place, &upload).await;
+        let seen = send_at(story, me, trade, place, &upload).await;
         assert_eq!(seen.status, 422, "{place}, {name}:\n{}", seen.words());
         assert!(seen.problem().contains(words) || seen.words().contains(words), "{place}, {name}: {}", seen.problem());
         assert!(!seen.body.contains("<script>alert"), "{place}, {name}: served as it came");

@@ -1,4 +1,5 @@
 mod listener;
+mod payouts;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

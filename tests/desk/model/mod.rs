@@ -1,0 +1,213 @@
+//! Random lives of a trade: at every step one of all the acts that are accepted then, by anybody.
+
+use bitcoin::Amount;
+use jiff::{SignedDuration, Timestamp};
+use proptest::prelude::*;
+use trine::domain::deadlines::What;
+use trine::domain::trade::{Act, Change, Deposit, Effect, Outcome, PayoutKind, Trade, Windows};
+use trine::domain::{Actor, Event, Party, Side, Stage};
+
+const DUE: Amount = Amount::from_sat(1_000_000);
+
+fn taken() -> Trade {
+    let noon = Timestamp::UNIX_EPOCH;
+    Trade {
+        stage: Stage::Proposed,
+        outcome: None,
+        version: 0,
+        maker: Side::Seller,
+        windows: Windows {
+            deposit_minutes: 180,
+            confirmation_minutes: 1440,
+            payment_minutes: 60,
+            release_minutes: 120,
+            objection_minutes: 1440,
+            answer_minutes: 1440,
+            ruling_minutes: 4320,
+            cosign_minutes: 1440,
+        },
+        deposit_due: DUE,
+        confirmations: 1,
+        created_at: noon,
+        stage_since: noon,
+        sign_by: noon + SignedDuration::from_mins(60),
+        buyer_agreed: false,
+        seller_agreed: false,
+        deposit_by: None,
+        confirm_by: None,
+        deposit: Deposit::default(),
+        ever_funded: false,
+        frozen: false,
+        pay_by: None,
+        release_by: None,
+        paid_at: None,
+        mark_undone: false,
+        seller_answered: false,
+        refund_objection_by: None,
+        dispute: None,
+        ruling: None,
+        settlement: None,
+        signed: Vec::new(),
+        paying_out: None,
+        cosign_by: None,
+    }
+}
+
+/// Everything anybody could try.
+fn acts(at: Timestamp) -> Vec<Act> {
+    let mut acts = vec![
+        Act::SignContract,
+        Act::Decline,
+        Act::Withdraw,
+        Act::LoseArbitrator,
+        Act::LoseDeposit,
+        Act::Cancel,
+        Act::MarkPaid,
+        Act::UndoMark,
+        Act::SeePayment,
+        Act::AnswerMark,
+        Act::CloseUnpaid,
+        Act::OpenDispute,
+        Act::Speak,
+        Act::WithdrawRuling,
+        Act::Object,
+        Act::AcceptRuling,
+        Act::LosePayoutFromMempool,
+        Act::LosePayoutFromChain,
+        Act::LoseDepositForGood,
+    ];
+    for outcome in [Outcome::Released, Outcome::Refunded, Outcome::Split] {
+        acts.push(Act::Rule { favours: Side::Buyer, outcome, objection_minutes: 60 });
+        acts.push(Act::AcceptSettlement { outcome });
+        acts.push(Act::ConfirmPayout { outcome });
+    }
+    acts.push(Act::SeeForeignSpend { outcome: Outcome::Other });
+    for kind in [PayoutKind::Release, PayoutKind::Refund, PayoutKind::Settlement, PayoutKind::Ruling] {
+        acts.push(Act::SignPayout { kind });
+    }
+    for what in [What::Signing, What::Deposit, What::Confirmation, What::Release] {
+        acts.push(Act::WindowPassed { what, tip_at: Some(at) });
+    }
+    for (seen, counted) in [(0, 0), (1_000, 0), (500_000, 500_000), (1_000_000, 0), (1_000_000, 1_000_000)] {
+        let [seen, counted] = [seen, counted].map(Amount::from_sat);
+        acts.push(Act::JudgeDeposit { deposit: Deposit { seen, confirmed: counted, counted, in_time: true } });
+    }
+    acts
+}
+
+/// What is accepted now, with what comes of it.
+fn accepted(trade: &Trade, at: Timestamp) -> Vec<(Act, Actor, Change)> {
+    let mut all = Vec::new();
+    for act in acts(at) {
+        for actor in Actor::ALL {
+            if let Ok(change) = trade.apply(&act, actor, at) {
+                all.push((act.clone(), actor, change));
+            }
+        }
+    }
+    all
+}
+
+/// What a life must never show.
+#[derive(Default)]
+struct Witness {
+    completions: usize,
+    paid: Option<PayoutKind>,
+    refunded: bool,
+}
+
+impl Witness {
+    fn sees(&mut self, before: &Trade, act: &Act, actor: Actor, change: &Change) {
+        let (after, what) = (&change.trade, format!("{act:?} by {actor} in {}", before.stage));
+        assert_eq!(after.version, before.version + 1, "{what}");
+        assert_eq!(change.event.is_none(), act_keeps_the_stage(before, change), "{what}: an event without a step");
+        self.completions += usize::from(change.event == Some(Event::PayoutCompleted));
+        assert!(self.completions <= 1, "{what}: completed twice");
+        for effect in &change.effects {
+            if let Effect::Broadcast(kind) = effect {
+                assert!(self.paid.is_none_or(|paid| paid == *kind), "{what}: {kind} after {:?}", self.paid);
+                self.paid = Some(*kind);
+            }
+        }
+        let complete = |kind: PayoutKind| after.signed.iter().filter(|(signed, _)| *signed == kind).count() > 1;
+        assert!(self.paid.is_none_or(complete), "{what}: paid out without two signatures");
+        let marked = change.event == Some(Event::PaymentMarkedSent);
+        let paid = marked || change.event == Some(Event::PaymentSeen);
+        assert!(!(self.refunded && paid), "{what}: on to payment_sent after the buyer's refund signature");
+        assert!(!(before.buyer_gave_up() && marked), "{what}: paid after the buyer signed the coins away");
+        self.refunded |= after.has_signed(PayoutKind::Refund, Party::Buyer);
+        assert_eq!(after.outcome.is_some(), after.stage == Stage::Completed, "{what}: outcome and stage");
+        let kept: Trade = serde_json::from_str(&serde_json::to_string(after).unwrap()).unwrap();
+        assert_eq!(kept, *after, "{what}: the row gives back what was put in");
+        let logged: Act = serde_json::from_str(&serde_json::to_string(act).unwrap()).unwrap();
+        assert_eq!(logged, *act, "{what}: so does the log");
+    }
+}
+
+/// A change without an event leaves the stage where it is.
+fn act_keeps_the_stage(before: &Trade, change: &Change) -> bool {
+    change.event.is_none() && before.stage == change.trade.stage
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(250))]
+
+    #[test]
+    fn no_life_of_a_trade_pays_twice_or_asks_for_money_after_a_refund_signature(
+        choices in prop::collection::vec((any::<prop::sample::Index>(), 0_i64..120), 5..60),
+        jumps in prop::collection::vec(prop_oneof![4 => Just(0_i64), 1 => Just(5_000)], 60),
+    ) {
+        let (mut trade, mut at, mut witness) = (taken(), Timestamp::UNIX_EPOCH, Witness::default());
+        for (step, ((choice, minutes), jump)) in choices.into_iter().zip(jumps).enumerate() {
+            // The first windows are short; later ones may well pass.
+            at += SignedDuration::from_mins(if step < 4 { 5 } else { minutes + jump });
+            let mut all = accepted(&trade, at);
+            // Most lives should go on: what ends one is chosen only when nothing else can be done.
+            let goes_on = |one: &(Act, Actor, Change)| !matches!(one.2.trade.stage, Stage::Cancelled | Stage::Completed);
+            if all.iter().any(goes_on) && minutes % 5 != 0 {
+                all.retain(goes_on);
+            }
+            if all.is_empty() {
+                continue;
+            }
+            let (act, actor, change) = choice.get(&all).clone();
+            witness.sees(&trade, &act, actor, &change);
+            trade = change.trade;
+        }
+    }
+}
+
+#[test]
+fn random_lives_reach_every_stage() {
+    use proptest::strategy::ValueTree;
+    use proptest::test_runner::TestRunner;
+    let mut runner = TestRunner::deterministic();
+    let mut seen = std::collections::BTreeSet::new();
+    for _ in 0..80 {
+        let choices = prop::collection::vec(any::<prop::sample::Index>(), 40).new_tree(&mut runner).unwrap().current();
+        let (mut trade, mut at) = (taken(), Timestamp::UNIX_EPOCH);
+        for (step, choice) in choices.into_iter().enumerate() {
+            at += SignedDuration::from_mins(match step {
+                0..4 => 5,
+                step if step % 7 == 6 => 1_500,
+                _ => 15,
+            });
+            let mut all = accepted(&trade, at);
+            let goes_on =
+                |one: &(Act, Actor, Change)| !matches!(one.2.trade.stage, Stage::Cancelled | Stage::Completed);
+            if all.iter().any(goes_on) {
+                all.retain(goes_on);
+            }
+            if !all.is_empty() {
+                trade = choice.get(&all).2.trade.clone();
+                seen.insert(trade.stage.as_str());
+            }
+        }
+    }
+    for stage in Stage::ALL {
+        assert!(
+            seen.contains(stage.as_str()) || stage == Stage::Cancelled || stage == Stage::Completed,
+            "no life came to {stage}: {seen:?}"
+        );
+    }
+}
