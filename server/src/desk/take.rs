@@ -13,7 +13,7 @@ use super::payment_accounts::{self, Opened};
 use super::quotes::{self, TakeInput, TakeReview};
 use super::secrets::random;
 use super::{Desk, draw, keys, room, trades};
-use crate::domain::trade::{Deposit, Trade, Windows};
+use crate::domain::trade::{Trade, Windows};
 use crate::domain::{
     AccountName, Actor, MethodId, PublicRef, Quote, Refusal, RefusalKind, Side, Stage, TradeId, UserId,
 };
@@ -274,44 +274,16 @@ fn new_trade(desk: &Desk, held: &OfferRow, quote: &Quote, method: MethodId, at: 
     let (rules, method) = (&desk.rules, method.method());
     let objection = if quote.amount < rules.objection_free_below { 0 } else { rules.objection_window_minutes };
     let minutes = |count: u32| at.checked_add(SignedDuration::from_mins(count.into())).unwrap_or(at);
-    Trade {
-        stage: Stage::Proposed,
-        outcome: None,
-        version: 0,
-        maker: held.offer.side,
-        windows: Windows {
-            deposit_minutes: rules.deposit_window_minutes,
-            confirmation_minutes: rules.confirmation_window_minutes,
-            payment_minutes: held.offer.payment_window_minutes,
-            release_minutes: method.release_window_minutes,
-            objection_minutes: objection,
-            answer_minutes: rules.answer_window_minutes,
-            ruling_minutes: rules.ruling_window_minutes,
-            cosign_minutes: rules.cosign_window_minutes,
-        },
-        deposit_due: quote.deposit,
-        confirmations: held.offer.confirmations.max(Confirmations::default().needed(quote.amount)),
-        created_at: at,
-        stage_since: at,
-        sign_by: minutes(rules.signing_window_minutes),
-        buyer_agreed: false,
-        seller_agreed: false,
-        deposit_by: None,
-        confirm_by: None,
-        deposit: Deposit::default(),
-        ever_funded: false,
-        frozen: false,
-        pay_by: None,
-        release_by: None,
-        paid_at: None,
-        mark_undone: false,
-        seller_answered: false,
-        refund_objection_by: None,
-        dispute: None,
-        ruling: None,
-        settlement: None,
-        signed: Vec::new(),
-        paying_out: None,
-        cosign_by: None,
-    }
+    let windows = Windows {
+        deposit_minutes: rules.deposit_window_minutes,
+        confirmation_minutes: rules.confirmation_window_minutes,
+        payment_minutes: held.offer.payment_window_minutes,
+        release_minutes: method.release_window_minutes,
+        objection_minutes: objection,
+        answer_minutes: rules.answer_window_minutes,
+        ruling_minutes: rules.ruling_window_minutes,
+        cosign_minutes: rules.cosign_window_minutes,
+    };
+    let confirmations = held.offer.confirmations.max(Confirmations::default().needed(quote.amount));
+    Trade::taken(held.offer.side, windows, quote.deposit, confirmations, at, minutes(rules.signing_window_minutes))
 }

@@ -16,7 +16,8 @@ use serde::{Deserialize, Serialize};
 use super::deadlines::What;
 use super::lifecycle::{Actor, Event, Stage, next_stage};
 use super::people::{Party, Side, words};
-use super::refusal::{Refusal, RefusalKind};
+use super::refusal::Refusal;
+use window::not_now;
 
 /// How a completed trade ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -249,6 +250,48 @@ pub struct Change {
 }
 
 impl Trade {
+    /// A trade as the take makes it: price and arbitrator are fixed, nobody has signed.
+    pub fn taken(
+        maker: Side,
+        windows: Windows,
+        deposit_due: Amount,
+        confirmations: u32,
+        at: Timestamp,
+        sign_by: Timestamp,
+    ) -> Self {
+        Self {
+            stage: Stage::Proposed,
+            outcome: None,
+            version: 0,
+            maker,
+            windows,
+            deposit_due,
+            confirmations,
+            created_at: at,
+            stage_since: at,
+            sign_by,
+            buyer_agreed: false,
+            seller_agreed: false,
+            deposit_by: None,
+            confirm_by: None,
+            deposit: Deposit::default(),
+            ever_funded: false,
+            frozen: false,
+            pay_by: None,
+            release_by: None,
+            paid_at: None,
+            mark_undone: false,
+            seller_answered: false,
+            refund_objection_by: None,
+            dispute: None,
+            ruling: None,
+            settlement: None,
+            signed: Vec::new(),
+            paying_out: None,
+            cosign_by: None,
+        }
+    }
+
     /// What `actor` doing `act` at this time makes of the trade, or why not.
     pub fn apply(&self, act: &Act, actor: Actor, at: Timestamp) -> Result<Change, Refusal> {
         let mut change = match act {
@@ -343,23 +386,6 @@ impl Change {
 /// A time so many minutes later. Windows are at most weeks, times are this century's.
 pub(super) fn later(at: Timestamp, minutes: u32) -> Timestamp {
     at.checked_add(SignedDuration::from_mins(minutes.into())).unwrap_or(at)
-}
-
-/// The refusal when an act does not belong to the stage.
-fn not_now(stage: Stage) -> Refusal {
-    let words = match stage {
-        Stage::Proposed => "The contract is not signed by both yet.",
-        Stage::AwaitingDeposit => "The trade waits for the seller's deposit.",
-        Stage::Funded => "The coins are locked and the trade waits for the buyer's payment.",
-        Stage::PaymentSent => "The buyer has marked the payment as sent; the seller's answer is next.",
-        Stage::RefundDue => "This trade is being sent back to the seller.",
-        Stage::Disputed => "This trade is with the arbitrator.",
-        Stage::Ruled => "The arbitrator has ruled.",
-        Stage::PayingOut => "A payout is on its way already.",
-        Stage::Completed => "This trade is completed.",
-        Stage::Cancelled => "This trade is cancelled.",
-    };
-    Refusal::new(RefusalKind::Conflict, format!("{words} Nothing was changed."))
 }
 
 #[cfg(test)]

@@ -5,9 +5,9 @@ use jiff::Timestamp;
 
 use super::super::deadlines::What;
 use super::super::lifecycle::{Actor, Event, Stage};
-use super::super::refusal::Refusal;
+use super::super::refusal::{Refusal, RefusalKind};
 use super::agreement::NOTHING_BELOW_SAT;
-use super::{Act, Change, Effect, Trade, later, not_now};
+use super::{Act, Change, Effect, Trade, later};
 
 impl Trade {
     /// The window that is over now and changes something, for the job that fires.
@@ -73,4 +73,21 @@ impl Trade {
     fn nobody_released(&self) -> bool {
         !self.has_signed(super::PayoutKind::Release, super::Party::Seller)
     }
+}
+
+/// The refusal when an act does not belong to the stage.
+pub(super) fn not_now(stage: Stage) -> Refusal {
+    let words = match stage {
+        Stage::Proposed => "The contract is not signed by both yet.",
+        Stage::AwaitingDeposit => "The trade waits for the seller's deposit.",
+        Stage::Funded => "The coins are locked and the trade waits for the buyer's payment.",
+        Stage::PaymentSent => "The buyer has marked the payment as sent; the seller's answer is next.",
+        Stage::RefundDue => "This trade is being sent back to the seller.",
+        Stage::Disputed => "This trade is with the arbitrator.",
+        Stage::Ruled => "The arbitrator has ruled.",
+        Stage::PayingOut => "A payout is on its way already.",
+        Stage::Completed => "This trade is completed.",
+        Stage::Cancelled => "This trade is cancelled.",
+    };
+    Refusal::new(RefusalKind::Conflict, format!("{words} Nothing was changed."))
 }
