@@ -133,9 +133,9 @@ macro_rules! plain_acts {
 }
 
 plain_acts! {
-    /// The maker does not want this trade.
+    /// Before both have signed either may leave: pages offer this word to the maker,
     decline => Act::Decline;
-    /// The taker thinks better of it.
+    /// and this one to the taker.
     withdraw => Act::Withdraw;
     /// Before anything is in escrow.
     cancel => Act::Cancel;
