@@ -1,4 +1,5 @@
 //! Whole trades, as promises.
 
 mod disputes;
+mod pages;
 mod trades;

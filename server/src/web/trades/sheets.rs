@@ -131,7 +131,11 @@ impl Slip {
             ),
             Self::Payment => (
                 format!("I have sent {fiat}"),
-                format!("Your mark goes to {other} together with your signature for the release. It pays only you, and needs {other}'s signature too."),
+                if row.state.has_signed(PayoutKind::Release, Party::Buyer) {
+                    "Your signature for the release is in already: open the own-wallet part below and mark, nothing is to be signed.".to_owned()
+                } else {
+                    format!("Your mark goes to {other} with your signature for the release. It pays only you, and needs {other}'s signature too.")
+                },
                 "Mark the payment only after you have sent it. You can undo the mark once, until the seller answers.".to_owned(),
                 "Mark as sent",
             ),
