@@ -2,6 +2,7 @@
 
 mod disputes;
 mod hostile;
+mod keys;
 mod pages;
 mod play;
 mod real_node;
