@@ -8,7 +8,7 @@ use super::money::{AmountRefusal, DUST_SATS, Fiat, check_trade_amount};
 use super::people::Side;
 use super::price::sats_for;
 
-/// One side's share of the desk's fee, at most 5 %.
+/// The desk's fee, both shares together, at most 5 %: a contract with more is refused.
 pub const DESK_FEE_BP_MAX: u32 = 500;
 
 /// The arbitrator's fee, at most 2 % (protocol §7): the winner pays it, the loser has nothing in the escrow.
@@ -31,7 +31,7 @@ pub struct FeePolicy {
 /// Why a desk cannot ask such fees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum FeeRefusal {
-    #[error("The desk's fee is at most 500 basis points (5 %) for each side.")]
+    #[error("The desk's fee is at most 500 basis points (5 %), both shares together.")]
     DeskFeeTooHigh,
     #[error("The arbitrator's fee is at most 200 basis points (2 %).")]
     ArbitratorFeeTooHigh,
@@ -50,7 +50,7 @@ pub enum QuoteRefusal {
 
 impl FeePolicy {
     pub fn check(self) -> Result<Self, FeeRefusal> {
-        if self.desk_fee_buyer_bp > DESK_FEE_BP_MAX || self.desk_fee_seller_bp > DESK_FEE_BP_MAX {
+        if self.desk_fee_buyer_bp.saturating_add(self.desk_fee_seller_bp) > DESK_FEE_BP_MAX {
             return Err(FeeRefusal::DeskFeeTooHigh);
         }
         if self.arbitrator_fee_bp > ARBITRATOR_FEE_BP_MAX {
@@ -198,6 +198,10 @@ mod tests {
     fn fees_have_an_upper_limit() {
         assert_eq!(POLICY.check(), Ok(POLICY));
         assert_eq!(FeePolicy { desk_fee_buyer_bp: 501, ..POLICY }.check(), Err(FeeRefusal::DeskFeeTooHigh));
+        assert_eq!(
+            FeePolicy { desk_fee_buyer_bp: 300, desk_fee_seller_bp: 201, ..POLICY }.check(),
+            Err(FeeRefusal::DeskFeeTooHigh)
+        );
         assert_eq!(FeePolicy { arbitrator_fee_bp: 201, ..POLICY }.check(), Err(FeeRefusal::ArbitratorFeeTooHigh));
     }
 

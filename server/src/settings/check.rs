@@ -3,12 +3,10 @@
 use bitcoin::Network;
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::domain::fees::{ARBITRATOR_FEE_BP_MAX, DESK_FEE_BP_MAX};
+
 use super::{Backend, DEFAULT_SECRET, Settings, host_of};
 
-/// More than a tenth of the amount is no fee but a mistake.
-const DESK_FEE_BP_MAX: u32 = 1_000;
-/// Protocol §7.
-const ARBITRATOR_FEE_BP_MAX: u32 = 200;
 /// Protocol §7: no payout pays the miners more than 0.01 BTC.
 const MINER_FEE_CAP_SAT_MAX: u64 = 1_000_000;
 const SECRET_BYTES: usize = 32;
@@ -103,14 +101,12 @@ impl Settings {
 
     fn check_money(&self, found: &mut Vec<String>) {
         let fees = &self.fees;
-        for (name, bp) in
-            [("desk_fee_buyer_bp", fees.desk_fee_buyer_bp), ("desk_fee_seller_bp", fees.desk_fee_seller_bp)]
-        {
-            if bp > DESK_FEE_BP_MAX {
-                found.push(format!(
-                    "fees.{name} is {bp}, more than {DESK_FEE_BP_MAX} (10 %). The unit is basis points: 100 is 1 %."
-                ));
-            }
+        let (buyer, seller) = (fees.desk_fee_buyer_bp, fees.desk_fee_seller_bp);
+        if buyer.saturating_add(seller) > DESK_FEE_BP_MAX {
+            found.push(format!(
+                "fees.desk_fee_buyer_bp is {buyer} and fees.desk_fee_seller_bp is {seller}: together more than \
+                 {DESK_FEE_BP_MAX} (5 %). The unit is basis points: 100 is 1 %."
+            ));
         }
         if fees.arbitrator_fee_bp > ARBITRATOR_FEE_BP_MAX {
             found.push(format!(
