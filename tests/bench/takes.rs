@@ -57,7 +57,7 @@ pub async fn measure(story: &Story, crowd: &Crowd) -> Vec<Figure> {
 pub async fn rush(story: &Story, crowd: &Crowd) -> Vec<Figure> {
     let mut people = Vec::new();
     for number in 0..RUSH {
-        let name: &'static str = Box::leak(format!("rush-{number}").into_boxed_str());
+        let name: &'static str = Box::leak(format!("rush-{}{}", letter(number / 26), letter(number % 26)).into_boxed_str());
         people.push(Arc::new(person(&story.site, name, Role::Trader).await));
     }
     let mut waits = Vec::new();
@@ -106,4 +106,9 @@ fn form_of(who: &Person) -> TakeForm {
         offer_version: "1".into(),
         price_seen: "50000".into(),
     }
+}
+
+/// Names of people have no digits.
+fn letter(number: usize) -> char {
+    char::from(b'a' + u8::try_from(number).unwrap())
 }
