@@ -57,7 +57,8 @@ pub async fn measure(story: &Story, crowd: &Crowd) -> Vec<Figure> {
 pub async fn rush(story: &Story, crowd: &Crowd) -> Vec<Figure> {
     let mut people = Vec::new();
     for number in 0..RUSH {
-        let name: &'static str = Box::leak(format!("rush-{}{}", letter(number / 26), letter(number % 26)).into_boxed_str());
+        let name: &'static str =
+            Box::leak(format!("rush-{}{}", letter(number / 10), letter(number % 10)).into_boxed_str());
         people.push(Arc::new(person(&story.site, name, Role::Trader).await));
     }
     let mut waits = Vec::new();
@@ -108,7 +109,7 @@ fn form_of(who: &Person) -> TakeForm {
     }
 }
 
-/// Names of people have no digits.
+/// Names of people have no digits, and no two of these look alike.
 fn letter(number: usize) -> char {
-    char::from(b'a' + u8::try_from(number).unwrap())
+    char::from(b"abdefghkpt"[number])
 }

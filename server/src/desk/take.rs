@@ -2,7 +2,7 @@
 
 mod paper;
 
-use bitcoin::hashes::Hash;
+use bitcoin::hashes::{Hash, sha256};
 use jiff::{SignedDuration, Timestamp, Unit};
 use rust_decimal::Decimal;
 use serde_json::json;
@@ -171,7 +171,7 @@ async fn make(
     let contract =
         paper::contract(desk, tx, held, review, &trade, reference, [&buyer, &seller], [&payee, &payer], places).await?;
     let text = contract.to_text()?;
-    let hash = contract.hash()?.to_byte_array();
+    let hash = sha256::Hash::hash(text.as_bytes());
     store::insert(
         tx,
         &NewTrade {
@@ -191,7 +191,7 @@ async fn make(
             currency: held.offer.currency.code(),
             method: review.method.as_str(),
             contract_text: &text,
-            contract_hash: hash,
+            contract_hash: hash.to_byte_array(),
             script: &lock.script_pubkey(),
             address: &lock.address().to_string(),
             payee_sealed: &desk.secrets.seal(&payee_place(id), payee.to_text()?.as_bytes())?,
@@ -207,7 +207,7 @@ async fn make(
         actor,
         account: Some(taker),
         event: None,
-        act: json!({ "act": "take", "trade": trade, "contract": contract.hash()?.to_string() }).to_string(),
+        act: json!({ "act": "take", "trade": trade, "contract": hash.to_string() }).to_string(),
         stage_from: None,
         stage_to: Stage::Proposed,
     };
