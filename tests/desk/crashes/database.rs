@@ -18,6 +18,8 @@ use crate::harness::{Browser, Site, Start};
 
 /// The database is back: within this time the desk answers as before.
 const BACK: Duration = Duration::from_secs(5);
+/// An account may say twenty things at once, then one every six seconds: at this pace nobody is throttled here.
+const BETWEEN_MESSAGES: Duration = Duration::from_millis(250);
 const TAKERS: [&str; 4] = ["taker-a", "taker-b", "taker-c", "taker-d"];
 
 /// A PostgreSQL that keeps its promises: everything acknowledged is on the disk.
@@ -111,7 +113,7 @@ async fn talk(browser: Browser, name: &'static str, trade: PublicRef, seen: Arc<
         if post(&browser, &format!("/trades/{trade}/messages"), &[("csrf", &token), ("text", &text)]).await.is_some() {
             seen.messages.lock().unwrap().push(text);
         }
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        tokio::time::sleep(BETWEEN_MESSAGES).await;
     }
 }
 
