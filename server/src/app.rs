@@ -4,6 +4,7 @@ use std::{io::Read, path::Path, sync::Arc, time::Duration};
 
 use actix_web::{HttpServer, dev::ServerHandle};
 use anyhow::{Context, bail, ensure};
+use bitcoin::FeeRate;
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
 use tokio::sync::oneshot;
@@ -144,7 +145,8 @@ fn core(settings: &Settings) -> anyhow::Result<Arc<dyn Chain>> {
         (None, Some(user), Some(password)) => CoreAuth::Password { user: user.clone(), password: password.clone() },
         _ => bail!("Bitcoin Core wants chain.cookie, or chain.user and chain.password"),
     };
-    Ok(Arc::new(Core::new(&node.url, auth, node.network)?))
+    let fallback = FeeRate::from_sat_per_vb_u32(node.fallback_sat_per_vb);
+    Ok(Arc::new(Core::new(&node.url, auth, node.network)?.with_unknown_fee_rate(fallback)))
 }
 
 fn practice(settings: &Settings) -> anyhow::Result<Arc<Practice>> {

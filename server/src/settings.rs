@@ -107,6 +107,11 @@ pub struct Chain {
     #[config(env = "TRINE_CORE_PASSWORD", deserialize_with = secret)]
     pub password: Option<SecretString>,
 
+    /// The fee rate for payouts, in sat/vB, as long as the node has seen too little to estimate one. A payout can be
+    /// sent with a higher fee later.
+    #[config(env = "TRINE_FALLBACK_SAT_PER_VB", default = 5)]
+    pub fallback_sat_per_vb: u32,
+
     /// The file of the practice chain.
     #[config(env = "TRINE_PRACTICE_CHAIN", default = "practice.chain")]
     pub file: PathBuf,

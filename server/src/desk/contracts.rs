@@ -3,7 +3,7 @@
 use bitcoin::hex::DisplayHex;
 
 use super::error::Done;
-use super::trades::{self, Who};
+use super::trades::{self, Held, Who};
 use super::{Desk, keys};
 use crate::domain::trade::Act;
 use crate::domain::{Party, PublicRef, Refusal, UserId};
@@ -15,17 +15,14 @@ use crate::store::trades::TradeRow;
 /// A trader's signature of the contract. The first valid signature of a key also proves the key.
 pub async fn sign(desk: &Desk, reference: PublicRef, account: UserId, seen: &str, upload: &[u8]) -> Done<TradeRow> {
     let mut client = desk.store.connection().await?;
-    let tx = client.transaction().await?;
-    let now = desk.now(&tx).await?;
-    let (row, party) = trades::held(&tx, reference, account, seen).await?;
+    let Held { tx, now, row, party } = trades::hold(desk, &mut client, reference, account, seen).await?;
     let (lock, message) = what_to_sign(&row)?;
     let row = trades::change(desk, &tx, row, Act::SignContract, Who::party(party, account), now).await?;
     let signed = message::verify(upload, &lock, &message, party)?;
     let psbt = message::build(signed.form, &lock, &message)?.with_signatures([&signed.signature]).serialize();
     payouts::sign_contract(&tx, row.id, party, &row.contract_hash, signed.form.as_str(), &psbt, now).await?;
     keys::prove(&tx, row.key_of(party), now).await?;
-    tx.commit().await?;
-    desk.wake.notify_one();
+    desk.keep(tx).await?;
     Ok(row)
 }
 

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::error::{Done, Error};
 use super::throttle::{self, MESSAGES_ACCOUNT};
 use super::trade_facts::{self, TradeFacts};
-use super::trades::{self, Who};
+use super::trades::{self, Held, Who};
 use super::{Desk, room};
 use crate::domain::disputing::{Reason, Wanted, owed_by};
 use crate::domain::methods::Method;
@@ -104,9 +104,7 @@ pub async fn open(
     typed: &Opening<'_>,
 ) -> Done<TradeRow> {
     let mut client = desk.store.connection().await?;
-    let tx = client.transaction().await?;
-    let now = desk.now(&tx).await?;
-    let (row, party) = trades::held(&tx, reference, account, seen).await?;
+    let Held { tx, now, row, party } = trades::hold(desk, &mut client, reference, account, seen).await?;
     let side = party.side().ok_or_else(Refusal::not_found)?;
     row.state.apply(&Act::OpenDispute, party.into(), now)?;
 
@@ -133,8 +131,7 @@ pub async fn open(
     let said = StatementRow { party, kind: "statement".into(), body, fields: json!(evidence), at: now };
     store::speak(&tx, dispute.id, &said).await?;
     let row = trades::change(desk, &tx, row, Act::OpenDispute, Who::party(party, account), now).await?;
-    tx.commit().await?;
-    desk.wake.notify_one();
+    desk.keep(tx).await?;
     Ok(row)
 }
 
@@ -169,9 +166,7 @@ pub async fn speak(
     evidence: &BTreeMap<String, String>,
 ) -> Done<TradeRow> {
     let mut client = desk.store.connection().await?;
-    let tx = client.transaction().await?;
-    let now = desk.now(&tx).await?;
-    let (row, party) = trades::held(&tx, reference, account, seen).await?;
+    let Held { tx, now, row, party } = trades::hold(desk, &mut client, reference, account, seen).await?;
     if !matches!(row.state.stage, Stage::Disputed | Stage::Ruled) {
         return Err(Refusal::conflict("There is no open dispute in this trade. Write in the room.").into());
     }
@@ -210,7 +205,7 @@ pub async fn speak(
     } else {
         trades::change(desk, &tx, row, Act::Speak, Who::party(party, account), now).await?
     };
-    tx.commit().await?;
+    desk.keep(tx).await?;
     Ok(row)
 }
 

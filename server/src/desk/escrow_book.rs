@@ -1,5 +1,8 @@
 //! What is known of one trade's escrow: the contract, the outputs at its address, payouts and verified signatures.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use bitcoin::{Amount, OutPoint};
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -18,8 +21,8 @@ use crate::store::trades::TradeRow;
 /// Everything about one escrow, read together.
 #[derive(Debug)]
 pub struct EscrowBook {
-    pub contract: Contract,
-    pub agreed: Agreed,
+    pub contract: Arc<Contract>,
+    pub agreed: Arc<Agreed>,
     pub deposits: Vec<DepositRow>,
     pub payouts: Vec<PayoutRow>,
     pub signatures: Vec<SignatureRow>,
@@ -27,8 +30,7 @@ pub struct EscrowBook {
 
 impl EscrowBook {
     pub async fn read(client: &impl GenericClient, row: &TradeRow) -> Done<Self> {
-        let contract = Contract::parse(&row.contract_text)?;
-        let agreed = contract.agreed()?;
+        let (contract, agreed) = read_contract(&row.contract_text)?;
         Ok(Self {
             contract,
             agreed,
@@ -156,6 +158,31 @@ impl EscrowBook {
             .ok_or_else(|| Error::broken("the contract's feerate is beyond all bounds"))?;
         Ok(Payout::of_all_steps(&self.agreed, kind, coins, estimate)?)
     }
+}
+
+type Read = (Arc<Contract>, Arc<Agreed>);
+
+/// Contracts that were read lately, by their exact text: one act reads its trade's several times, and rebuilding the
+/// escrow's keys and script is most of the work.
+static LATELY: Mutex<BTreeMap<String, Read>> = Mutex::new(BTreeMap::new());
+
+/// A contract's text has at most 16 KiB; so many are 16 MiB at the very worst.
+const LATELY_MAX: usize = 512;
+
+fn read_contract(text: &str) -> Done<Read> {
+    let lately = || LATELY.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = lately().get(text) {
+        return Ok(known.clone());
+    }
+    let contract = Contract::parse(text)?;
+    let agreed = contract.agreed()?;
+    let read = (Arc::new(contract), Arc::new(agreed));
+    let mut lately = lately();
+    if lately.len() >= LATELY_MAX {
+        lately.clear();
+    }
+    lately.insert(text.to_owned(), read.clone());
+    Ok(read)
 }
 
 /// An output as payouts spend it.

@@ -55,7 +55,7 @@ pub use secrets::Secrets;
 
 use crate::chain::Chain;
 use crate::chain::practice::Practice;
-use crate::store::{self, GenericClient, Store};
+use crate::store::{self, GenericClient, Store, Transaction};
 
 /// The desk: what every use case needs.
 #[derive(Debug)]
@@ -97,6 +97,13 @@ impl Desk {
     /// The time of this act: PostgreSQL's.
     pub async fn now(&self, client: &impl GenericClient) -> Result<Timestamp, Error> {
         Ok(self.clock.shifted(store::now(client).await?))
+    }
+
+    /// Commits a change, and wakes the desk's own work for what follows from it.
+    async fn keep(&self, tx: Transaction<'_>) -> Done<()> {
+        tx.commit().await?;
+        self.wake.notify_one();
+        Ok(())
     }
 }
 

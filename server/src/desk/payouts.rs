@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::error::{Done, Error};
 use super::escrow_book::EscrowBook;
-use super::trades::{self, Who};
+use super::trades::{self, Held, Who};
 use super::{Desk, crash, effects};
 use crate::domain::trade::{Act, PayoutKind};
 use crate::domain::{Party, PublicRef, Refusal, Stage, UserId};
@@ -94,19 +94,16 @@ pub async fn sign(
     upload: &[u8],
 ) -> Done<TradeRow> {
     let mut client = desk.store.connection().await?;
-    let tx = client.transaction().await?;
-    let now = desk.now(&tx).await?;
-    let (row, party) = trades::held(&tx, reference, account, seen).await?;
+    let Held { tx, now, row, party } = trades::hold(desk, &mut client, reference, account, seen).await?;
     let row = sign_held(desk, &tx, row, kind, (party, account), upload, now).await?;
     let complete = row.state.stage == Stage::PayingOut;
     if complete {
         crash::point(crash::PAYOUT_BEFORE_COMMIT);
     }
-    tx.commit().await?;
+    desk.keep(tx).await?;
     if complete {
         crash::point(crash::PAYOUT_AFTER_COMMIT);
     }
-    desk.wake.notify_one();
     Ok(row)
 }
 
@@ -119,9 +116,7 @@ pub async fn mark_paid(
     upload: &[u8],
 ) -> Done<TradeRow> {
     let mut client = desk.store.connection().await?;
-    let tx = client.transaction().await?;
-    let now = desk.now(&tx).await?;
-    let (mut row, party) = trades::held(&tx, reference, account, seen).await?;
+    let Held { tx, now, mut row, party } = trades::hold(desk, &mut client, reference, account, seen).await?;
     if party != Party::Buyer {
         return Err(Refusal::not_found().into());
     }
@@ -129,8 +124,7 @@ pub async fn mark_paid(
         row = sign_held(desk, &tx, row, PayoutKind::Release, (party, account), upload, now).await?;
     }
     let row = trades::change(desk, &tx, row, Act::MarkPaid, Who::party(party, account), now).await?;
-    tx.commit().await?;
-    desk.wake.notify_one();
+    desk.keep(tx).await?;
     Ok(row)
 }
 
@@ -143,23 +137,17 @@ pub async fn close_unpaid(
     upload: &[u8],
 ) -> Done<TradeRow> {
     let mut client = desk.store.connection().await?;
-    let tx = client.transaction().await?;
-    let now = desk.now(&tx).await?;
-    let (row, party) = trades::held(&tx, reference, account, seen).await?;
+    let Held { tx, now, row, party } = trades::hold(desk, &mut client, reference, account, seen).await?;
     let row = trades::change(desk, &tx, row, Act::CloseUnpaid, Who::party(party, account), now).await?;
     let row = sign_held(desk, &tx, row, PayoutKind::Refund, (party, account), upload, now).await?;
-    tx.commit().await?;
-    desk.wake.notify_one();
+    desk.keep(tx).await?;
     Ok(row)
 }
 
 /// A signature for the refund of a stray: any two keys, in any stage; the trade itself does not change.
 pub async fn sign_stray(desk: &Desk, reference: PublicRef, account: UserId, txid: &str, upload: &[u8]) -> Done<()> {
     let mut client = desk.store.connection().await?;
-    let tx = client.transaction().await?;
-    let now = desk.now(&tx).await?;
-    let row = crate::store::trades::lock(&tx, reference).await?.ok_or_else(Refusal::not_found)?;
-    let party = row.party_of(account).ok_or_else(Refusal::not_found)?;
+    let Held { tx, now, row, party } = trades::hold_as_it_is(desk, &mut client, reference, account).await?;
     let book = EscrowBook::read(&tx, &row).await?;
     let rows: Vec<&PayoutRow> = book.live("stray").filter(|stray| stray.txid.to_string() == txid).collect();
     if rows.is_empty() {
@@ -170,7 +158,6 @@ pub async fn sign_stray(desk: &Desk, reference: PublicRef, account: UserId, txid
     if book.complete_stray(txid)?.is_some() {
         outbox::add(&tx, effects::BROADCAST, Some(row.id), &json!({ "kind": "stray", "txid": txid }), now).await?;
     }
-    tx.commit().await?;
-    desk.wake.notify_one();
+    desk.keep(tx).await?;
     Ok(())
 }

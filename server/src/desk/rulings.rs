@@ -12,7 +12,7 @@ use super::error::{Done, Error};
 use super::escrow_book::EscrowBook;
 use super::signing::Paper;
 use super::splits::{self, Step};
-use super::trades::{self, Who};
+use super::trades::{self, Held, Who};
 use super::{Desk, crash, public_log};
 use crate::domain::parts::Parts;
 use crate::domain::refusal::Problems;
@@ -82,9 +82,7 @@ fn arbitrators(row: TradeRow, party: Party) -> Result<TradeRow, Refusal> {
 /// Writes the ruling down, exactly as it will be signed. Nothing is decided by it.
 pub async fn draft(desk: &Desk, reference: PublicRef, account: UserId, seen: &str, typed: &Typed) -> Done<RulingId> {
     let mut client = desk.store.connection().await?;
-    let tx = client.transaction().await?;
-    let now = desk.now(&tx).await?;
-    let (row, party) = trades::held(&tx, reference, account, seen).await?;
+    let Held { tx, now, row, party } = trades::hold(desk, &mut client, reference, account, seen).await?;
     let row = arbitrators(row, party)?;
     may_draft(&row)?;
     if store::drafted(&tx, row.id).await? >= DRAFTS_MAX {
@@ -110,7 +108,7 @@ pub async fn draft(desk: &Desk, reference: PublicRef, account: UserId, seen: &st
         withdrawn_at: None,
     };
     store::draft(&tx, row.id, &new).await?;
-    tx.commit().await?;
+    desk.keep(tx).await?;
     Ok(new.id)
 }
 
@@ -252,9 +250,7 @@ pub async fn sign(
     upload: &[u8],
 ) -> Done<TradeRow> {
     let mut client = desk.store.connection().await?;
-    let tx = client.transaction().await?;
-    let now = desk.now(&tx).await?;
-    let (row, party) = trades::held(&tx, reference, account, seen).await?;
+    let Held { tx, now, row, party } = trades::hold(desk, &mut client, reference, account, seen).await?;
     let row = arbitrators(row, party)?;
     let ruling = one(&tx, &row, id).await?;
     let parts = Parts { buyer: ruling.buyer, seller: ruling.seller };
@@ -277,9 +273,8 @@ pub async fn sign(
     book.build(&tx, &row, kind, &book.funding(), Some(ruling.id.0), now).await?;
     let row = trades::change(desk, &tx, row, act, Who::party(party, account), now).await?;
     crash::point(crash::RULING_BEFORE_COMMIT);
-    tx.commit().await?;
+    desk.keep(tx).await?;
     crash::point(crash::RULING_AFTER_COMMIT);
-    desk.wake.notify_one();
     Ok(row)
 }
 
@@ -323,9 +318,7 @@ pub(super) async fn in_force(client: &impl GenericClient, row: &TradeRow) -> Don
 /// arbitrator.
 pub async fn withdraw(desk: &Desk, reference: PublicRef, account: UserId, seen: &str) -> Done<TradeRow> {
     let mut client = desk.store.connection().await?;
-    let tx = client.transaction().await?;
-    let now = desk.now(&tx).await?;
-    let (row, party) = trades::held(&tx, reference, account, seen).await?;
+    let Held { tx, now, row, party } = trades::hold(desk, &mut client, reference, account, seen).await?;
     let row = arbitrators(row, party)?;
     let ruling = in_force(&tx, &row).await?;
     let row = trades::change(desk, &tx, row, Act::WithdrawRuling, Who::party(party, account), now).await?;
@@ -334,16 +327,14 @@ pub async fn withdraw(desk: &Desk, reference: PublicRef, account: UserId, seen: 
     if let Some(ruling) = ruling {
         log(desk, &tx, &row, &ruling, "ruling_withdrawn", json!({}), now).await?;
     }
-    tx.commit().await?;
+    desk.keep(tx).await?;
     Ok(row)
 }
 
 /// A trader objects, with a statement; the arbitrator withdraws the ruling or signs.
 pub async fn object(desk: &Desk, reference: PublicRef, account: UserId, seen: &str, text: &str) -> Done<TradeRow> {
     let mut client = desk.store.connection().await?;
-    let tx = client.transaction().await?;
-    let now = desk.now(&tx).await?;
-    let (row, party) = trades::held(&tx, reference, account, seen).await?;
+    let Held { tx, now, row, party } = trades::hold(desk, &mut client, reference, account, seen).await?;
     party.side().ok_or_else(Refusal::not_found)?;
     row.state.apply(&Act::Object, party.into(), now)?;
     let body = clean_text(text, STATEMENT_CHARS_MAX).map_err(|why| Refusal::field("objection", why.to_string()))?;
@@ -351,7 +342,7 @@ pub async fn object(desk: &Desk, reference: PublicRef, account: UserId, seen: &s
     let said = StatementRow { party, kind: "objection".into(), body, fields: json!([]), at: now };
     store::speak(&tx, dispute.id, &said).await?;
     let row = trades::change(desk, &tx, row, Act::Object, Who::party(party, account), now).await?;
-    tx.commit().await?;
+    desk.keep(tx).await?;
     Ok(row)
 }
 

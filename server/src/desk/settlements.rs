@@ -13,7 +13,7 @@ use super::escrow_book::EscrowBook;
 use super::payouts::take_signatures;
 use super::splits::{self, Step};
 use super::throttle::{self, MESSAGES_ACCOUNT};
-use super::trades::{self, Who};
+use super::trades::{self, Held, Who};
 use super::{Desk, room};
 use crate::domain::money::btc_grouped;
 use crate::domain::parts::Parts;
@@ -138,9 +138,7 @@ pub async fn propose(
     typed: &Typed<'_>,
 ) -> Done<SettlementId> {
     let mut client = desk.store.connection().await?;
-    let tx = client.transaction().await?;
-    let now = desk.now(&tx).await?;
-    let (row, party) = trades::held(&tx, reference, account, seen).await?;
+    let Held { tx, now, row, party } = trades::hold(desk, &mut client, reference, account, seen).await?;
     let side = party.side().ok_or_else(Refusal::not_found)?;
     row.state.may_settle()?;
     let book = EscrowBook::read(&tx, &row).await?;
@@ -170,7 +168,7 @@ pub async fn propose(
         row.seller_name
     );
     room::system(&tx, row.id, &words, now).await?;
-    tx.commit().await?;
+    desk.keep(tx).await?;
     Ok(id)
 }
 
@@ -183,9 +181,7 @@ async fn take_back(tx: &Transaction<'_>, row: &TradeRow, side: Side, now: Timest
 /// Takes the own proposal back, unless it is accepted.
 pub async fn withdraw(desk: &Desk, reference: PublicRef, account: UserId, seen: &str) -> Done<()> {
     let mut client = desk.store.connection().await?;
-    let tx = client.transaction().await?;
-    let now = desk.now(&tx).await?;
-    let (row, party) = trades::held(&tx, reference, account, seen).await?;
+    let Held { tx, now, row, party } = trades::hold(desk, &mut client, reference, account, seen).await?;
     let side = party.side().ok_or_else(Refusal::not_found)?;
     if row.state.settlement.as_ref().is_some_and(|accepted| accepted.proposer == side) {
         return Err(
@@ -196,7 +192,7 @@ pub async fn withdraw(desk: &Desk, reference: PublicRef, account: UserId, seen: 
         return Err(Refusal::conflict("You have no proposal to take back.").into());
     }
     room::system(&tx, row.id, &format!("{} took the proposed settlement back.", row.name_of(party)), now).await?;
-    Ok(tx.commit().await?)
+    desk.keep(tx).await
 }
 
 /// The other side's proposal, if it still stands for this account to accept.
@@ -227,9 +223,7 @@ pub async fn to_complete(desk: &Desk, reference: PublicRef, account: UserId) -> 
 /// Accepts the other's proposal with a signature: from now on it is the only payout.
 pub async fn accept(desk: &Desk, reference: PublicRef, account: UserId, seen: &str, upload: &[u8]) -> Done<TradeRow> {
     let mut client = desk.store.connection().await?;
-    let tx = client.transaction().await?;
-    let now = desk.now(&tx).await?;
-    let (row, party) = trades::held(&tx, reference, account, seen).await?;
+    let Held { tx, now, row, party } = trades::hold(desk, &mut client, reference, account, seen).await?;
     let side = party.side().ok_or_else(Refusal::not_found)?;
     row.state.may_settle()?;
     let proposal = proposed_to(&tx, &row, side).await?;
@@ -249,7 +243,6 @@ pub async fn accept(desk: &Desk, reference: PublicRef, account: UserId, seen: &s
         row = trades::change(desk, &tx, row, act, Who { actor: side.other().into(), account: Some(account) }, now)
             .await?;
     }
-    tx.commit().await?;
-    desk.wake.notify_one();
+    desk.keep(tx).await?;
     Ok(row)
 }

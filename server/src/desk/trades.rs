@@ -10,7 +10,7 @@ use crate::domain::{Actor, Party, PublicRef, Refusal, Stage, TradeId, UserId};
 use crate::store::trade_log::{self, Line};
 use crate::store::trades;
 pub use crate::store::trades::TradeRow;
-use crate::store::{GenericClient, Transaction};
+use crate::store::{Connection, GenericClient, Transaction};
 
 /// Who makes something happen in a trade.
 #[derive(Debug, Clone, Copy)]
@@ -36,15 +36,45 @@ pub async fn of_party(client: &impl GenericClient, reference: PublicRef, account
     Ok((row, party))
 }
 
-/// The same, held for a change. `seen` is the trade version the form was made from: if the trade has moved since, the
-/// act is refused and says so.
-pub async fn held(tx: &Transaction<'_>, reference: PublicRef, account: UserId, seen: &str) -> Done<(TradeRow, Party)> {
-    let row = trades::lock(tx, reference).await?.ok_or_else(Refusal::not_found)?;
-    let party = row.party_of(account).ok_or_else(Refusal::not_found)?;
-    if seen.trim().parse() != Ok(row.state.version) {
-        return Err(moved(&row.state).into());
+/// A trade held for a change: nobody else changes it until the transaction ends.
+#[derive(Debug)]
+pub(super) struct Held<'a> {
+    pub tx: Transaction<'a>,
+    /// The time of this act.
+    pub now: Timestamp,
+    pub row: TradeRow,
+    /// What the account that acts is in it.
+    pub party: Party,
+}
+
+/// Holds a trade. `seen` is the trade version the form was made from: if the trade has moved since, the act is refused
+/// and says so. [`Desk::keep`] ends it.
+pub(super) async fn hold<'a>(
+    desk: &Desk,
+    client: &'a mut Connection,
+    reference: PublicRef,
+    account: UserId,
+    seen: &str,
+) -> Done<Held<'a>> {
+    let held = hold_as_it_is(desk, client, reference, account).await?;
+    if seen.trim().parse() != Ok(held.row.state.version) {
+        return Err(moved(&held.row.state).into());
     }
-    Ok((row, party))
+    Ok(held)
+}
+
+/// The same for what does not depend on where the trade stands.
+pub(super) async fn hold_as_it_is<'a>(
+    desk: &Desk,
+    client: &'a mut Connection,
+    reference: PublicRef,
+    account: UserId,
+) -> Done<Held<'a>> {
+    let tx = client.transaction().await?;
+    let now = desk.now(&tx).await?;
+    let row = trades::lock(&tx, reference).await?.ok_or_else(Refusal::not_found)?;
+    let party = row.party_of(account).ok_or_else(Refusal::not_found)?;
+    Ok(Held { tx, now, row, party })
 }
 
 fn moved(trade: &Trade) -> Refusal {
@@ -109,11 +139,8 @@ pub(super) async fn log(tx: &Transaction<'_>, trade: TradeId, line: &Line) -> Do
 /// An act that needs nothing but the wish: decline, withdraw, cancel, undo, seen, answered, closed.
 pub async fn act(desk: &Desk, reference: PublicRef, account: UserId, seen: &str, act: Act) -> Done<TradeRow> {
     let mut client = desk.store.connection().await?;
-    let tx = client.transaction().await?;
-    let now = desk.now(&tx).await?;
-    let (row, party) = held(&tx, reference, account, seen).await?;
+    let Held { tx, now, row, party } = hold(desk, &mut client, reference, account, seen).await?;
     let row = change(desk, &tx, row, act, Who::party(party, account), now).await?;
-    tx.commit().await?;
-    desk.wake.notify_one();
+    desk.keep(tx).await?;
     Ok(row)
 }

@@ -9,6 +9,8 @@ use super::{Backend, DEFAULT_SECRET, Settings, host_of};
 
 /// Protocol §7: no payout pays the miners more than 0.01 BTC.
 const MINER_FEE_CAP_SAT_MAX: u64 = 1_000_000;
+/// As high as any estimate is believed.
+const FALLBACK_SAT_PER_VB_MAX: u32 = 500;
 const SECRET_BYTES: usize = 32;
 
 impl Settings {
@@ -91,6 +93,12 @@ impl Settings {
             Backend::Core => {
                 if chain.cookie.is_none() && (chain.user.is_none() || chain.password.is_none()) {
                     found.push("chain: Bitcoin Core wants chain.cookie, or chain.user and chain.password.".to_owned());
+                }
+                if !(1..=FALLBACK_SAT_PER_VB_MAX).contains(&chain.fallback_sat_per_vb) {
+                    found.push(format!(
+                        "chain.fallback_sat_per_vb is {}. It is a fee rate in sat/vB, from 1 to {FALLBACK_SAT_PER_VB_MAX}.",
+                        chain.fallback_sat_per_vb
+                    ));
                 }
                 if !chain.url.starts_with("http://") {
                     found.push("chain.url: Bitcoin Core's JSON-RPC speaks plain http; reach a far node through a tunnel.".to_owned());

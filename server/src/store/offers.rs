@@ -1,7 +1,9 @@
 //! Offers and the payment accounts behind them.
 
 use jiff::Timestamp;
+use rust_decimal::Decimal;
 use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use super::{GenericClient, StoreError, Stored};
@@ -82,6 +84,34 @@ pub async fn count_live(client: &impl GenericClient, account: UserId) -> Stored<
     Ok(client.query_one(&client.prepare_cached(COUNT_LIVE).await?, &[&account.0]).await?.try_get(0)?)
 }
 
+type Value<'a> = &'a (dyn ToSql + Sync);
+
+/// What an edit can change, as PostgreSQL keeps it.
+struct Terms {
+    price: (Option<Decimal>, Option<Decimal>),
+    sums: [Decimal; 3],
+    /// Payment window in minutes, confirmations.
+    counts: [i32; 2],
+}
+
+impl Terms {
+    fn of(draft: &OfferDraft) -> Stored<Self> {
+        Ok(Self {
+            price: priced(draft.pricing),
+            sums: [draft.total, draft.min, draft.max].map(|sum| sum.amount()),
+            counts: [whole(draft.payment_window_minutes)?, whole(draft.confirmations)?],
+        })
+    }
+
+    /// In the order of the columns from `fixed_price` to the time of the change.
+    fn values<'a>(&'a self, draft: &'a OfferDraft, place: &'a OfferPlace<'_>) -> [Value<'a>; 11] {
+        let (fixed, percent) = &self.price;
+        let [total, min, max] = &self.sums;
+        let [window, confirmations] = &self.counts;
+        [fixed, percent, total, min, max, window, confirmations, &draft.terms, &place.key.0, &place.address, &place.at]
+    }
+}
+
 const INSERT: &str = "
     INSERT INTO offers (id, reference, account, side, currency, fixed_price, market_percent, total, limit_min, limit_max,
                         payment_window_minutes, confirmations, terms, key, address, state, created_at, changed_at)
@@ -97,30 +127,11 @@ pub async fn insert(
     draft: &OfferDraft,
     place: &OfferPlace<'_>,
 ) -> Stored<bool> {
-    let (fixed, percent) = priced(draft.pricing);
-    let made = client
-        .execute(
-            &client.prepare_cached(INSERT).await?,
-            &[
-                &id.0,
-                &reference.as_str(),
-                &maker.0,
-                &draft.side.as_str(),
-                &draft.currency.code(),
-                &fixed,
-                &percent,
-                &draft.total.amount(),
-                &draft.min.amount(),
-                &draft.max.amount(),
-                &whole(draft.payment_window_minutes)?,
-                &whole(draft.confirmations)?,
-                &draft.terms,
-                &place.key.0,
-                &place.address,
-                &place.at,
-            ],
-        )
-        .await?;
+    let (reference, side, currency) = (reference.as_str(), draft.side.as_str(), draft.currency.code());
+    let terms = Terms::of(draft)?;
+    let mut values: Vec<Value<'_>> = vec![&id.0, &reference, &maker.0, &side, &currency];
+    values.extend(terms.values(draft, place));
+    let made = client.execute(&client.prepare_cached(INSERT).await?, &values).await?;
     if made == 1 {
         set_methods(client, id, &draft.accounts).await?;
     }
@@ -140,26 +151,10 @@ pub async fn change(
     draft: &OfferDraft,
     place: &OfferPlace<'_>,
 ) -> Stored<()> {
-    let (fixed, percent) = priced(draft.pricing);
-    client
-        .execute(
-            &client.prepare_cached(CHANGE).await?,
-            &[
-                &id.0,
-                &fixed,
-                &percent,
-                &draft.total.amount(),
-                &draft.min.amount(),
-                &draft.max.amount(),
-                &whole(draft.payment_window_minutes)?,
-                &whole(draft.confirmations)?,
-                &draft.terms,
-                &place.key.0,
-                &place.address,
-                &place.at,
-            ],
-        )
-        .await?;
+    let terms = Terms::of(draft)?;
+    let mut values: Vec<Value<'_>> = vec![&id.0];
+    values.extend(terms.values(draft, place));
+    client.execute(&client.prepare_cached(CHANGE).await?, &values).await?;
     set_methods(client, id, &draft.accounts).await
 }
 

@@ -149,8 +149,8 @@ pub async fn edit(site: web::Data<Site>, who: Trader, path: web::Path<String>, p
     let (currency, editing) = (row.offer.currency, row.offer.reference);
     let mut typed = Typed::from_form(&posted.fields);
     // Side and currency of an offer stay.
-    Typed::from_row(&row).side.clone_into(&mut typed.side);
-    currency.code().clone_into(&mut typed.currency);
+    Typed::from_row(&row).side.clone_into(&mut typed.input.side);
+    currency.code().clone_into(&mut typed.input.currency);
     let seen = typed.version.parse().unwrap_or_default();
     match offers::edit(&site.desk, who.account.id, editing, &typed.form(), seen).await {
         Ok(()) => {

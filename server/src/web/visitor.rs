@@ -1,6 +1,5 @@
 //! Who is asking. The extractor in a handler's signature says who may call it.
 
-use std::future::{Ready, ready};
 use std::net::IpAddr;
 use std::pin::Pin;
 
@@ -222,7 +221,7 @@ fn address(request: &HttpRequest, site: &Site) -> Option<IpAddr> {
 
 impl FromRequest for Visitor {
     type Error = actix_web::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Self, Self::Error>>>>;
+    type Future = Asked<Self>;
 
     /// Read once per request: the middleware asks first, handlers find the answer.
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
@@ -247,7 +246,7 @@ pub struct SignedIn {
 
 impl FromRequest for SignedIn {
     type Error = actix_web::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Self, Self::Error>>>>;
+    type Future = Asked<Self>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let visitor = Visitor::from_request(request, payload);
@@ -259,6 +258,18 @@ impl FromRequest for SignedIn {
     }
 }
 
+type Asked<T> = Pin<Box<dyn Future<Output = Result<T, actix_web::Error>>>>;
+
+/// Whoever is signed in, if the role fits.
+fn of_role<T: 'static>(
+    request: &HttpRequest,
+    payload: &mut Payload,
+    fits: fn(SignedIn) -> Result<T, Refusal>,
+) -> Asked<T> {
+    let signed_in = SignedIn::from_request(request, payload);
+    Box::pin(async move { Ok(fits(signed_in.await?).map_err(Trouble::from)?) })
+}
+
 /// A signed-in account that may trade: not an arbitrator.
 #[derive(Debug, Clone)]
 pub struct Trader {
@@ -268,15 +279,13 @@ pub struct Trader {
 
 impl FromRequest for Trader {
     type Error = actix_web::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Self, Self::Error>>>>;
+    type Future = Asked<Self>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let signed_in = SignedIn::from_request(request, payload);
-        Box::pin(async move {
-            let SignedIn { account, visitor } = signed_in.await?;
+        of_role(request, payload, |SignedIn { account, visitor }| {
             if account.role == Role::Arbitrator {
                 let words = "An arbitrator cannot trade on the desk. Use an account of your own for trading elsewhere.";
-                return Err(Trouble::from(Refusal::new(RefusalKind::Forbidden, words)).into());
+                return Err(Refusal::new(RefusalKind::Forbidden, words));
             }
             Ok(Self { account, visitor })
         })
@@ -292,29 +301,14 @@ pub struct Arbitrator {
 
 impl FromRequest for Arbitrator {
     type Error = actix_web::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Self, Self::Error>>>>;
+    type Future = Asked<Self>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let signed_in = SignedIn::from_request(request, payload);
-        Box::pin(async move {
-            let SignedIn { account, visitor } = signed_in.await?;
+        of_role(request, payload, |SignedIn { account, visitor }| {
             if account.role != Role::Arbitrator {
-                return Err(Trouble::from(Refusal::not_found()).into());
+                return Err(Refusal::not_found());
             }
             Ok(Self { account, visitor })
         })
-    }
-}
-
-/// The request itself, for the few handlers that need a header.
-#[derive(Debug)]
-pub struct Raw(pub HttpRequest);
-
-impl FromRequest for Raw {
-    type Error = actix_web::Error;
-    type Future = Ready<Result<Self, Self::Error>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Ok(Self(request.clone())))
     }
 }

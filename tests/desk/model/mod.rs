@@ -11,46 +11,17 @@ const DUE: Amount = Amount::from_sat(1_000_000);
 
 fn taken() -> Trade {
     let noon = Timestamp::UNIX_EPOCH;
-    Trade {
-        stage: Stage::Proposed,
-        outcome: None,
-        version: 0,
-        maker: Side::Seller,
-        windows: Windows {
-            deposit_minutes: 180,
-            confirmation_minutes: 1440,
-            payment_minutes: 60,
-            release_minutes: 120,
-            objection_minutes: 1440,
-            answer_minutes: 1440,
-            ruling_minutes: 4320,
-            cosign_minutes: 1440,
-        },
-        deposit_due: DUE,
-        confirmations: 1,
-        created_at: noon,
-        stage_since: noon,
-        sign_by: noon + SignedDuration::from_mins(60),
-        buyer_agreed: false,
-        seller_agreed: false,
-        deposit_by: None,
-        confirm_by: None,
-        deposit: Deposit::default(),
-        ever_funded: false,
-        frozen: false,
-        pay_by: None,
-        release_by: None,
-        paid_at: None,
-        mark_undone: false,
-        seller_answered: false,
-        refund_objection_by: None,
-        dispute: None,
-        ruling: None,
-        settlement: None,
-        signed: Vec::new(),
-        paying_out: None,
-        cosign_by: None,
-    }
+    let windows = Windows {
+        deposit_minutes: 180,
+        confirmation_minutes: 1440,
+        payment_minutes: 60,
+        release_minutes: 120,
+        objection_minutes: 1440,
+        answer_minutes: 1440,
+        ruling_minutes: 4320,
+        cosign_minutes: 1440,
+    };
+    Trade::taken(Side::Seller, windows, DUE, 1, noon, noon + SignedDuration::from_mins(60))
 }
 
 /// Everything anybody could try.

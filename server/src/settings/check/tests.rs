@@ -95,3 +95,13 @@ fn the_defaults_are_those_of_the_rules() {
     let settings = read("[server]\nregistration = \"open\"\n[chain]\nnetwork = \"regtest\"\nbackend = \"practice\"\n[fees]\ndesk_fee_buyer_bp = 50\n").unwrap();
     assert_eq!(format!("{:?}", settings.rules()), format!("{:?}", crate::desk::Rules::default()));
 }
+
+#[test]
+fn a_fee_rate_to_fall_back_on_is_one_that_could_be() {
+    for (rate, fits) in [(0, false), (1, true), (500, true), (501, false)] {
+        let mut settings = read(&good()).unwrap();
+        settings.chain.fallback_sat_per_vb = rate;
+        let told = settings.problems().iter().any(|problem| problem.contains("fallback_sat_per_vb"));
+        assert_eq!(told, !fits, "{rate}");
+    }
+}

@@ -1,5 +1,7 @@
 //! The form of an offer: what was typed, and what its maker can choose from.
 
+use std::ops::Deref;
+
 use serde::Serialize;
 
 use super::super::page::Page;
@@ -39,41 +41,37 @@ impl StartPage {
 /// An offer as typed; every field is there, so that a template can name it.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Typed {
-    /// `buy` or `sell`: what the maker does.
-    pub side: String,
-    pub currency: String,
-    pub accounts: Vec<String>,
-    /// `fixed` or `market`.
-    pub pricing: String,
-    pub price: String,
-    pub percent: String,
-    pub total: String,
-    pub min: String,
-    pub max: String,
-    pub payment_window: String,
-    /// `0`: as the amount needs.
-    pub confirmations: String,
-    pub terms: String,
+    #[serde(flatten)]
+    pub input: OfferInput,
     pub key: String,
     pub address: String,
     /// Of an offer that is changed: the version that was seen.
     pub version: String,
 }
 
+impl Deref for Typed {
+    type Target = OfferInput;
+
+    fn deref(&self) -> &OfferInput {
+        &self.input
+    }
+}
+
 impl Typed {
     pub fn from_query(query: &Fields) -> Self {
         let side = Some(query.text("side")).filter(|side| matches!(*side, "buy" | "sell")).unwrap_or_default();
-        Self {
+        let input = OfferInput {
             side: side.to_owned(),
             currency: query.text("currency").to_ascii_uppercase(),
             pricing: "market".into(),
-            ..Self::default()
-        }
+            ..OfferInput::default()
+        };
+        Self { input, ..Self::default() }
     }
 
     pub fn from_form(fields: &Fields) -> Self {
         let text = |name: &str| fields.text(name).to_owned();
-        Self {
+        let input = OfferInput {
             side: text("side"),
             currency: text("currency"),
             accounts: fields.all("accounts").map(str::to_owned).collect(),
@@ -86,10 +84,8 @@ impl Typed {
             payment_window: text("payment_window"),
             confirmations: text("confirmations"),
             terms: fields.raw("terms").to_owned(),
-            key: text("key"),
-            address: text("address"),
-            version: text("version"),
-        }
+        };
+        Self { input, key: text("key"), address: text("address"), version: text("version") }
     }
 
     pub fn from_row(row: &OfferRow) -> Self {
@@ -98,7 +94,7 @@ impl Typed {
             Pricing::Fixed(price) => ("fixed", price.to_string(), String::new()),
             Pricing::Market { percent } => ("market", String::new(), percent.normalize().to_string()),
         };
-        Self {
+        let input = OfferInput {
             side: verb(offer.side).to_owned(),
             currency: offer.currency.code().to_owned(),
             accounts: offer.accounts.iter().map(|account| account.account.to_string()).collect(),
@@ -111,29 +107,12 @@ impl Typed {
             payment_window: offer.payment_window_minutes.to_string(),
             confirmations: if offer.confirmations <= 1 { "0".into() } else { offer.confirmations.to_string() },
             terms: offer.terms.clone(),
-            key: row.key.to_string(),
-            address: row.address.clone(),
-            version: offer.version.to_string(),
-        }
+        };
+        Self { input, key: row.key.to_string(), address: row.address.clone(), version: offer.version.to_string() }
     }
 
     pub fn form(&self) -> OfferForm {
-        let own = |text: &String| text.clone();
-        let input = OfferInput {
-            side: own(&self.side),
-            currency: own(&self.currency),
-            accounts: self.accounts.clone(),
-            pricing: own(&self.pricing),
-            price: own(&self.price),
-            percent: own(&self.percent),
-            total: own(&self.total),
-            min: own(&self.min),
-            max: own(&self.max),
-            payment_window: own(&self.payment_window),
-            confirmations: own(&self.confirmations),
-            terms: own(&self.terms),
-        };
-        OfferForm { input, key: own(&self.key), address: own(&self.address) }
+        OfferForm { input: self.input.clone(), key: self.key.clone(), address: self.address.clone() }
     }
 }
 
@@ -212,7 +191,7 @@ impl FormPage {
     pub fn new(known: &Known, mut typed: Typed, editing: Option<PublicRef>, errors: Errors) -> Self {
         let currency = known.currency;
         if typed.accounts.is_empty() && known.accounts.len() == 1 && typed.total.is_empty() {
-            typed.accounts = known.accounts.iter().map(|account| account.id.to_string()).collect();
+            typed.input.accounts = known.accounts.iter().map(|account| account.id.to_string()).collect();
         }
         let buys = typed.side == "buy";
         let title = match (editing, buys) {
