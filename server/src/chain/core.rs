@@ -116,7 +116,7 @@ impl Core {
         }
         // A regtest whose last block is a day old says so too, and is not behind anybody.
         if info.initialblockdownload && self.network != Network::Regtest {
-            return Err(ChainError::unreachable("the node is still loading the chain"));
+            return Err(ChainError::Loading(format!("it has read {} blocks", info.blocks)));
         }
         Ok(info)
     }

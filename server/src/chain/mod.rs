@@ -5,6 +5,8 @@
 pub mod core;
 mod facts;
 pub mod practice;
+mod trail;
+mod trouble;
 
 use std::collections::HashSet;
 use std::fmt;
@@ -13,6 +15,9 @@ use std::str::FromStr;
 
 use bitcoin::{Amount, BlockHash, FeeRate, OutPoint, ScriptBuf, Transaction, TxOut, Txid};
 use jiff::Timestamp;
+
+pub use self::trail::Trail;
+pub use self::trouble::Trouble;
 
 /// What every question returns: a boxed future, so that the trait can stand behind `dyn`.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, ChainError>> + Send + 'a>>;
@@ -104,6 +109,9 @@ pub struct Watched {
     /// Transactions the caller has heard of and that are in no block yet. While they wait they are not told
     /// again; one that is neither in the mempool nor in the chain is told as [`Fact::Evicted`].
     pub unconfirmed: HashSet<Txid>,
+    /// The blocks the caller followed up to its cursor. Backends that are asked by height find with it where a
+    /// reorganisation began; the others know by themselves.
+    pub trail: Trail,
 }
 
 /// An answer to `facts_since`.
@@ -161,6 +169,15 @@ pub enum ChainError {
     /// Try later.
     #[error("the node cannot be reached: {0}")]
     Unreachable(String),
+    /// Try later: it was asked and never answered.
+    #[error("the node does not answer: {0}")]
+    Hanging(String),
+    /// Try later: it has not seen the whole chain yet.
+    #[error("the node is still loading the chain: {0}")]
+    Loading(String),
+    /// Try later: it knows less than was already read, elsewhere or before.
+    #[error("the node has fallen behind: {0}")]
+    Behind(String),
     /// Final for this transaction as it is.
     #[error("the node refuses this transaction: {0}")]
     Rejected(String),
@@ -172,6 +189,10 @@ pub enum ChainError {
 impl ChainError {
     pub fn unreachable(why: impl fmt::Display) -> Self {
         Self::Unreachable(why.to_string())
+    }
+
+    pub fn hanging(why: impl fmt::Display) -> Self {
+        Self::Hanging(why.to_string())
     }
 
     pub fn rejected(why: impl fmt::Display) -> Self {

@@ -34,6 +34,7 @@ pub mod rules;
 pub mod rulings;
 pub mod secrets;
 pub mod settlements;
+pub mod sight;
 pub mod signing;
 pub mod splits;
 pub mod take;

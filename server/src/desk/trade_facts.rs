@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::error::{Done, Error};
 use super::escrow_book::EscrowBook;
 use super::room::{self, RoomView};
+use super::sight::{self, OutOfSight};
 use super::{Desk, funding, signing, trades};
 use crate::domain::{Currency, Fiat, MethodId, Party, PublicRef, Refusal, UserId};
 use crate::escrow::{Contract, PrivateDetails};
@@ -22,6 +23,8 @@ pub struct TradeFacts {
     pub party: Party,
     pub now: Timestamp,
     pub tip: u32,
+    /// While the chain cannot be seen.
+    pub out_of_sight: Option<OutOfSight>,
     pub book: EscrowBook,
     pub method: MethodId,
     pub fiat: Fiat,
@@ -52,6 +55,7 @@ pub async fn of(desk: &Desk, reference: PublicRef, account: UserId) -> Done<Trad
         party,
         now: desk.now(&client).await?,
         tip: funding::tip_height(&client).await?,
+        out_of_sight: sight::trouble(&client).await?,
         fiat: Fiat::new(row.fiat, currency).map_err(Error::broken)?,
         payee: labelled(method, signing::payee_details(desk, &row, party)?)?,
         payer: labelled(method, signing::payer_details(desk, &row, party)?)?,

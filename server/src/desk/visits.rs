@@ -1,7 +1,7 @@
 //! Somebody knocks: who is behind a cookie, and whether the desk is there at all.
 
 use super::secrets::sha256;
-use super::{Desk, Error};
+use super::{Desk, Error, sight};
 use crate::store::{deposits, migrate, sessions};
 
 pub use crate::store::sessions::SignedInRow as SignedIn;
@@ -36,7 +36,8 @@ pub async fn ready(desk: &Desk) -> Result<Readiness, Error> {
     lines.push(if current { "migrations: ok".into() } else { "migrations: not those of this program".into() });
     let heard = deposits::cursor(&client).await?;
     let seconds_since = |at| now.duration_since(at).as_secs();
-    let chain = heard.as_ref().is_some_and(|cursor| seconds_since(cursor.seen_at) < NODE_SILENT_SECONDS);
+    let trouble = sight::trouble(&client).await?;
+    let fresh = heard.as_ref().is_some_and(|cursor| seconds_since(cursor.seen_at) < NODE_SILENT_SECONDS);
     lines.push(match heard {
         None => "chain: not read yet".into(),
         Some(cursor) => format!(
@@ -46,5 +47,13 @@ pub async fn ready(desk: &Desk) -> Result<Readiness, Error> {
             seconds_since(cursor.seen_at)
         ),
     });
-    Ok(Readiness { ready: current && chain, lines })
+    if let Some(out) = &trouble {
+        lines.push(format!(
+            "chain: {} since {}, nothing is counted until it is back: {}",
+            out.trouble.as_str(),
+            out.since.strftime("%FT%TZ"),
+            out.why.lines().next().unwrap_or_default()
+        ));
+    }
+    Ok(Readiness { ready: current && fresh && trouble.is_none(), lines })
 }

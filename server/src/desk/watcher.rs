@@ -8,12 +8,12 @@ use jiff::Timestamp;
 use super::error::{Done, Error};
 use super::escrow_book::EscrowBook;
 use super::trades::{self, Who};
-use super::{Desk, crash, funding};
-use crate::chain::{ChainError, Cursor, Fact, Watched};
+use super::{Desk, crash, funding, sight};
+use crate::chain::{ChainError, Cursor, Fact, Trail, Watched};
 use crate::domain::trade::{Act, Outcome, PayoutKind};
 use crate::domain::{Stage, TradeId};
 use crate::escrow::payout::PayoutKind as Kind;
-use crate::store::deposits::{self, DepositRow, SeenOutput};
+use crate::store::deposits::{self, DepositRow, ReadTo, SeenOutput};
 use crate::store::trades::TradeRow;
 use crate::store::{GenericClient, Transaction, outbox, payouts};
 
@@ -27,13 +27,21 @@ pub const JUDGE: &str = "judge";
 /// reader at a time: what it knows and how far it has read belong together.
 pub async fn watch_once(desk: &Desk) -> Done<()> {
     let _reading = desk.reading.lock().await;
-    while !watch_some(desk).await? {}
-    Ok(())
+    loop {
+        match watch_some(desk).await {
+            Ok(false) => {}
+            Ok(true) => return Ok(()),
+            Err(error) => {
+                sight::lost(desk, &error).await;
+                return Err(error);
+            }
+        }
+    }
 }
 
 async fn watch_some(desk: &Desk) -> Done<bool> {
     let mut client = desk.store.connection().await?;
-    let cursor = cursor(desk, &client).await?;
+    let (cursor, mut trail) = cursor(desk, &client).await?;
     let tip = desk.chain.tip().await.map_err(chain_trouble)?;
     let mut scripts = scripts(&client).await?;
     let facts = loop {
@@ -42,6 +50,7 @@ async fn watch_some(desk: &Desk) -> Done<bool> {
             scripts: scripts.keys().cloned().collect(),
             outpoints: outpoints.into_iter().collect(),
             unconfirmed: unconfirmed.into_iter().collect(),
+            trail: trail.clone(),
         };
         let facts = desk.chain.facts_since(&cursor, &watched).await.map_err(chain_trouble)?;
         // A trade made meanwhile may be paid in a block that these facts have passed: then they are read again.
@@ -59,7 +68,10 @@ async fn watch_some(desk: &Desk) -> Done<bool> {
         touched.extend(crate::store::trades::in_stages(&tx, &WAITING_FOR_BLOCKS).await?);
     }
     let place = facts.cursor;
-    deposits::move_cursor(&tx, &place.to_string(), place.height, place.hash, tip.time, now).await?;
+    trail.follow(&facts.events);
+    let read = ReadTo { cursor: &place.to_string(), trail: &trail.to_string(), height: place.height, hash: place.hash };
+    deposits::move_cursor(&tx, &read, tip.time, now).await?;
+    sight::seen(desk, &tx, &tip, now).await?;
     for trade in &touched {
         outbox::add(&tx, JUDGE, Some(*trade), &serde_json::json!({}), now).await?;
     }
@@ -75,12 +87,17 @@ async fn scripts(client: &impl GenericClient) -> Done<HashMap<ScriptBuf, TradeId
     Ok(deposits::watched_scripts(client).await?.into_iter().map(|(id, script)| (script, id)).collect())
 }
 
-/// Where to read from; the first time, from now on.
-async fn cursor(desk: &Desk, client: &impl GenericClient) -> Done<Cursor> {
-    match deposits::cursor(client).await? {
-        Some(row) => row.cursor.parse().map_err(|_| Error::broken("the chain cursor is not height:hash")),
-        None => Ok(desk.chain.tip().await.map_err(chain_trouble)?.block),
+/// Where to read from, and the blocks that led there; the first time, from now on.
+async fn cursor(desk: &Desk, client: &impl GenericClient) -> Done<(Cursor, Trail)> {
+    if let Some(row) = deposits::cursor(client).await? {
+        let cursor = row.cursor.parse().map_err(|_| Error::broken("the chain cursor is not height:hash"))?;
+        let trail = row.trail.parse().map_err(|_| Error::broken("the chain's trail is not height:hash"))?;
+        return Ok((cursor, trail));
     }
+    let block = desk.chain.tip().await.map_err(chain_trouble)?.block;
+    let mut trail = Trail::default();
+    trail.step(block);
+    Ok((block, trail))
 }
 
 pub(super) fn chain_trouble(error: ChainError) -> Error {

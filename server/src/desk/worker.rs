@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::error::Done;
 use super::escrow_book::EscrowBook;
 use super::trades::{self, Who};
-use super::{Desk, crash, effects, watcher};
+use super::{Desk, crash, effects, sight, watcher};
 use crate::chain::ChainError;
 use crate::domain::TradeId;
 use crate::domain::trade::PayoutKind;
@@ -66,6 +66,11 @@ pub async fn empty_outbox(desk: &Desk) -> Done<()> {
         let tx = client.transaction().await?;
         let now = desk.now(&tx).await?;
         let Some(job) = outbox::next(&tx, now).await? else { return Ok(()) };
+        if job.kind == watcher::JUDGE && sight::trouble(&tx).await?.is_some() {
+            outbox::later(&tx, job.number, retry_at(now, 0), "the chain is out of sight").await?;
+            tx.commit().await?;
+            continue;
+        }
         // A savepoint: what a job did before it failed is undone, and the note of its failure stays.
         let mut tx = tx;
         let work = tx.transaction().await?;

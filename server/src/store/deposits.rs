@@ -218,12 +218,14 @@ pub async fn open_outputs(client: &impl GenericClient) -> Stored<(Vec<OutPoint>,
     Ok((outpoints, unconfirmed))
 }
 
-const CURSOR: &str = "SELECT cursor, height, tip_at, seen_at FROM chain_cursor";
+const CURSOR: &str = "SELECT cursor, height, tip_at, seen_at, trail FROM chain_cursor";
 
 /// How far the chain was read: the cursor, its height, the tip's time and when it was seen.
 #[derive(Debug, Clone)]
 pub struct CursorRow {
     pub cursor: String,
+    /// The blocks that led there.
+    pub trail: String,
     pub height: u32,
     pub tip_at: Timestamp,
     pub seen_at: Timestamp,
@@ -238,27 +240,38 @@ pub async fn cursor(client: &impl GenericClient) -> Stored<Option<CursorRow>> {
             height: u32::try_from(height).unwrap_or_default(),
             tip_at: row.try_get(2)?,
             seen_at: row.try_get(3)?,
+            trail: row.try_get(4)?,
         })
     })
     .transpose()
 }
 
+/// A place in the chain, in the words of `chain`, and as values.
+#[derive(Debug)]
+pub struct ReadTo<'a> {
+    pub cursor: &'a str,
+    pub trail: &'a str,
+    pub height: u32,
+    pub hash: BlockHash,
+}
+
 const MOVE_CURSOR: &str = "
-    INSERT INTO chain_cursor (cursor, height, hash, tip_at, seen_at) VALUES ($1, $2, $3, $4, $5)
-    ON CONFLICT (one) DO UPDATE SET cursor = $1, height = $2, hash = $3, tip_at = $4, seen_at = $5";
+    INSERT INTO chain_cursor (cursor, height, hash, tip_at, seen_at, trail) VALUES ($1, $2, $3, $4, $5, $6)
+    ON CONFLICT (one) DO UPDATE SET cursor = $1, height = $2, hash = $3, tip_at = $4, seen_at = $5, trail = $6";
 
 pub async fn move_cursor(
     client: &impl GenericClient,
-    cursor: &str,
-    height: u32,
-    hash: BlockHash,
+    to: &ReadTo<'_>,
     tip_at: Timestamp,
     seen_at: Timestamp,
 ) -> Stored<()> {
-    let height = i32::try_from(height).unwrap_or(i32::MAX);
-    let hash = hash.to_byte_array();
+    let height = i32::try_from(to.height).unwrap_or(i32::MAX);
+    let hash = to.hash.to_byte_array();
     client
-        .execute(&client.prepare_cached(MOVE_CURSOR).await?, &[&cursor, &height, &hash.as_slice(), &tip_at, &seen_at])
+        .execute(
+            &client.prepare_cached(MOVE_CURSOR).await?,
+            &[&to.cursor, &height, &hash.as_slice(), &tip_at, &seen_at, &to.trail],
+        )
         .await?;
     Ok(())
 }

@@ -22,6 +22,7 @@ pub mod rates;
 pub mod reputation;
 pub mod sessions;
 pub mod settlements;
+pub mod sight;
 pub mod throttles;
 pub mod trade_log;
 pub mod trades;

@@ -13,6 +13,8 @@ use super::coins::{Coin, anyones_script, coin_of};
 
 /// Enough for ten coins that may be spent.
 const BLOCKS_AT_START: u32 = 110;
+/// Of the chain before it listens, somebody knows so many.
+const REMEMBERED_BLOCKS: u32 = 10;
 
 #[derive(Debug)]
 pub struct World {
@@ -134,7 +136,12 @@ impl World {
     }
 
     pub async fn listener(&self) -> Listener {
-        Listener { cursor: self.tip().await, watched: Watched::default() }
+        let cursor = self.tip().await;
+        let mut watched = Watched::default();
+        for height in cursor.height.saturating_sub(REMEMBERED_BLOCKS)..=cursor.height {
+            watched.trail.step(self.chain.cursor_at(height).await.unwrap());
+        }
+        Listener { cursor, watched }
     }
 }
 
@@ -171,6 +178,7 @@ impl Listener {
         loop {
             let facts = world.chain.facts_since(&self.cursor, &self.watched).await.unwrap();
             self.cursor = facts.cursor;
+            self.watched.trail.follow(&facts.events);
             heard.extend(facts.events);
             if facts.caught_up {
                 return heard;

@@ -21,10 +21,12 @@ pub mod people;
 pub mod postgres;
 pub mod proxy;
 pub mod site;
+pub mod weather;
 
 pub use client::{Browser, PASSWORD, Seen};
 pub use people::{Person, key_of};
 pub use site::{Site, Start};
+pub use weather::Weather;
 
 /// `script/test --fast`: the browser and the real Bitcoin Core are left out, and the script has said so.
 pub fn is_fast() -> bool {

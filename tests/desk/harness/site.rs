@@ -15,6 +15,7 @@ use trine::desk::{Desk, Rules, Secrets, admin};
 use trine::store::Store;
 use trine::web::{self, site::Outside};
 
+use super::Weather;
 use super::client::Browser;
 use super::postgres::{TestDatabase, fresh_database, fresh_database_on};
 
@@ -30,6 +31,8 @@ pub struct Start {
     pub throttle_addresses: bool,
     /// Another chain than the practice chain: a real node.
     pub chain: Option<Arc<dyn Chain>>,
+    /// What stands between the desk and the practice chain.
+    pub weather: Option<Arc<Weather>>,
     /// Where everything goes that the server says while it answers requests.
     pub log: Option<Log>,
     /// Where the practice chain is kept; else in memory.
@@ -102,7 +105,11 @@ impl Site {
             Some(file) => Practice::open(file).unwrap(),
         });
         chain.prepare(Timestamp::now()).unwrap();
-        let behind = start.chain.unwrap_or_else(|| chain.clone() as Arc<dyn Chain>);
+        let mut behind = start.chain.unwrap_or_else(|| chain.clone() as Arc<dyn Chain>);
+        if let Some(weather) = start.weather {
+            weather.over(behind);
+            behind = weather;
+        }
         let practice = start.rules.practice.then(|| chain.clone());
         let store = Store::open(&database.url()).unwrap();
         let desk =

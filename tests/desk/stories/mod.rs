@@ -2,4 +2,5 @@
 
 mod disputes;
 mod pages;
+mod sight;
 mod trades;

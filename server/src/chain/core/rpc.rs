@@ -50,7 +50,7 @@ const IN_WARMUP: i64 = -28;
 impl From<CallError> for ChainError {
     fn from(error: CallError) -> Self {
         match error {
-            CallError::Refused { code: IN_WARMUP, message } => Self::Unreachable(message),
+            CallError::Refused { code: IN_WARMUP, message } => Self::Loading(message),
             CallError::Refused { code, message } => Self::Confused(format!("{message} ({code})")),
             CallError::Failed(error) => error,
         }
@@ -128,7 +128,7 @@ impl Rpc {
         let (user, password) = self.credentials()?;
         let request = self.http.post(&self.url).basic_auth(user, Some(password.expose_secret())).json(body);
         // The address in the error is the operator's own; the credentials are not part of it.
-        let response = request.send().await.map_err(ChainError::unreachable)?;
+        let response = request.send().await.map_err(unanswered)?;
         match response.status() {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
                 return Err(ChainError::confused("the node does not accept the desk's user, password or address"));
@@ -136,7 +136,7 @@ impl Rpc {
             StatusCode::SERVICE_UNAVAILABLE => return Err(ChainError::unreachable("the node is busy")),
             _ => {}
         }
-        let bytes = response.bytes().await.map_err(ChainError::unreachable)?;
+        let bytes = response.bytes().await.map_err(unanswered)?;
         serde_json::from_slice(&bytes).map_err(|error| ChainError::confused(format!("not JSON-RPC: {error}")))
     }
 
@@ -152,6 +152,11 @@ impl Rpc {
             }
         }
     }
+}
+
+/// Why nothing came back: nobody there, or somebody who is silent.
+fn unanswered(error: reqwest::Error) -> ChainError {
+    if error.is_timeout() && !error.is_connect() { ChainError::hanging(error) } else { ChainError::unreachable(error) }
 }
 
 /// A result in the shape it should have.

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::card::{Card, card};
 use crate::desk::room::RoomView;
+use crate::desk::sight::OutOfSight;
 use crate::desk::trade_facts::TradeFacts;
 use crate::domain::money::btc_grouped;
 use crate::domain::trade::{Outcome, Trade};
@@ -47,6 +48,19 @@ pub struct LogEntry {
     pub hash: String,
 }
 
+/// The chain is out of sight: since when, and why in a few words.
+#[derive(Debug, Serialize)]
+pub struct Unseen {
+    pub since: Moment,
+    pub why: &'static str,
+}
+
+impl From<&OutOfSight> for Unseen {
+    fn from(sight: &OutOfSight) -> Self {
+        Self { since: sight.since.into(), why: sight.in_words() }
+    }
+}
+
 #[derive(Debug, Serialize)]
 pub struct TradePage {
     pub reference: String,
@@ -57,6 +71,7 @@ pub struct TradePage {
     pub subtitle: String,
     pub steps: Vec<Step>,
     pub banner: String,
+    pub unseen: Option<Unseen>,
     pub card: Card,
     pub keys: Vec<KeyDot>,
     pub address: String,
@@ -105,6 +120,7 @@ impl TradePage {
             subtitle: subtitle(&facts),
             steps: steps(state, party),
             banner: banner(state),
+            unseen: facts.out_of_sight.as_ref().map(Unseen::from),
             card: card(site, &facts),
             keys: keys(&facts),
             address: row.address.clone(),

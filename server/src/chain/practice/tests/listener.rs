@@ -36,6 +36,7 @@ impl Books {
             scripts: [mint::faucet_script(), somebody(1), somebody(2)].into(),
             outpoints: self.outputs.keys().copied().collect(),
             unconfirmed: outputs.chain(spends).collect(),
+            ..Watched::default()
         }
     }
 

@@ -1,0 +1,71 @@
+//! The chain goes out of sight and comes back.
+
+use std::sync::Arc;
+
+use trine::chain::{ChainError, Trouble};
+use trine::desk::{trade_facts, watcher, worker};
+
+use crate::harness::cast::story_with;
+use crate::harness::{Start, Weather};
+
+fn troubles() -> [ChainError; 5] {
+    let why = || "so says the test".to_owned();
+    [
+        ChainError::Unreachable(why()),
+        ChainError::Hanging(why()),
+        ChainError::Loading(why()),
+        ChainError::Behind(why()),
+        ChainError::Confused(why()),
+    ]
+}
+
+#[tokio::test]
+async fn nothing_is_called_funded_while_the_chain_is_out_of_sight() {
+    let weather = Arc::new(Weather::default());
+    let story = story_with(Start { weather: Some(weather.clone()), ..Start::default() }).await;
+    let desk = &story.site.desk;
+    let trade = story.agreed().await;
+    let (row, _) = trade_facts::party(desk, trade, story.bob.id).await.unwrap();
+    story.site.chain.pay(&row.script, row.deposit).unwrap();
+    story.site.chain.mine(6, jiff::Timestamp::now()).unwrap();
+    // The desk has heard of the deposit, and loses sight of the chain before it has thought about it.
+    watcher::watch_once(desk).await.unwrap();
+    let page = format!("/trades/{trade}");
+    for trouble in troubles() {
+        weather.turns_bad(trouble.clone());
+        worker::work_once(desk).await.unwrap_err();
+        assert_eq!(story.stage(trade).await, "awaiting_deposit", "{trouble}");
+        let seen = story.alice.browser.get(&page).await;
+        assert!(seen.words().contains("The chain is not visible since"), "{}", seen.words());
+        assert!(seen.words().contains("nothing is counted until it is."), "{}", seen.words());
+        assert!(!seen.words().contains("so says the test"), "the error is the operator's");
+        let ready = story.alice.browser.get("/readyz").await;
+        let line = format!("chain: {} since", trouble.trouble().map(Trouble::as_str).unwrap());
+        assert_eq!((ready.status, ready.body.contains(&line)), (503, true), "{}", ready.body);
+        assert!(ready.body.contains("so says the test"), "{}", ready.body);
+    }
+    weather.clears();
+    story.work().await;
+    assert_eq!(story.stage(trade).await, "funded");
+    let seen = story.alice.browser.get(&page).await;
+    assert!(!seen.words().contains("not visible"), "{}", seen.words());
+    let ready = story.alice.browser.get("/readyz").await;
+    assert_eq!((ready.status, ready.body.contains("since")), (200, false), "{}", ready.body);
+}
+
+#[tokio::test]
+async fn out_of_sight_is_since_the_first_trouble_not_the_last() {
+    let weather = Arc::new(Weather::default());
+    let story = story_with(Start { weather: Some(weather.clone()), ..Start::default() }).await;
+    let desk = &story.site.desk;
+    let sql = story.site.sql().await;
+    let since = || async { sql.one::<jiff::Timestamp>("SELECT since FROM chain_trouble").await };
+    weather.turns_bad(ChainError::unreachable("gone"));
+    worker::work_once(desk).await.unwrap_err();
+    let first = since().await;
+    story.site.advance(jiff::SignedDuration::from_mins(7));
+    weather.turns_bad(ChainError::hanging("silent"));
+    worker::work_once(desk).await.unwrap_err();
+    assert_eq!(since().await, first);
+    assert_eq!(sql.one::<String>("SELECT state FROM chain_trouble").await, "hanging");
+}
