@@ -3,6 +3,7 @@
 //! Blocks are read as they come, the mempool by the ids that are new. A pruned node will do as long as it keeps
 //! the blocks since the desk last looked.
 
+mod package;
 mod pool;
 mod rpc;
 
@@ -318,6 +319,10 @@ impl Chain for Core {
 
     fn broadcast<'a>(&'a self, transaction: &'a Transaction) -> Answer<'a, ()> {
         Box::pin(self.send(transaction))
+    }
+
+    fn submit_package<'a>(&'a self, package: &'a [Transaction]) -> Answer<'a, ()> {
+        Box::pin(self.send_together(package))
     }
 
     fn fee_rate(&self, target_blocks: u16) -> Answer<'_, FeeRate> {

@@ -50,6 +50,18 @@ pub trait Chain: fmt::Debug + Send + Sync {
     /// The desk hands in the transaction of an `escrow::SignedPayout`, or a deposit that was seen before.
     fn broadcast<'a>(&'a self, transaction: &'a Transaction) -> Answer<'a, ()>;
 
+    /// Gives parents and the child that pays for them to the network together, parents first. A node that judges each
+    /// transaction by itself refuses a parent below its minimum, whatever the child pays; one that takes packages does
+    /// not. Safe to repeat, as `broadcast` is.
+    fn submit_package<'a>(&'a self, package: &'a [Transaction]) -> Answer<'a, ()> {
+        Box::pin(async move {
+            for transaction in package {
+                self.broadcast(transaction).await?;
+            }
+            Ok(())
+        })
+    }
+
     /// What to pay to be mined within so many blocks, between [`FEE_RATE_MIN`] and [`FEE_RATE_MAX`].
     fn fee_rate(&self, target_blocks: u16) -> Answer<'_, FeeRate>;
 }

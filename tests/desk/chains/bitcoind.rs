@@ -19,6 +19,7 @@ pub struct Bitcoind {
     process: Child,
     url: String,
     http: reqwest::Client,
+    options: &'static [&'static str],
 }
 
 /// A folder under the system's temporary one that goes with its owner.
@@ -43,13 +44,15 @@ impl Drop for Folder {
 
 impl Bitcoind {
     pub async fn start() -> Self {
-        Self::start_in(Folder::new()).await
+        Self::start_with(&[]).await
     }
 
-    async fn start_in(folder: Folder) -> Self {
-        let (process, url) = spawn(&folder.0);
+    /// The same with further options.
+    pub async fn start_with(options: &'static [&'static str]) -> Self {
+        let folder = Folder::new();
+        let (process, url) = spawn(&folder.0, options);
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        let mut node = Self { folder, process, url, http };
+        let mut node = Self { folder, process, url, http, options };
         node.wait_until_ready().await;
         node
     }
@@ -58,7 +61,7 @@ impl Bitcoind {
     pub async fn restart(&mut self) {
         self.rpc("stop", json!([])).await;
         self.process.wait().unwrap();
-        (self.process, self.url) = spawn(&self.folder.0);
+        (self.process, self.url) = spawn(&self.folder.0, self.options);
         self.wait_until_ready().await;
     }
 
@@ -114,7 +117,7 @@ impl Drop for Bitcoind {
     }
 }
 
-fn spawn(folder: &Path) -> (Child, String) {
+fn spawn(folder: &Path, options: &[&str]) -> (Child, String) {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let program = std::env::var_os("BITCOIND_EXE").unwrap_or_else(|| "bitcoind".into());
     let process = Command::new(&program)
@@ -123,6 +126,7 @@ fn spawn(folder: &Path) -> (Child, String) {
         .arg(format!("-rpcport={port}"))
         .args(["-rpcbind=127.0.0.1", "-rpcallowip=127.0.0.1", "-server", "-listen=0", "-connect=0", "-dnsseed=0"])
         .args(["-printtoconsole=0", "-dbcache=4", "-par=1", "-rpcthreads=2"])
+        .args(options)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .spawn();

@@ -3,6 +3,7 @@
 pub mod bitcoind;
 pub mod coins;
 mod deposits;
+mod packages;
 mod refusals;
 mod reorganisations;
 mod restarts;

@@ -41,7 +41,12 @@ impl World {
     }
 
     pub async fn core() -> Self {
-        let node = Bitcoind::start().await;
+        Self::core_with(&[]).await
+    }
+
+    /// A node with further options.
+    pub async fn core_with(options: &'static [&'static str]) -> Self {
+        let node = Bitcoind::start_with(options).await;
         let chain = Arc::new(node.client(Network::Regtest));
         let world = Self { chain, backend: Backend::Core(node), next_coin: 1 };
         world.mine(BLOCKS_AT_START).await;
