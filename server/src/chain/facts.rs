@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 
-use bitcoin::{Block, OutPoint, Transaction, Txid};
+use bitcoin::consensus::encode;
+use bitcoin::{Block, BlockHash, OutPoint, Transaction, Txid};
 use jiff::Timestamp;
 
 use super::{BlockRef, ChainError, Cursor, Fact, Facts, Watched};
@@ -32,12 +33,15 @@ impl<'a> Gatherer<'a> {
     pub fn connected(&mut self, place: BlockRef, block: &Block) -> Result<(), ChainError> {
         self.events.push(Fact::BlockConnected { block: place, time: block_time(block)? });
         for transaction in &block.txdata {
-            let txid = transaction.compute_txid();
-            if self.watched.unconfirmed.contains(&txid) {
-                self.confirmed.insert(txid);
+            // An id is two rounds of hashing over the whole transaction: only for those that matter.
+            let spends = self.spends(transaction, Some(place));
+            let pays = self.outputs(transaction, Some(place));
+            if spends || pays {
+                let txid = transaction.compute_txid();
+                if self.watched.unconfirmed.contains(&txid) {
+                    self.confirmed.insert(txid);
+                }
             }
-            self.spends(transaction, Some(place));
-            self.outputs(transaction, txid, Some(place));
         }
         Ok(())
     }
@@ -45,7 +49,7 @@ impl<'a> Gatherer<'a> {
     /// What waits in the mempool, in any order: all outputs first, so that a child is understood before its parent.
     pub fn waiting<'t>(&mut self, pool: impl Iterator<Item = &'t Transaction> + Clone) {
         for transaction in pool.clone() {
-            self.outputs(transaction, transaction.compute_txid(), None);
+            self.outputs(transaction, None);
         }
         for transaction in pool {
             if !self.watched.unconfirmed.contains(&transaction.compute_txid()) {
@@ -78,10 +82,16 @@ impl<'a> Gatherer<'a> {
         self.found.contains(outpoint)
     }
 
-    fn outputs(&mut self, transaction: &Transaction, txid: Txid, block: Option<BlockRef>) {
+    /// True if it pays anything watched.
+    fn outputs(&mut self, transaction: &Transaction, block: Option<BlockRef>) -> bool {
+        let scripts = &self.watched.scripts;
+        if !transaction.output.iter().any(|output| scripts.contains(&output.script_pubkey)) {
+            return false;
+        }
+        let txid = transaction.compute_txid();
         let told = block.is_none() && self.watched.unconfirmed.contains(&txid);
         for (vout, output) in (0_u32..).zip(&transaction.output) {
-            if !self.watched.scripts.contains(&output.script_pubkey) {
+            if !scripts.contains(&output.script_pubkey) {
                 continue;
             }
             let outpoint = OutPoint { txid, vout };
@@ -97,16 +107,38 @@ impl<'a> Gatherer<'a> {
                 });
             }
         }
+        true
     }
 
-    fn spends(&mut self, transaction: &Transaction, block: Option<BlockRef>) {
+    /// True if it spends anything watched.
+    fn spends(&mut self, transaction: &Transaction, block: Option<BlockRef>) -> bool {
+        let mut any = false;
         for input in &transaction.input {
             let outpoint = input.previous_output;
             if self.watched.outpoints.contains(&outpoint) || self.found.contains(&outpoint) {
                 self.events.push(Fact::Spent { outpoint, by: transaction.clone(), block });
+                any = true;
             }
         }
+        any
     }
+}
+
+/// The facts of one block as it comes from a node: read, checked against its name, and looked through.
+pub fn of_block(bytes: &[u8], place: BlockRef, watched: &Watched) -> Result<Vec<Fact>, ChainError> {
+    let mut gatherer = Gatherer::new(watched);
+    gatherer.connected(place, &read_block(bytes, place.hash)?)?;
+    Ok(gatherer.events)
+}
+
+/// A block from its bytes, if it is what its hash says.
+pub(super) fn read_block(bytes: &[u8], hash: BlockHash) -> Result<Block, ChainError> {
+    let block: Block =
+        encode::deserialize(bytes).map_err(|error| ChainError::confused(format!("not a block: {error}")))?;
+    if block.block_hash() != hash || !block.check_merkle_root() {
+        return Err(ChainError::confused(format!("what the node calls block {hash} is something else")));
+    }
+    Ok(block)
 }
 
 pub(super) fn block_time(block: &Block) -> Result<Timestamp, ChainError> {

@@ -5,6 +5,7 @@
 pub mod core;
 mod facts;
 pub mod practice;
+mod scripts;
 mod trail;
 mod trouble;
 
@@ -16,6 +17,8 @@ use std::str::FromStr;
 use bitcoin::{Amount, BlockHash, FeeRate, OutPoint, ScriptBuf, Transaction, TxOut, Txid};
 use jiff::Timestamp;
 
+pub use self::facts::of_block;
+pub use self::scripts::Scripts;
 pub use self::trail::Trail;
 pub use self::trouble::Trouble;
 
@@ -34,6 +37,13 @@ pub trait Chain: fmt::Debug + Send + Sync {
     /// What happened after `cursor` to what is `watched`: disconnected blocks (highest first), then connected
     /// ones with their facts, then what waits in the mempool. Asking twice with the same cursor is harmless.
     fn facts_since<'a>(&'a self, cursor: &'a Cursor, watched: &'a Watched) -> Answer<'a, Facts>;
+
+    /// Everything unspent and confirmed at these scripts, found by looking through all the coins there are. Slow: for an
+    /// audit now and then, never for following. `None`: this backend cannot tell.
+    fn coins_at<'a>(&'a self, scripts: &'a [ScriptBuf]) -> Answer<'a, Option<Vec<Coin>>> {
+        let _ = scripts;
+        Box::pin(async { Ok(None) })
+    }
 
     /// The output, if nothing spends it, neither in the chain nor in the mempool.
     fn unspent(&self, outpoint: OutPoint) -> Answer<'_, Option<Unspent>>;
@@ -115,11 +125,12 @@ pub struct Tip {
 pub struct Watched {
     /// Outputs paying these are told. Watch a script before anybody can know its address: blocks that the
     /// cursor has passed are not read again.
-    pub scripts: HashSet<ScriptBuf>,
+    pub scripts: Scripts,
     /// Spends of these are told; so are spends of outputs first seen in the same answer.
     pub outpoints: HashSet<OutPoint>,
     /// Transactions the caller has heard of and that are in no block yet. While they wait they are not told
-    /// again; one that is neither in the mempool nor in the chain is told as [`Fact::Evicted`].
+    /// again; one that is neither in the mempool nor in the chain is told as [`Fact::Evicted`]. Each pays one of
+    /// `scripts` or spends one of `outpoints`.
     pub unconfirmed: HashSet<Txid>,
     /// The blocks the caller followed up to its cursor. Backends that are asked by height find with it where a
     /// reorganisation began; the others know by themselves.
@@ -173,6 +184,15 @@ pub struct Unspent {
     /// 0 in the mempool, 1 in the best block.
     pub confirmations: u32,
     pub coinbase: bool,
+}
+
+/// An unspent output that was looked for by its script.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Coin {
+    pub outpoint: OutPoint,
+    pub output: TxOut,
+    /// Of the block that holds it.
+    pub height: u32,
 }
 
 /// What can go wrong with a question.

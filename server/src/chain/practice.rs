@@ -14,13 +14,13 @@ mod state;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use bitcoin::{Amount, Block, BlockHash, FeeRate, OutPoint, Script, Transaction, Txid};
+use bitcoin::{Amount, Block, BlockHash, FeeRate, OutPoint, Script, ScriptBuf, Transaction, Txid};
 use jiff::{SignedDuration, Timestamp};
 
 use self::journal::Journal;
 use self::state::{Record, State};
 use super::facts::{BLOCKS_PER_ANSWER_MAX, Gatherer, block_time};
-use super::{Answer, BlockRef, Chain, ChainError, Cursor, Facts, Tip, Unspent, Watched};
+use super::{Answer, BlockRef, Chain, ChainError, Coin, Cursor, Facts, Scripts, Tip, Unspent, Watched};
 
 /// With this many blocks the faucet has ten coins of 50 BTC that may be spent.
 const BLOCKS_AT_START: u32 = 110;
@@ -244,6 +244,18 @@ impl Chain for Practice {
 
     fn facts_since<'a>(&'a self, cursor: &'a Cursor, watched: &'a Watched) -> Answer<'a, Facts> {
         ready(self.lock().facts(cursor, watched))
+    }
+
+    fn coins_at<'a>(&'a self, scripts: &'a [ScriptBuf]) -> Answer<'a, Option<Vec<Coin>>> {
+        let wanted: Scripts = scripts.iter().cloned().collect();
+        let inner = self.lock();
+        let found = inner.state.coins().filter(|(_, coin)| wanted.contains(&coin.output.script_pubkey));
+        let coins = found.map(|(outpoint, coin)| Coin {
+            outpoint: *outpoint,
+            output: coin.output.clone(),
+            height: coin.height,
+        });
+        ready(Ok(Some(coins.collect())))
     }
 
     fn unspent(&self, outpoint: OutPoint) -> Answer<'_, Option<Unspent>> {

@@ -9,6 +9,7 @@ use bitcoin::{OutPoint, Script, Transaction, Txid};
 use serde_json::{Value, json};
 
 use super::rpc::{CallError, Rpc, read};
+use crate::chain::scripts::program;
 use crate::chain::{ChainError, Watched};
 
 /// So many transactions are read for one answer; the first look at a busy mempool takes several.
@@ -20,8 +21,10 @@ const READS_PER_REQUEST: usize = 200;
 /// mempool, are some 20 MB; the transactions themselves would be a multiple.
 #[derive(Debug)]
 struct Glimpse {
-    /// Short hashes of the scripts it pays; a false match costs one more look.
-    scripts: Vec<u64>,
+    /// The P2WSH programs it pays.
+    programs: Vec<[u8; 32]>,
+    /// Short hashes of the other scripts it pays; a false match costs one more look.
+    others: Vec<u64>,
     spends: Vec<OutPoint>,
 }
 
@@ -54,8 +57,11 @@ impl Pool {
         watched: &Watched,
         found: impl Fn(&OutPoint) -> bool,
     ) -> Result<Vec<Transaction>, ChainError> {
-        let scripts: HashSet<u64> = watched.scripts.iter().map(|script| short(script)).collect();
-        let pays = |glimpse: &Glimpse| glimpse.scripts.iter().any(|script| scripts.contains(script));
+        let others: HashSet<u64> = watched.scripts.others().map(|script| short(script)).collect();
+        let pays = |glimpse: &Glimpse| {
+            glimpse.programs.iter().any(|program| watched.scripts.has_program(program))
+                || glimpse.others.iter().any(|script| others.contains(script))
+        };
         let paying: HashSet<Txid> = self.known.iter().filter(|(_, seen)| pays(seen)).map(|(txid, _)| *txid).collect();
         let spends = |glimpse: &Glimpse| {
             glimpse.spends.iter().any(|outpoint| {
@@ -78,8 +84,10 @@ impl Pool {
 
 impl Glimpse {
     fn of(transaction: &Transaction) -> Self {
+        let scripts = || transaction.output.iter().map(|output| &*output.script_pubkey);
         Self {
-            scripts: transaction.output.iter().map(|output| short(&output.script_pubkey)).collect(),
+            programs: scripts().filter_map(program).collect(),
+            others: scripts().filter(|script| !script.is_p2wsh()).map(short).collect(),
             spends: transaction.input.iter().map(|input| input.previous_output).collect(),
         }
     }

@@ -14,6 +14,8 @@ use crate::chain::ChainError;
 const CONNECT_SECONDS_MAX: u64 = 5;
 /// A full mempool or a large block takes a slow node some seconds.
 const ANSWER_SECONDS_MAX: u64 = 60;
+/// A pass over all coins, on a slow disk.
+const SCAN_SECONDS_MAX: u64 = 900;
 
 /// How the node knows the desk.
 #[derive(Debug, Clone)]
@@ -94,7 +96,6 @@ impl Rpc {
         let http = reqwest::Client::builder()
             .no_proxy()
             .connect_timeout(Duration::from_secs(CONNECT_SECONDS_MAX))
-            .timeout(Duration::from_secs(ANSWER_SECONDS_MAX))
             .build()
             .map_err(ChainError::confused)?;
         Ok(Self { http, url: url.to_owned(), auth })
@@ -102,7 +103,14 @@ impl Rpc {
 
     pub async fn call<T: DeserializeOwned>(&self, method: &str, params: Value) -> Result<T, CallError> {
         let request = json!({ "jsonrpc": "2.0", "id": 0, "method": method, "params": params });
-        let reply: Reply = self.post(&request).await?;
+        let reply: Reply = self.post(&request, ANSWER_SECONDS_MAX).await?;
+        read(method, reply.outcome()?)
+    }
+
+    /// A call that the node works on for minutes.
+    pub async fn patient_call<T: DeserializeOwned>(&self, method: &str, params: Value) -> Result<T, CallError> {
+        let request = json!({ "jsonrpc": "2.0", "id": 0, "method": method, "params": params });
+        let reply: Reply = self.post(&request, SCAN_SECONDS_MAX).await?;
         read(method, reply.outcome()?)
     }
 
@@ -115,7 +123,7 @@ impl Rpc {
         let requests: Vec<Value> = numbered
             .map(|(id, (method, params))| json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params }))
             .collect();
-        let mut replies: Vec<Reply> = self.post(&Value::from(requests)).await?;
+        let mut replies: Vec<Reply> = self.post(&Value::from(requests), ANSWER_SECONDS_MAX).await?;
         replies.sort_by_key(|reply| reply.id);
         let in_order = replies.iter().enumerate().all(|(place, reply)| reply.id == Some(place));
         if replies.len() != calls.len() || !in_order {
@@ -124,9 +132,10 @@ impl Rpc {
         Ok(replies.into_iter().map(Reply::outcome).collect())
     }
 
-    async fn post<T: DeserializeOwned>(&self, body: &Value) -> Result<T, ChainError> {
+    async fn post<T: DeserializeOwned>(&self, body: &Value, seconds_max: u64) -> Result<T, ChainError> {
         let (user, password) = self.credentials()?;
         let request = self.http.post(&self.url).basic_auth(user, Some(password.expose_secret())).json(body);
+        let request = request.timeout(Duration::from_secs(seconds_max));
         // The address in the error is the operator's own; the credentials are not part of it.
         let response = request.send().await.map_err(unanswered)?;
         match response.status() {

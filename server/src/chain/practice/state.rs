@@ -136,7 +136,6 @@ impl State {
         self.coins.get(outpoint)
     }
 
-    #[cfg(test)]
     pub fn coins(&self) -> impl Iterator<Item = (&OutPoint, &Coin)> {
         self.coins.iter()
     }

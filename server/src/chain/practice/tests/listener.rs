@@ -33,7 +33,7 @@ impl Books {
         let outputs = self.outputs.iter().filter(|(_, block)| block.is_none()).map(|(outpoint, _)| outpoint.txid);
         let spends = self.spends.iter().filter(|(_, block)| block.is_none()).map(|((_, by), _)| *by);
         Watched {
-            scripts: [mint::faucet_script(), somebody(1), somebody(2)].into(),
+            scripts: [mint::faucet_script(), somebody(1), somebody(2)].into_iter().collect(),
             outpoints: self.outputs.keys().copied().collect(),
             unconfirmed: outputs.chain(spends).collect(),
             ..Watched::default()
