@@ -18,7 +18,9 @@ use uuid::Uuid;
 use super::harness::cast::Story;
 
 /// Takes that are measured, each between two people who meet for the first time.
-pub const TAKES: usize = 1200;
+pub const TAKES: usize = 3000;
+/// Takes before that: like pgbench's, the connections have their plans when the measuring begins.
+pub const WARM_UP: usize = 500;
 /// How many are prepared at a time.
 const AT_ONCE: usize = 8;
 
@@ -40,8 +42,8 @@ pub async fn gather(story: &Story) -> Crowd {
     // One arbitrator for everybody: no limit ends the run.
     let no_limit = "UPDATE arbitrators SET exposure_limit_sat = 2100000000000000";
     story.site.sql().await.batch_execute(no_limit).await.unwrap();
-    let makers = all((0..TAKES).map(|number| someone(desk.clone(), format!("maker-{number}")))).await;
-    let takers = all((0..TAKES).map(|number| someone(desk.clone(), format!("taker-{number}")))).await;
+    let makers = all((0..WARM_UP + TAKES).map(|number| someone(desk.clone(), format!("maker-{number}")))).await;
+    let takers = all((0..WARM_UP + TAKES).map(|number| someone(desk.clone(), format!("taker-{number}")))).await;
     let offers = all(makers.into_iter().map(|maker| offer(desk.clone(), maker))).await;
     Crowd { takers, offers }
 }

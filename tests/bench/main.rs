@@ -30,20 +30,28 @@ async fn measure() {
     let rules = Rules { new_account_trades_max: u32::MAX, ..Rules::default() };
     let story = story_with(Start { rules, ..Start::default() }).await;
     let crowd = crowd::gather(&story).await;
-    for (name, number, unit) in takes::measure(&story, &crowd).await {
-        figure(name, number, unit);
+    if wanted("takes") {
+        print(takes::measure(&story, &crowd).await);
     }
-    for (name, number, unit) in takes::rush(&story, &crowd).await {
-        figure(name, number, unit);
+    if wanted("rush") {
+        print(takes::rush(&story, &crowd).await);
     }
-    for (name, number, unit) in board::measure(&story).await {
-        figure(name, number, unit);
+    if wanted("board") {
+        print(board::measure(&story).await);
     }
+}
+
+/// Everything is measured, or what the command line names.
+fn wanted(part: &str) -> bool {
+    let named: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    named.is_empty() || named.iter().any(|name| name == part)
 }
 
 /// A measured number: its name, the number, its unit.
 pub type Figure = (&'static str, f64, &'static str);
 
-fn figure(name: &str, number: f64, unit: &str) {
-    println!("figure {name} {number:.3} {unit}");
+fn print(figures: Vec<Figure>) {
+    for (name, number, unit) in figures {
+        println!("figure {name} {number:.3} {unit}");
+    }
 }

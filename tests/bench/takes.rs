@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::Barrier;
 use trine::desk::take::{self, TakeForm};
 use trine::desk::worker;
-use trine::domain::{PublicRef, Role};
+use trine::domain::{PublicRef, Role, UserId};
 
 use super::Figure;
-use super::crowd::{Crowd, TAKES};
+use super::crowd::{Crowd, TAKES, WARM_UP};
 use super::harness::Browser;
 use super::harness::cast::{Person, Story, person};
 use super::tools;
@@ -24,24 +24,16 @@ const ROUNDS: usize = 3;
 /// Takes a second between people who are all different, against TPC-B transactions a second on the same cluster with
 /// the same number of clients: before and after, so that a machine that tires does so for both.
 pub async fn measure(story: &Story, crowd: &Crowd) -> Vec<Figure> {
-    let work: Vec<_> = crowd.takers.iter().map(|taker| (taker.id, taker.take())).zip(crowd.offers.clone()).collect();
-    let work = Arc::new(work);
+    let work: Work =
+        Arc::new(crowd.takers.iter().map(|taker| (taker.id, taker.take())).zip(crowd.offers.clone()).collect());
     // The desk's own work goes on beside it, as it would.
     let background = tokio::spawn(worker::run(story.site.desk.clone()));
     tools::prepare_pgbench().await;
     let before = tools::pgbench(PGBENCH_SECONDS).await;
-    let (next, start) = (Arc::new(AtomicUsize::new(0)), Instant::now());
-    let takers = (0..AT_ONCE).map(|_| {
-        let (work, next, desk) = (work.clone(), next.clone(), story.site.desk.clone());
-        tokio::spawn(async move {
-            while let Some(((taker, form), offer)) = work.get(next.fetch_add(1, Ordering::SeqCst)) {
-                take::take(&desk, *taker, *offer, form).await.unwrap();
-            }
-        })
-    });
-    for taker in takers.collect::<Vec<_>>() {
-        taker.await.unwrap();
-    }
+    let next = Arc::new(AtomicUsize::new(0));
+    take_until(story, &work, &next, WARM_UP).await;
+    let start = Instant::now();
+    take_until(story, &work, &next, WARM_UP + TAKES).await;
     let takes = TAKES as f64 / start.elapsed().as_secs_f64();
     let after = tools::pgbench(PGBENCH_SECONDS).await;
     background.abort();
@@ -51,6 +43,24 @@ pub async fn measure(story: &Story, crowd: &Crowd) -> Vec<Figure> {
         ("tpcb_per_second", tpcb, "per_second"),
         ("take_vs_tpcb", takes / tpcb, "ratio"),
     ]
+}
+
+type Work = Arc<Vec<((UserId, TakeForm), PublicRef)>>;
+
+/// Takes one offer after the other, sixteen at a time, until so many are taken.
+async fn take_until(story: &Story, work: &Work, next: &Arc<AtomicUsize>, end: usize) {
+    let taker = |_| {
+        let (work, next, desk) = (work.clone(), next.clone(), story.site.desk.clone());
+        tokio::spawn(async move {
+            let one = || next.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| (n < end).then_some(n + 1)).ok();
+            while let Some(((taker, form), offer)) = one().and_then(|place| work.get(place)) {
+                take::take(&desk, *taker, *offer, form).await.unwrap();
+            }
+        })
+    };
+    for taker in (0..AT_ONCE).map(taker).collect::<Vec<_>>() {
+        taker.await.unwrap();
+    }
 }
 
 /// A hundred people press the button at the same moment, over HTTP, each for another offer.

@@ -72,7 +72,7 @@ pub async fn on_duty(desk: &Desk, client: &impl GenericClient, now: Timestamp) -
 }
 
 /// A drill before this counts no more.
-fn drilled_since(desk: &Desk, now: Timestamp) -> Timestamp {
+pub(super) fn drilled_since(desk: &Desk, now: Timestamp) -> Timestamp {
     let age = Duration::from_secs(u64::from(desk.rules.drill_max_age_days) * 86_400);
     now.checked_sub(age).unwrap_or(Timestamp::MIN)
 }

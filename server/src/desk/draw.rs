@@ -41,17 +41,14 @@ pub async fn arbitrator_for(
     now: Timestamp,
 ) -> Done<DrawnArbitrator> {
     let pair = if buyer < seller { [buyer, seller] } else { [seller, buyer] };
-    draws::lock_pair(tx, pair).await?;
-    let mut on_duty = arbitrators::on_duty(desk, tx, now).await?;
-    let excluded = draws::excluded(tx, &pair).await?;
-    on_duty.retain(|one| !excluded.contains(&one.account) && !pair.contains(&one.account));
+    let (mut on_duty, before) = draws::hold_pair(tx, pair, arbitrators::drilled_since(desk, now)).await?;
+    on_duty.retain(|one| !before.excluded.contains(&one.account) && !pair.contains(&one.account));
     if on_duty.is_empty() {
         let words = "No arbitrator is on duty for the two of you at present, and without one there is no escrow. Nothing \
                      was changed; try again later.";
         return Err(Refusal::new(RefusalKind::Unavailable, words).into());
     }
-    let before = draws::pair(tx, pair).await?;
-    if let Some(same) = before.and_then(|before| on_duty.iter().find(|one| one.account == before)) {
+    if let Some(same) = before.arbitrator.and_then(|before| on_duty.iter().find(|one| one.account == before)) {
         return drawn(desk, same);
     }
     let seeds = seeds(desk, tx, now).await?;
@@ -147,11 +144,7 @@ pub async fn level_for(
     // The last level is kept for drills.
     let end = i32::try_from(ARBITER_LEVELS - 1).map_err(|_| Error::broken("too many levels"))?;
     for _ in 0..LEVEL_TRIES {
-        let known = match store::level(tx, arbitrator_key, pair).await? {
-            Some(known) => Some(known),
-            None => store::take_level(tx, arbitrator_key, pair, end).await?,
-        };
-        if let Some(level) = known {
+        if let Some(level) = store::take_level(tx, arbitrator_key, pair, end).await? {
             return ArbiterLevel::of_pair(level).ok_or_else(|| Error::broken(format!("level {level}")));
         }
     }

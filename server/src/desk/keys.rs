@@ -182,25 +182,7 @@ pub async fn of_account(desk: &Desk, account: UserId) -> Done<Vec<OwnKey>> {
 /// The key that is proposed for new offers and takes, if there is one.
 pub async fn current(client: &impl GenericClient, account: UserId) -> Done<Option<KeyRow>> {
     let all = keys::of_account(client, account).await?;
-    Ok(all.into_iter().find(|key| key.retired_at.is_none() && key.displaced_at.is_none()))
-}
-
-/// A key of this account that new trades may be made with, parsed.
-pub async fn usable(
-    desk: &Desk,
-    client: &impl GenericClient,
-    account: UserId,
-    id: KeyId,
-) -> Done<(KeyRow, AccountKey)> {
-    let row = keys::by_id(client, id).await?.filter(|row| row.account == account).ok_or_else(Refusal::not_found)?;
-    if row.displaced_at.is_some() {
-        return Err(Refusal::field("key", "Another account proved that this key is its own. Choose another.").into());
-    }
-    if row.retired_at.is_some() {
-        return Err(Refusal::field("key", "This key is retired. Choose another.").into());
-    }
-    let key = parsed(desk, &row)?;
-    Ok((row, key))
+    Ok(all.into_iter().find(KeyRow::is_in_use))
 }
 
 /// A key as registered, whoever's and in whatever state: for trades that have it already.
@@ -210,7 +192,7 @@ pub async fn registered(desk: &Desk, client: &impl GenericClient, id: KeyId) -> 
     Ok((row, key))
 }
 
-fn parsed(desk: &Desk, row: &KeyRow) -> Done<AccountKey> {
+pub(super) fn parsed(desk: &Desk, row: &KeyRow) -> Done<AccountKey> {
     AccountKey::parse(&row.text, desk.rules.network)
         .map_err(|why| Error::broken(format!("the key {} in the database: {why}", row.id)))
 }

@@ -162,7 +162,7 @@ async fn read(desk: &Desk, work: &impl GenericClient, maker: UserId, form: &Offe
         refused.fields.iter().for_each(|wrong| problems.add(wrong.field.clone(), wrong.words.clone()));
     }
     check_has_rate(&input, rate.as_ref(), &mut problems);
-    let key = problems.check("key", read_key(&form.key, &keys));
+    let key = problems.check("key", read_key(&form.key, keys.iter().map(|key| key.id)));
     let address = problems.check("address", escrow::address::payable(&form.address, desk.rules.network));
     problems.ok()?;
     let draft = draft?;
@@ -187,11 +187,11 @@ fn check_has_rate(input: &OfferInput, rate: Option<&Rate>, problems: &mut Proble
 }
 
 /// The key that signs, of those the account can use.
-pub(super) fn read_key(text: &str, keys: &[UsableKey]) -> Result<KeyId, &'static str> {
-    if keys.is_empty() {
+pub(super) fn read_key(text: &str, usable: impl Iterator<Item = KeyId>) -> Result<KeyId, &'static str> {
+    let mut usable = usable.peekable();
+    if usable.peek().is_none() {
         return Err("You have no signing key yet. Make or register one first.");
     }
     let wanted = Uuid::parse_str(text.trim()).map_err(|_| "Choose one of your signing keys.")?;
-    let found = keys.iter().find(|key| key.id.0 == wanted);
-    found.map(|key| key.id).ok_or("Choose one of your signing keys.")
+    usable.find(|key| key.0 == wanted).ok_or("Choose one of your signing keys.")
 }

@@ -89,13 +89,7 @@ pub async fn list(desk: &Desk, owner: UserId) -> Done<Vec<Opened>> {
     payment_accounts::of_account(&client, owner).await?.into_iter().map(|row| opened(desk, row)).collect()
 }
 
-/// Opens a saved account of this owner; of anybody else there is nothing.
-pub async fn open(desk: &Desk, client: &impl GenericClient, id: PaymentAccountId, owner: UserId) -> Done<Opened> {
-    let row = payment_accounts::find(client, id, owner).await?.ok_or_else(Refusal::not_found)?;
-    opened(desk, row)
-}
-
-fn opened(desk: &Desk, row: PaymentAccountRow) -> Done<Opened> {
+pub(super) fn opened(desk: &Desk, row: PaymentAccountRow) -> Done<Opened> {
     let kept: Kept = serde_json::from_slice(&desk.secrets.open(&place(row.id), &row.sealed)?)?;
     let Kept { payee, payer } = kept;
     Ok(Opened { id: row.id, method: row.method, label: row.label, offers: row.offers, payee, payer })

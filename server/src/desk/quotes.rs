@@ -2,14 +2,14 @@
 
 use std::ops::Deref;
 
-use bitcoin::Amount;
+use bitcoin::{Amount, FeeRate};
 use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
 use super::offers::{OfferRow, read_key};
 use super::{Desk, Done, Rules};
-use crate::chain::FEE_RATE_UNKNOWN;
+use crate::chain::{ChainError, FEE_RATE_UNKNOWN};
 use crate::domain::fees::QuoteRefusal;
 use crate::domain::price::fiat_for;
 use crate::domain::refusal::Problems;
@@ -19,6 +19,7 @@ use crate::domain::{
 use crate::escrow;
 use crate::escrow::fees::{FeeStep, ORDINARY_PAYOUT_VB};
 use crate::store::offers::{self, Halts};
+use crate::store::payment_accounts::PaymentAccountRow;
 use crate::store::reputation::{self, Person};
 use crate::store::{GenericClient, payment_accounts, rates};
 
@@ -53,8 +54,12 @@ pub struct Market {
 impl Market {
     pub async fn of(desk: &Desk, client: &impl GenericClient, currency: Currency) -> Done<Self> {
         let (rate, now) = (rates::of(client, currency).await?, desk.now(client).await?);
-        let fresh = rate.is_some_and(|rate| rate.is_fresh(now, rate_max_age(&desk.rules)));
-        Ok(Self { rate, now, fresh })
+        Ok(Self::new(&desk.rules, rate, now))
+    }
+
+    pub fn new(rules: &Rules, rate: Option<Rate>, now: Timestamp) -> Self {
+        let fresh = rate.is_some_and(|rate| rate.is_fresh(now, rate_max_age(rules)));
+        Self { rate, now, fresh }
     }
 
     /// The rate, if prices may float on it.
@@ -68,10 +73,13 @@ pub async fn market(desk: &Desk, currency: Currency) -> Done<Market> {
     Market::of(desk, &desk.store.connection().await?, currency).await
 }
 
-/// What a payout with one input costs miners at the step own wallets sign, as estimated now.
-pub async fn miner_fee(desk: &Desk) -> Amount {
-    // A node that does not answer stops no reading; a take asks again.
-    let rate = desk.chain.fee_rate(PAYOUT_TARGET_BLOCKS).await.unwrap_or(FEE_RATE_UNKNOWN);
+/// The feerate at which a payout should be mined in time.
+pub async fn payout_fee_rate(desk: &Desk) -> Result<FeeRate, ChainError> {
+    desk.chain.fee_rate(PAYOUT_TARGET_BLOCKS).await
+}
+
+/// What a payout with one input costs miners at the step own wallets sign.
+pub fn miner_fee(rate: FeeRate) -> Amount {
     let vbytes = ORDINARY_PAYOUT_VB.saturating_mul(FeeStep::OWN_WALLET.multiple().into());
     rate.fee_vb(vbytes).unwrap_or(Amount::MAX_MONEY)
 }
@@ -113,6 +121,11 @@ impl Deref for OfferView {
 }
 
 impl Priced {
+    pub fn new(rules: &Rules, row: OfferRow, market: Market, fee_rate: FeeRate) -> Self {
+        let price = row.offer.effective_price(market.fresh_rate());
+        Self { row, market, price, policy: fee_policy(rules), miner_fee: miner_fee(fee_rate) }
+    }
+
     /// All sums for a fiat amount at the present price.
     pub fn quote(&self, fiat: Fiat) -> Result<Quote, QuoteRefusal> {
         let price = self.price.ok_or(QuoteRefusal::NoPrice)?;
@@ -158,13 +171,14 @@ pub async fn view(desk: &Desk, reference: PublicRef, viewer: Option<UserId>) -> 
 }
 
 /// Only what a take is reckoned from.
-pub async fn priced(desk: &Desk, reference: PublicRef) -> Done<Priced> {
+async fn priced(desk: &Desk, reference: PublicRef) -> Done<Priced> {
     let client = desk.store.connection().await?;
     let row = offers::find(&client, reference).await?.ok_or_else(Refusal::not_found)?;
     let market = Market::of(desk, &client, row.offer.currency).await?;
     drop(client);
-    let price = row.offer.effective_price(market.fresh_rate());
-    Ok(Priced { row, market, price, policy: fee_policy(&desk.rules), miner_fee: miner_fee(desk).await })
+    // A node that does not answer stops no reading; a take asks again.
+    let fee_rate = payout_fee_rate(desk).await.unwrap_or(FEE_RATE_UNKNOWN);
+    Ok(Priced::new(&desk.rules, row, market, fee_rate))
 }
 
 /// A take as typed. The names are those of the form's fields.
@@ -192,16 +206,28 @@ pub async fn review(desk: &Desk, taker: UserId, view: &Priced, input: &TakeInput
     let saved = payment_accounts::of_account(&client, taker).await?;
     let keys = offers::usable_keys(&client, taker).await?;
     drop(client);
+    Ok(check(desk, taker, view, input, &saved, keys.iter().map(|key| key.id))?)
+}
+
+/// The same with the taker's saved payment accounts and usable keys at hand.
+pub fn check(
+    desk: &Desk,
+    taker: UserId,
+    view: &Priced,
+    input: &TakeInput,
+    saved: &[PaymentAccountRow],
+    keys: impl Iterator<Item = KeyId>,
+) -> Result<TakeReview, Refusal> {
     let offer = &view.row.offer;
     let mut problems = Problems::default();
     let quote = problems.check("amount", read_amount(view, &input.amount));
     let account = Uuid::parse_str(&input.payment_account)
         .ok()
-        .and_then(|id| saved.iter().find(|row| row.id.0 == id))
+        .and_then(|id| saved.iter().find(|row| row.id.0 == id && row.owner == taker))
         .filter(|row| offer.account_for(row.method).is_some())
         .ok_or("Choose one of your payment accounts that fits this offer.");
     let account = problems.check("payment_account", account);
-    let key = problems.check("key", read_key(&input.key, &keys));
+    let key = problems.check("key", read_key(&input.key, keys));
     if key.is_some_and(|key| key == view.row.key) {
         problems.add("key", "The maker of this offer uses this key. Choose another.");
     }

@@ -54,10 +54,8 @@ pub async fn system(client: &impl GenericClient, trade: TradeId, words: &str, at
 }
 
 /// The first line of a room: what was agreed.
-pub async fn taken(client: &impl GenericClient, trade: TradeId, quote: &Quote, at: Timestamp) -> Done<()> {
-    let words =
-        format!("Trade agreed: {} for {} BTC. Both sign the contract next.", quote.fiat, btc_grouped(quote.amount));
-    system(client, trade, &words, at).await
+pub fn words_of_take(quote: &Quote) -> String {
+    format!("Trade agreed: {} for {} BTC. Both sign the contract next.", quote.fiat, btc_grouped(quote.amount))
 }
 
 /// Tells the room of an event of the lifecycle.

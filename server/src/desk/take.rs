@@ -10,25 +10,23 @@ use uuid::Uuid;
 
 use super::error::{Done, Error};
 use super::payment_accounts::{self, Opened};
-use super::quotes::{self, TakeInput, TakeReview};
+use super::quotes::{self, Priced, TakeInput, TakeReview};
 use super::secrets::random;
 use super::{Desk, draw, keys, room, trades};
 use crate::domain::trade::{Trade, Windows};
 use crate::domain::{
-    AccountName, Actor, MethodId, PublicRef, Quote, Refusal, RefusalKind, Side, Stage, TradeId, UserId,
+    AccountName, Actor, MessageId, MethodId, PublicRef, Quote, Refusal, RefusalKind, Side, Stage, TradeId, UserId,
 };
 use crate::escrow::deposit::Confirmations;
 use crate::escrow::{AccountKey, Lock, PrivateDetails, fees};
-use crate::store::offers::{self, OfferRow};
-use crate::store::trade_log::Line;
-use crate::store::trades::{self as store, NewTrade};
-use crate::store::{Transaction, accounts, board};
+use crate::store::Transaction;
+use crate::store::offers::{self, Halts, OfferRow};
+use crate::store::takes::{self, NewTake, Scene, Taking};
+use crate::store::trade_log::{self, Line};
+use crate::store::trades::{AccountRecord, NewTrade};
 
 /// The rules every contract names by hash.
 pub const DISPUTE_RULES: &str = include_str!("../../../static/dispute-rules.txt");
-
-/// Blocks a payout should wait at most; the contract's feerate is the estimate for them.
-const PAYOUT_TARGET_BLOCKS: u16 = 6;
 
 /// What the taker confirmed, as the form sends it.
 #[derive(Debug, Clone, Default)]
@@ -58,30 +56,37 @@ struct Person {
 ///
 /// Refused when the offer, its price or what is left of it is not what the taker saw; then nothing is reserved.
 pub async fn take(desk: &Desk, taker: UserId, offer: PublicRef, form: &TakeForm) -> Done<PublicRef> {
-    let view = quotes::priced(desk, offer).await?;
-    let input = TakeInput {
-        amount: form.amount.clone(),
-        payment_account: form.payment_account.clone(),
-        key: form.key.clone(),
-        address: form.address.clone(),
-    };
-    let review = quotes::review(desk, taker, &view, &input).await?;
-    let feerate = desk.chain.fee_rate(PAYOUT_TARGET_BLOCKS).await.map_err(|_| no_node())?;
-    fees::take_is_affordable(review.quote.deposit, feerate)?;
-    let feerate = u32::try_from(feerate.to_sat_per_vb_ceil()).map_err(|_| no_node())?;
-
+    let fee_rate = quotes::payout_fee_rate(desk).await.map_err(|_| no_node())?;
     let mut client = desk.store.connection().await?;
     let tx = client.transaction().await?;
-    let now = desk.now(&tx).await?;
     let held = offers::lock(&tx, offer).await?.ok_or_else(Refusal::not_found)?;
-    still_as_seen(desk, &tx, taker, &held, &review, form).await?;
-    store::hold_account(&tx, taker).await?;
-    new_accounts_go_slowly(desk, &tx, taker).await?;
-    let reference = make(desk, &tx, taker, &held, &review, feerate, now).await?;
-    offers::set_reserved(&tx, held.offer.id, held.offer.reserve(review.quote.fiat)?).await?;
-    board::bump(&tx).await?;
+    let now = desk.now(&tx).await?;
+    let makers: Vec<_> = held.offer.accounts.iter().map(|one| one.account).collect();
+    let taking = Taking { taker, currency: held.offer.currency, maker_key: held.key, maker_accounts: &makers, now };
+    let scene = takes::scene(&tx, &taking).await?.ok_or_else(Refusal::not_found)?;
+
+    let market = quotes::Market::new(&desk.rules, scene.rate, now);
+    let priced = Priced::new(&desk.rules, held, market, fee_rate);
+    let review = quotes::check(desk, taker, &priced, &TakeInput::from(form), &scene.accounts, scene.usable(taker))?;
+    fees::take_is_affordable(review.quote.deposit, fee_rate)?;
+    still_as_seen(taker, &priced, &scene.halts, &review, form)?;
+    new_accounts_go_slowly(desk, &scene.record)?;
+    let feerate = u32::try_from(fee_rate.to_sat_per_vb_ceil()).map_err(|_| no_node())?;
+    let reference =
+        make(desk, &tx, Made { taker, held: &priced.row, scene: &scene, review: &review, feerate, now }).await?;
     tx.commit().await?;
     Ok(reference)
+}
+
+impl From<&TakeForm> for TakeInput {
+    fn from(form: &TakeForm) -> Self {
+        Self {
+            amount: form.amount.clone(),
+            payment_account: form.payment_account.clone(),
+            key: form.key.clone(),
+            address: form.address.clone(),
+        }
+    }
 }
 
 fn no_node() -> Refusal {
@@ -92,71 +97,62 @@ fn no_node() -> Refusal {
 }
 
 /// The offer as it is held now is the one that was confirmed, at that price.
-async fn still_as_seen(
-    desk: &Desk,
-    tx: &Transaction<'_>,
+fn still_as_seen(
     taker: UserId,
-    held: &OfferRow,
+    priced: &Priced,
+    halts: &Halts,
     review: &TakeReview,
     form: &TakeForm,
-) -> Done<()> {
-    let halts = offers::halts(tx, Some(taker)).await?;
-    if let Some(why) = halts.suspended_why.or(halts.paused_why) {
-        return Err(Refusal::new(RefusalKind::Unavailable, format!("New trades are not possible: {why}")).into());
+) -> Result<(), Refusal> {
+    if let Some(why) = halts.suspended_why.as_ref().or(halts.paused_why.as_ref()) {
+        return Err(Refusal::new(RefusalKind::Unavailable, format!("New trades are not possible: {why}")));
     }
-    if held.maker_suspended {
-        return Err(Refusal::conflict("This offer cannot be taken at present.").into());
+    if priced.row.maker_suspended {
+        return Err(Refusal::conflict("This offer cannot be taken at present."));
     }
+    let offer = &priced.row.offer;
     let seen = form.offer_version.trim().parse().unwrap_or(-1);
-    held.offer.check_take(taker, review.quote.fiat, review.method, seen)?;
-    let market = quotes::Market::of(desk, tx, held.offer.currency).await?;
-    let price = held.offer.effective_price(market.fresh_rate());
-    let price = price
-        .ok_or_else(|| Refusal::conflict("The reference rate is too old; offers that float on it cannot be taken."))?;
-    if form.price_seen.trim().parse::<Decimal>() != Ok(price) || price != review.quote.price {
-        return Err(Refusal::conflict(format!(
-            "The price has moved to {price} {}. Look at the sums again.",
-            held.offer.currency
-        ))
-        .into());
+    offer.check_take(taker, review.quote.fiat, review.method, seen)?;
+    let price = review.quote.price;
+    if form.price_seen.trim().parse::<Decimal>() != Ok(price) {
+        let words = format!("The price has moved to {price} {}. Look at the sums again.", offer.currency);
+        return Err(Refusal::conflict(words));
     }
     Ok(())
 }
 
 /// An account without a completed trade has one unsigned take and one funded trade at a time; three lapses in 30 days
 /// stop new takes for 7 days.
-async fn new_accounts_go_slowly(desk: &Desk, tx: &Transaction<'_>, taker: UserId) -> Done<()> {
-    let record = store::record_of(tx, taker, desk.now(tx).await?).await?;
+fn new_accounts_go_slowly(desk: &Desk, record: &AccountRecord) -> Result<(), Refusal> {
     let most = i64::from(desk.rules.new_account_trades_max);
     if record.completed == 0 && (record.proposed >= most || record.running >= most) {
-        return Err(Refusal::new(
-            RefusalKind::Conflict,
+        return Err(Refusal::conflict(
             "Until your first trade is completed you can have one trade at a time. Finish or cancel the one that runs.",
-        )
-        .into());
+        ));
     }
     if record.lapses >= 3 {
-        return Err(Refusal::new(
-            RefusalKind::Conflict,
+        return Err(Refusal::conflict(
             "You let three trades lapse within 30 days (not signed, not deposited or not paid). New takes are possible 7 days after the last.",
-        )
-        .into());
+        ));
     }
     Ok(())
 }
 
-async fn make(
-    desk: &Desk,
-    tx: &Transaction<'_>,
+/// Everything a new trade is made from.
+struct Made<'a> {
     taker: UserId,
-    held: &OfferRow,
-    review: &TakeReview,
+    held: &'a OfferRow,
+    scene: &'a Scene,
+    review: &'a TakeReview,
     feerate: u32,
     now: Timestamp,
-) -> Done<PublicRef> {
+}
+
+async fn make(desk: &Desk, tx: &Transaction<'_>, from: Made<'_>) -> Done<PublicRef> {
+    let Made { held, review, now, .. } = from;
     let id = TradeId(Uuid::now_v7());
     let reference = PublicRef::from_bits(random());
-    let (buyer, seller) = both_sides(desk, tx, taker, held, review).await?;
+    let (buyer, seller) = both_sides(desk, &from)?;
     let arbitrator = draw::arbitrator_for(desk, tx, buyer.account, seller.account, now).await?;
     let level = draw::level_for(tx, arbitrator.key_id, &buyer.key, &seller.key).await?;
     let index = keys::take_index(tx, &buyer.key, &seller.key, id).await?;
@@ -167,14 +163,23 @@ async fn make(
     let payer = details(review.method, &buyer.accounts.payer)?;
     let seconds = now.round(Unit::Second).map_err(Error::broken)?;
     let trade = new_trade(desk, held, &review.quote, review.method, seconds);
-    let places = paper::Places { lock: &lock, level, index, feerate, arbitrator: &arbitrator };
+    let places = paper::Places { lock: &lock, level, index, feerate: from.feerate, arbitrator: &arbitrator };
     let contract =
         paper::contract(desk, tx, held, review, &trade, reference, [&buyer, &seller], [&payee, &payer], places).await?;
-    let text = contract.to_text()?;
-    let hash = sha256::Hash::hash(text.as_bytes());
-    store::insert(
-        tx,
-        &NewTrade {
+    let text = contract.to_text_for(&lock)?;
+    let contract_hash = sha256::Hash::hash(text.as_bytes());
+    let line = Line {
+        version: 0,
+        at: now,
+        actor: Actor::from(held.offer.side.other()),
+        account: Some(from.taker),
+        event: None,
+        act: json!({ "act": "take", "trade": trade, "contract": contract_hash.to_string() }).to_string(),
+        stage_from: None,
+        stage_to: Stage::Proposed,
+    };
+    let new = NewTake {
+        trade: NewTrade {
             id,
             reference,
             state: &trade,
@@ -191,28 +196,19 @@ async fn make(
             currency: held.offer.currency.code(),
             method: review.method.as_str(),
             contract_text: &text,
-            contract_hash: hash.to_byte_array(),
+            contract_hash: contract_hash.to_byte_array(),
             script: &lock.script_pubkey(),
-            address: &lock.address().to_string(),
+            address: &contract.address,
             payee_sealed: &desk.secrets.seal(&payee_place(id), payee.to_text()?.as_bytes())?,
             payer_sealed: &desk.secrets.seal(&payer_place(id), payer.to_text()?.as_bytes())?,
         },
-    )
-    .await?;
-    store::write_deadlines(tx, id, &trade).await?;
-    let actor = Actor::from(held.offer.side.other());
-    let line = Line {
-        version: 0,
-        at: now,
-        actor,
-        account: Some(taker),
-        event: None,
-        act: json!({ "act": "take", "trade": trade, "contract": hash.to_string() }).to_string(),
-        stage_from: None,
-        stage_to: Stage::Proposed,
+        hash: &trades::chained(&trade_log::BEGINNING, id, &line),
+        line: &line,
+        message: MessageId(Uuid::now_v7()),
+        words: &room::words_of_take(&review.quote),
+        reserved: held.offer.reserve(review.quote.fiat)?,
     };
-    trades::log(tx, id, &line).await?;
-    room::taken(tx, id, &review.quote, now).await?;
+    takes::write(tx, &new).await?;
     Ok(reference)
 }
 
@@ -231,37 +227,35 @@ fn details(method: MethodId, fields: &std::collections::BTreeMap<String, String>
 }
 
 /// Maker and taker as buyer and seller.
-async fn both_sides(
-    desk: &Desk,
-    tx: &Transaction<'_>,
-    taker: UserId,
-    held: &OfferRow,
-    review: &TakeReview,
-) -> Done<(Person, Person)> {
+fn both_sides(desk: &Desk, from: &Made<'_>) -> Done<(Person, Person)> {
+    let Made { held, review, scene, taker, .. } = *from;
     let offer = &held.offer;
     let their = offer
         .account_for(review.method)
         .ok_or_else(|| Refusal::conflict("This offer does not take that way to pay."))?;
-    let (_, maker_key) = keys::usable(desk, tx, offer.maker, held.key).await.map_err(|_| {
+    let maker_key = scene.key(offer.maker, held.key).ok_or_else(|| {
         Refusal::conflict("The maker's signing key is not in use any more, so this offer cannot be taken.")
     })?;
+    let taker_key = scene.key(taker, review.key).ok_or_else(Refusal::not_found)?;
+    let account = |owner, id| {
+        let row = scene.accounts.iter().find(|row| row.id == id && row.owner == owner);
+        payment_accounts::opened(desk, row.ok_or_else(Refusal::not_found)?.clone())
+    };
     let maker = Person {
         account: offer.maker,
         name: AccountName::parse(&held.maker_name).map_err(Error::broken)?,
         key_id: held.key,
-        key: maker_key,
+        key: keys::parsed(desk, maker_key)?,
         address: held.address.clone(),
-        accounts: payment_accounts::open(desk, tx, their.account, offer.maker).await?,
+        accounts: account(offer.maker, their.account)?,
     };
-    let (_, key) = keys::usable(desk, tx, taker, review.key).await?;
-    let name = accounts::by_id(tx, taker).await?.ok_or_else(Refusal::not_found)?.name;
     let taker = Person {
         account: taker,
-        name: AccountName::parse(&name).map_err(Error::broken)?,
+        name: AccountName::parse(&scene.taker_name).map_err(Error::broken)?,
         key_id: review.key,
-        key,
+        key: keys::parsed(desk, taker_key)?,
         address: review.address.clone(),
-        accounts: payment_accounts::open(desk, tx, review.payment_account, taker).await?,
+        accounts: account(taker, review.payment_account)?,
     };
     Ok(match offer.side {
         Side::Buyer => (maker, taker),

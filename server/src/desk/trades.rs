@@ -132,8 +132,12 @@ pub(super) async fn change(
 /// Appends a line to the chained log of a trade.
 pub(super) async fn log(tx: &Transaction<'_>, trade: TradeId, line: &Line) -> Done<()> {
     let previous = trade_log::last_hash(tx, trade).await?;
-    let hash = secrets::sha256([previous.as_slice(), line.hashed_text(trade).as_bytes()].concat());
-    Ok(trade_log::append(tx, trade, line, &previous, &hash).await?)
+    Ok(trade_log::append(tx, trade, line, &previous, &chained(&previous, trade, line)).await?)
+}
+
+/// The hash of a line: over that of the line before and its own text.
+pub(super) fn chained(previous: &[u8], trade: TradeId, line: &Line) -> [u8; 32] {
+    secrets::sha256([previous, line.hashed_text(trade).as_bytes()].concat())
 }
 
 /// An act that needs nothing but the wish: decline, withdraw, cancel, undo, seen, answered, closed.

@@ -210,8 +210,7 @@ impl FeeShares {
 
 impl KeyEntry {
     pub fn new(role: Party, lock: &Lock) -> Self {
-        let key = lock.key(role);
-        Self { role, origin: key.origin(), xpub: key.xpub().to_string() }
+        Self { role, origin: lock.key(role).origin(), xpub: lock.xpub_text(role).to_owned() }
     }
 }
 
@@ -248,6 +247,14 @@ impl Contract {
         Ok(canonical::write(self)?)
     }
 
+    /// The same for a contract just written for this lock, whose keys need not be derived a second time.
+    pub fn to_text_for(&self, lock: &Lock) -> Result<String, Refusal> {
+        check::terms(self)?;
+        self.was_written_for(lock)?;
+        check::payouts(self, &self.agreed_on(lock.clone())?)?;
+        Ok(canonical::write(self)?)
+    }
+
     /// SHA-256 of the text.
     pub fn hash(&self) -> Result<sha256::Hash, Refusal> {
         Ok(sha256::Hash::hash(self.to_text()?.as_bytes()))
@@ -280,21 +287,30 @@ impl Contract {
             EscrowKey::read_arbiter(&arbiter.origin, &arbiter.xpub, level, self.network)?,
         ];
         let lock = Lock::new(keys, index, self.network)?;
-        if self.descriptor != lock.descriptor() {
-            return Err(odd("its descriptor is not the one of its keys"));
+        self.was_written_for(&lock)?;
+        Ok(lock)
+    }
+
+    fn was_written_for(&self, lock: &Lock) -> Result<(), Refusal> {
+        let odd = |words: &str| Err(Refusal::invalid(format!("The contract does not fit together: {words}.")));
+        if self.descriptor != lock.descriptor() || self.index != lock.index().get() {
+            return odd("its descriptor is not the one of its keys");
         }
         if self.address != lock.address().to_string() {
-            return Err(odd("its address is not the one of its keys"));
+            return odd("its address is not the one of its keys");
         }
-        if self.keys != Party::ALL.map(|role| KeyEntry::new(role, &lock)) {
-            return Err(odd("its keys are not written in their canonical form"));
+        if self.keys != Party::ALL.map(|role| KeyEntry::new(role, lock)) {
+            return odd("its keys are not written in their canonical form");
         }
-        Ok(lock)
+        Ok(())
     }
 
     /// What payouts are made from.
     pub fn agreed(&self) -> Result<Agreed, Refusal> {
-        let lock = self.lock()?;
+        self.agreed_on(self.lock()?)
+    }
+
+    fn agreed_on(&self, lock: Lock) -> Result<Agreed, Refusal> {
         let script = |address: &str| -> Result<ScriptBuf, AddressRefusal> {
             Ok(address::payable_from(address, &lock.script_pubkey(), self.network)?.script_pubkey())
         };
@@ -315,7 +331,8 @@ impl Contract {
 
     /// Refuses a contract whose parts do not fit together: amounts, addresses, keys, limits, texts.
     pub fn check(&self) -> Result<(), Refusal> {
-        check::contract(self)
+        check::terms(self)?;
+        check::payouts(self, &self.agreed()?)
     }
 }
 

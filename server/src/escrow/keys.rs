@@ -280,9 +280,9 @@ impl EscrowKey {
         self.xpub.derive_pub(secp, &index.suffix()).ok().map(|xpub| PublicKey::new(xpub.public_key))
     }
 
-    /// As in the descriptor: `[fingerprint/path]xpub/<0;1>/*`.
-    pub(super) fn multipath(&self) -> String {
-        format!("{self}/<0;1>/*")
+    /// As in the descriptor: `[fingerprint/path]xpub/<0;1>/*`, given the text of its xpub.
+    pub(super) fn multipath(&self, xpub: &str) -> String {
+        format!("{}{xpub}/<0;1>/*", self.origin())
     }
 
     pub(super) fn is_same_key(&self, other: &Self) -> bool {

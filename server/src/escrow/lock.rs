@@ -2,13 +2,14 @@
 //! derivation at `/0/N`.
 
 use std::collections::BTreeMap;
-use std::str::FromStr;
 
 use bitcoin::bip32::{ChainCode, ChildNumber, DerivationPath, Fingerprint, KeySource, Xpub};
 use bitcoin::hashes::{Hash, sha256};
+use bitcoin::opcodes::all::OP_CHECKMULTISIG;
+use bitcoin::script::Builder;
 use bitcoin::secp256k1::{self, Secp256k1};
 use bitcoin::{Address, Network, PublicKey, ScriptBuf};
-use miniscript::{Descriptor, DescriptorPublicKey};
+use miniscript::descriptor::checksum;
 
 use super::arbiter::ArbiterLevel;
 use super::keys::{AccountKey, EscrowIndex, EscrowKey, coin_type};
@@ -28,7 +29,7 @@ pub enum LockRefusal {
     #[error("This number gives no usable key. Take the next number.")]
     NoKey,
     #[error("These keys make no escrow: {0}.")]
-    Script(String),
+    Descriptor(String),
 }
 
 impl From<LockRefusal> for Refusal {
@@ -44,6 +45,8 @@ pub struct Lock {
     index: EscrowIndex,
     /// In the order of [`Party::ALL`].
     keys: [EscrowKey; 3],
+    /// As wallets write them; base58 is slow enough to do it once.
+    xpub_texts: [String; 3],
     public_keys: [PublicKey; 3],
     descriptor: String,
     witness_script: ScriptBuf,
@@ -69,18 +72,15 @@ impl Lock {
         let public_keys = [derived(buyer)?, derived(seller)?, derived(arbiter)?];
         refuse_equals(&keys, &public_keys)?;
 
-        let [b, s, a] = [buyer, seller, arbiter].map(EscrowKey::multipath);
-        let broken = |error: miniscript::Error| LockRefusal::Script(error.to_string());
+        let xpub_texts = [buyer, seller, arbiter].map(|key| key.xpub().to_string());
+        let [b_text, s_text, a_text] = &xpub_texts;
+        let [b, s, a] = [(buyer, b_text), (seller, s_text), (arbiter, a_text)].map(|(key, text)| key.multipath(text));
         let descriptor = format!("wsh(sortedmulti(2,{b},{s},{a}))");
-        let descriptor = Descriptor::<DescriptorPublicKey>::from_str(&descriptor).map_err(broken)?;
-        descriptor.sanity_check().map_err(broken)?;
-        let receiving = descriptor.clone().into_single_descriptors().map_err(broken)?.into_iter().next();
-        let witness_script = receiving
-            .and_then(|receiving| receiving.derived_descriptor(&secp, index.get()).ok())
-            .ok_or(LockRefusal::NoKey)?
-            .explicit_script()
-            .map_err(broken)?;
-        Ok(Self { network, index, keys, public_keys, descriptor: descriptor.to_string(), witness_script })
+        let mut checksum = checksum::Engine::new();
+        checksum.input(&descriptor).map_err(|error| LockRefusal::Descriptor(error.to_string()))?;
+        let descriptor = format!("{descriptor}#{}", checksum.checksum());
+        let witness_script = two_of_three(public_keys);
+        Ok(Self { network, index, keys, xpub_texts, public_keys, descriptor, witness_script })
     }
 
     /// The script on which an arbitrator shows that he can sign: his key at [`ArbiterLevel::DRILL`], N = 0, and two
@@ -104,6 +104,16 @@ impl Lock {
 
     pub fn key(&self, party: Party) -> &EscrowKey {
         let [buyer, seller, arbiter] = &self.keys;
+        match party {
+            Party::Buyer => buyer,
+            Party::Seller => seller,
+            Party::Arbitrator => arbiter,
+        }
+    }
+
+    /// The xpub of this party as text.
+    pub fn xpub_text(&self, party: Party) -> &str {
+        let [buyer, seller, arbiter] = &self.xpub_texts;
         match party {
             Party::Buyer => buyer,
             Party::Seller => seller,
@@ -162,6 +172,13 @@ impl Lock {
     pub(super) fn xpubs(&self) -> BTreeMap<Xpub, KeySource> {
         self.keys.iter().map(|key| (*key.xpub(), key.source().clone())).collect()
     }
+}
+
+/// `2 <key> <key> <key> 3 OP_CHECKMULTISIG`, the keys in the order of BIP-67.
+fn two_of_three(mut keys: [PublicKey; 3]) -> ScriptBuf {
+    keys.sort_by_key(|key| key.inner.serialize());
+    let keys = keys.iter().fold(Builder::new().push_int(2), |script, key| script.push_key(key));
+    keys.push_int(3).push_opcode(OP_CHECKMULTISIG).into_script()
 }
 
 fn refuse_equals(keys: &[EscrowKey; 3], public_keys: &[PublicKey; 3]) -> Result<(), LockRefusal> {

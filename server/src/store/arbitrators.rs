@@ -137,13 +137,13 @@ pub async fn set_drill(
     Ok(client.execute(&statement, &[&account.0, &key.0, &now, &drill]).await? == 1)
 }
 
-const ON_DUTY: &str = "
+pub(super) const ON_DUTY: &str = "
     SELECT a.account, c.name, a.key, k.text, a.record_text, a.record_hash
       FROM arbitrators a JOIN accounts c ON c.id = a.account JOIN signing_keys k ON k.id = a.key
      WHERE a.dismissed_at IS NULL AND c.suspended_at IS NULL AND a.drilled_at > $1
        AND k.retired_at IS NULL AND k.displaced_at IS NULL
-       AND a.exposure_limit_sat > (SELECT coalesce(sum(t.deposit_sat), 0) FROM trades t
-                                    WHERE t.arbitrator = a.account AND t.stage NOT IN ('completed', 'cancelled'))
+       AND a.exposure_limit_sat > (SELECT coalesce(sum(e.sat), 0) FROM arbitrator_exposure e
+                                    WHERE e.arbitrator = a.account)
      ORDER BY c.name";
 
 /// Who may be drawn: in office, drilled since then, below his exposure limit; by name.
@@ -164,37 +164,29 @@ pub async fn on_duty(client: &impl GenericClient, drilled_since: Timestamp) -> S
         .collect()
 }
 
-const LEVEL: &str = "SELECT p FROM arbitrator_levels WHERE arbitrator_key = $1 AND key_low = $2 AND key_high = $3";
-
-/// The level P that this pair of trader keys has with this arbitrator's key.
-pub async fn level(
-    client: &impl GenericClient,
-    arbitrator_key: KeyId,
-    [low, high]: [&[u8; 33]; 2],
-) -> Stored<Option<u32>> {
-    let statement = client.prepare_cached(LEVEL).await?;
-    let row = client.query_opt(&statement, &[&arbitrator_key.0, &low.as_slice(), &high.as_slice()]).await?;
-    row.map(|row| level_of(&row)).transpose()
-}
-
 // Takes of different pairs do not queue for one another: each tries the lowest level that nobody holds at the moment.
 // Levels are never given back, so the free ones are above the highest, but for a few that takes in flight have left.
 const TAKE_LEVEL: &str = "
-    WITH near AS MATERIALIZED (
+    WITH known AS MATERIALIZED (
+        SELECT p FROM arbitrator_levels WHERE arbitrator_key = $1 AND key_low = $2 AND key_high = $3),
+         near AS MATERIALIZED (
         SELECT greatest(0, coalesce(max(p), 0) - 31) AS low FROM arbitrator_levels WHERE arbitrator_key = $1),
-         used AS MATERIALIZED (
-        SELECT p FROM arbitrator_levels WHERE arbitrator_key = $1 AND p >= (SELECT low FROM near))
-    INSERT INTO arbitrator_levels (arbitrator_key, key_low, key_high, p)
-    SELECT $1, $2, $3, free.p
-      FROM (SELECT p FROM near, generate_series(near.low, least(near.low + 95, $4::integer - 1)) AS p
-             WHERE NOT EXISTS (SELECT 1 FROM used WHERE used.p = p.p)
-             ORDER BY p OFFSET 0) AS free
-     WHERE pg_try_advisory_xact_lock(hashtextextended('level ' || $1::text || ' ' || free.p, 0))
-     LIMIT 1
-    ON CONFLICT DO NOTHING
-    RETURNING p";
+         taken AS (
+        INSERT INTO arbitrator_levels (arbitrator_key, key_low, key_high, p)
+        SELECT $1, $2, $3, free.p
+          FROM (SELECT p FROM near, generate_series(near.low, least(near.low + 95, $4::integer - 1)) AS p
+                 WHERE NOT EXISTS (SELECT 1 FROM known)
+                   AND p <> ALL (ARRAY(SELECT u.p FROM arbitrator_levels u
+                                        WHERE u.arbitrator_key = $1 AND u.p >= (SELECT low FROM near)))
+                 OFFSET 0) AS free
+         WHERE pg_try_advisory_xact_lock(hashtextextended('level ' || $1::text || ' ' || free.p, 0))
+         LIMIT 1
+        ON CONFLICT DO NOTHING
+        RETURNING p)
+    SELECT p FROM known UNION ALL SELECT p FROM taken";
 
-/// Gives a pair the lowest free level below `end`. `None` when another transaction was faster or no level is left.
+/// The level P that this pair of trader keys has with this arbitrator's key; without one it gets the lowest free one
+/// below `end`. `None` when another transaction was faster or no level is left.
 pub async fn take_level(
     client: &impl GenericClient,
     arbitrator_key: KeyId,

@@ -8,7 +8,7 @@ use super::{GenericClient, StoreError, Stored};
 use crate::domain::{Currency, PublicRef, Side, UserId};
 
 /// Rows the version is spread over.
-const BUMP: &str = "UPDATE board_versions SET version = version + 1 WHERE slot = pg_backend_pid() % 64";
+pub(super) const BUMP: &str = "UPDATE board_versions SET version = version + 1 WHERE slot = pg_backend_pid() % 64";
 
 /// Says that the board has changed. Call it last in the transaction that changes it: it holds a row until the end.
 pub async fn bump(client: &impl GenericClient) -> Stored<()> {

@@ -3,6 +3,9 @@
 use jiff::Timestamp;
 use jiff::civil::Date;
 
+use tokio_postgres::types::ToSql;
+
+use super::arbitrators::{self, OnDutyRow};
 use super::{GenericClient, Stored};
 use crate::domain::UserId;
 
@@ -42,18 +45,39 @@ pub async fn seeds_to_reveal(client: &impl GenericClient, today: Date, now: Time
 
 const LOCK_PAIR: &str = "SELECT pg_advisory_xact_lock(hashtextextended('pair ' || $1::uuid || ' ' || $2::uuid, 0))";
 
-/// Draws of one pair wait for one another until the transaction ends.
-pub async fn lock_pair(client: &impl GenericClient, [low, high]: [UserId; 2]) -> Stored<()> {
-    client.query_one(&client.prepare_cached(LOCK_PAIR).await?, &[&low.0, &high.0]).await?;
-    Ok(())
+const PAIR: &str = "
+    SELECT (SELECT arbitrator FROM pair_arbitrators WHERE account_low = $1 AND account_high = $2),
+           ARRAY(SELECT arbitrator FROM arbitrator_exclusions WHERE account IN ($1, $2))";
+
+/// What is known of a pair before a draw.
+#[derive(Debug)]
+pub struct Before {
+    /// Whom it was given before.
+    pub arbitrator: Option<UserId>,
+    /// Whom one of the two excluded.
+    pub excluded: Vec<UserId>,
 }
 
-const PAIR: &str = "SELECT arbitrator FROM pair_arbitrators WHERE account_low = $1 AND account_high = $2";
-
-/// Whom this pair was given before.
-pub async fn pair(client: &impl GenericClient, [low, high]: [UserId; 2]) -> Stored<Option<UserId>> {
-    let row = client.query_opt(&client.prepare_cached(PAIR).await?, &[&low.0, &high.0]).await?;
-    row.map(|row| Ok(UserId(row.try_get(0)?))).transpose()
+/// Draws of one pair wait for one another until the transaction ends. Who is on duty, and what is known of the pair.
+pub async fn hold_pair(
+    client: &impl GenericClient,
+    [low, high]: [UserId; 2],
+    drilled_since: Timestamp,
+) -> Stored<(Vec<OnDutyRow>, Before)> {
+    let lock = client.prepare_cached(LOCK_PAIR).await?;
+    let pair = client.prepare_cached(PAIR).await?;
+    client.prepare_cached(arbitrators::ON_DUTY).await?;
+    let both: [&(dyn ToSql + Sync); 2] = [&low.0, &high.0];
+    // Sent together, answered in this order: what is read is true while the pair is held.
+    let (_, row, on_duty) = tokio::try_join!(
+        biased;
+        async { Ok(client.query_one(&lock, &both).await?) },
+        async { Ok(client.query_one(&pair, &both).await?) },
+        arbitrators::on_duty(client, drilled_since),
+    )?;
+    let excluded: Vec<uuid::Uuid> = row.try_get(1)?;
+    let arbitrator: Option<uuid::Uuid> = row.try_get(0)?;
+    Ok((on_duty, Before { arbitrator: arbitrator.map(UserId), excluded: excluded.into_iter().map(UserId).collect() }))
 }
 
 const SET_PAIR: &str = "

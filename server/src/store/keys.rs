@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 
 use super::{GenericClient, StoreError, Stored};
 use crate::domain::{KeyId, TradeId, UserId};
@@ -21,6 +22,13 @@ pub struct KeyRow {
     pub proved_at: Option<Timestamp>,
     pub displaced_at: Option<Timestamp>,
     pub retired_at: Option<Timestamp>,
+}
+
+impl KeyRow {
+    /// New trades may be made with it.
+    pub fn is_in_use(&self) -> bool {
+        self.displaced_at.is_none() && self.retired_at.is_none()
+    }
 }
 
 /// A key to be registered.
@@ -85,6 +93,16 @@ const BY_ID: &str = "
 pub async fn by_id(client: &impl GenericClient, id: KeyId) -> Stored<Option<KeyRow>> {
     let row = client.query_opt(&client.prepare_cached(BY_ID).await?, &[&id.0]).await?;
     row.as_ref().map(read).transpose()
+}
+
+pub(super) const FOR_TAKE: &str = "
+    SELECT id, account, kind, text, key_file, created_at, proved_at, displaced_at, retired_at
+      FROM signing_keys WHERE account = $1 OR id = $2";
+
+/// All keys of a taker, and the maker's one.
+pub async fn for_take(client: &impl GenericClient, taker: UserId, maker_key: KeyId) -> Stored<Vec<KeyRow>> {
+    let rows = client.query(&client.prepare_cached(FOR_TAKE).await?, &[&taker.0, &maker_key.0]).await?;
+    rows.iter().map(read).collect()
 }
 
 const OWN: &str = "
@@ -227,8 +245,11 @@ pub async fn take_index(
     end: i32,
 ) -> Stored<Option<u32>> {
     let keys: Vec<&[u8]> = keys.iter().map(|key| key.as_slice()).collect();
-    client.query(&client.prepare_cached(LOCK_INDEX).await?, &[&keys]).await?;
-    let rows = client.query(&client.prepare_cached(TAKE_INDEX).await?, &[&keys, &trade.0, &end]).await?;
+    let (lock, take) = (client.prepare_cached(LOCK_INDEX).await?, client.prepare_cached(TAKE_INDEX).await?);
+    let to_take: [&(dyn ToSql + Sync); 3] = [&keys, &trade.0, &end];
+    let to_lock: [&(dyn ToSql + Sync); 1] = [&keys];
+    // Sent together, answered in this order.
+    let (_, rows) = tokio::try_join!(biased; client.query(&lock, &to_lock), client.query(&take, &to_take))?;
     let Some(row) = rows.first() else { return Ok(None) };
     let n: i32 = row.try_get(0)?;
     u32::try_from(n).map(Some).map_err(|_| StoreError::Row(format!("index {n}")))

@@ -23,6 +23,7 @@ pub mod reputation;
 pub mod sessions;
 pub mod settlements;
 pub mod sight;
+pub mod takes;
 pub mod throttles;
 pub mod trade_log;
 pub mod trades;

@@ -55,7 +55,7 @@ pub async fn find(client: &impl GenericClient, reference: PublicRef) -> Stored<O
     found.as_ref().map(read).transpose()
 }
 
-const LOCK: &str = select!("WHERE o.reference = $1 FOR UPDATE OF o");
+pub(super) const LOCK: &str = select!("WHERE o.reference = $1 FOR UPDATE OF o");
 
 /// Finds it and holds it until the transaction ends.
 pub async fn lock(client: &impl GenericClient, reference: PublicRef) -> Stored<Option<OfferRow>> {
@@ -185,7 +185,7 @@ pub async fn set_state(
     Ok(())
 }
 
-const SET_RESERVED: &str = "UPDATE offers SET reserved = $2 WHERE id = $1";
+pub(super) const SET_RESERVED: &str = "UPDATE offers SET reserved = $2 WHERE id = $1";
 
 /// What takes hold of the total; the row must be locked.
 pub async fn set_reserved(client: &impl GenericClient, id: OfferId, reserved: Fiat) -> Stored<()> {

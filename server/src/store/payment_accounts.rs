@@ -47,6 +47,20 @@ pub async fn find(
     row.as_ref().map(read).transpose()
 }
 
+pub(super) const FOR_TAKE: &str = "
+    SELECT id, account, method, label, sealed, '{}'::text[]
+      FROM payment_accounts WHERE removed_at IS NULL AND (account = $1 OR id = ANY ($2))";
+
+/// All accounts of a taker, and those of the maker that stand in the offer; without the offers they stand in.
+pub async fn for_take(
+    client: &impl GenericClient,
+    taker: UserId,
+    makers: &[PaymentAccountId],
+) -> Stored<Vec<PaymentAccountRow>> {
+    let makers: Vec<_> = makers.iter().map(|id| id.0).collect();
+    client.query(&client.prepare_cached(FOR_TAKE).await?, &[&taker.0, &makers]).await?.iter().map(read).collect()
+}
+
 const LOCK: &str = "SELECT id FROM payment_accounts WHERE id = $1 AND account = $2 FOR UPDATE";
 
 /// Holds one account against offers that would name it.

@@ -36,10 +36,13 @@ const LAST_HASH: &str = "SELECT hash FROM trade_events WHERE trade = $1 ORDER BY
 /// The hash a new line hangs on; zeros for the first.
 pub async fn last_hash(client: &impl GenericClient, trade: TradeId) -> Stored<Vec<u8>> {
     let row = client.query_opt(&client.prepare_cached(LAST_HASH).await?, &[&trade.0]).await?;
-    Ok(row.map(|row| row.try_get(0)).transpose()?.unwrap_or_else(|| vec![0; 32]))
+    Ok(row.map(|row| row.try_get(0)).transpose()?.unwrap_or_else(|| BEGINNING.to_vec()))
 }
 
-const APPEND: &str = "
+/// What the first line of a log hangs on.
+pub const BEGINNING: [u8; 32] = [0; 32];
+
+pub(super) const APPEND: &str = "
     INSERT INTO trade_events (trade, version, at, actor, account, event, act, stage_from, stage_to, previous, hash)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
 

@@ -109,7 +109,7 @@ pub struct NewTrade<'a> {
     pub payer_sealed: &'a [u8],
 }
 
-const INSERT: &str = "
+pub(super) const INSERT: &str = "
     INSERT INTO trades (id, reference, version, stage, state, offer, maker, buyer, seller, arbitrator,
                         buyer_key, seller_key, arbitrator_key, amount_sat, deposit_sat, fiat, currency, method,
                         contract_text, contract_hash, script_pubkey, address, payee_sealed, payer_sealed, turn,
@@ -271,17 +271,22 @@ pub async fn due(client: &impl GenericClient, now: Timestamp) -> Stored<Vec<Trad
     rows.iter().map(|row| Ok(TradeId(row.try_get(0)?))).collect()
 }
 
-const CLEAR_DEADLINES: &str = "DELETE FROM deadlines WHERE trade = $1";
-const ADD_DEADLINE: &str = "
-    INSERT INTO deadlines (trade, what, who, started_at, due_at, at_zero) VALUES ($1, $2, $3, $4, $5, $6)";
+pub(super) const DEADLINES: &str = "
+    WITH over AS (DELETE FROM deadlines WHERE trade = $1 AND what <> ALL ($2::text[]))
+    INSERT INTO deadlines (trade, what, who, started_at, due_at, at_zero)
+    SELECT $1, * FROM unnest($2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::text[])
+    ON CONFLICT (trade, what) DO UPDATE
+       SET who = excluded.who, started_at = excluded.started_at, due_at = excluded.due_at, at_zero = excluded.at_zero";
 
 /// The windows that run now, in place of those that ran before.
 pub async fn write_deadlines(client: &impl GenericClient, id: TradeId, state: &Trade) -> Stored<()> {
-    client.execute(&client.prepare_cached(CLEAR_DEADLINES).await?, &[&id.0]).await?;
-    let add = client.prepare_cached(ADD_DEADLINE).await?;
-    for d in state.deadlines() {
-        client.execute(&add, &[&id.0, &d.what.as_str(), &d.who, &d.started_at, &d.due_at, &d.at_zero]).await?;
-    }
+    let all = state.deadlines();
+    let what: Vec<&str> = all.iter().map(|one| one.what.as_str()).collect();
+    let who: Vec<&str> = all.iter().map(|one| one.who).collect();
+    let (started, due): (Vec<Timestamp>, Vec<Timestamp>) = all.iter().map(|one| (one.started_at, one.due_at)).unzip();
+    let at_zero: Vec<&str> = all.iter().map(|one| one.at_zero).collect();
+    let statement = client.prepare_cached(DEADLINES).await?;
+    client.execute(&statement, &[&id.0, &what, &who, &started, &due, &at_zero]).await?;
     Ok(())
 }
 
@@ -344,14 +349,6 @@ pub async fn next_fee_address(client: &impl GenericClient) -> Stored<u32> {
     u32::try_from(next).map_err(|_| StoreError::Row("fee addresses are used up".into()))
 }
 
-const HOLD_ACCOUNT: &str = "SELECT 1 FROM accounts WHERE id = $1 FOR UPDATE";
-
-/// Holds an account's row, so that what is counted of it stays true until the transaction ends.
-pub async fn hold_account(client: &impl GenericClient, account: UserId) -> Stored<()> {
-    client.query_opt(&client.prepare_cached(HOLD_ACCOUNT).await?, &[&account.0]).await?;
-    Ok(())
-}
-
 /// What limits an account's next take.
 #[derive(Debug, Clone, Copy)]
 pub struct AccountRecord {
@@ -362,7 +359,7 @@ pub struct AccountRecord {
     pub lapses: i64,
 }
 
-const RECORD: &str = "
+pub(super) const RECORD: &str = "
     WITH mine AS (SELECT id, stage, outcome, CASE WHEN buyer = $1 THEN 'buyer' ELSE 'seller' END AS side, stage_since, state
                     FROM trades WHERE buyer = $1 OR seller = $1),
          lapsed AS (SELECT e.at FROM mine m JOIN trade_events e ON e.trade = m.id

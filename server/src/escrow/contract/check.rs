@@ -2,7 +2,7 @@
 
 use bitcoin::Amount;
 
-use super::{Contract, FeeShares, PayoutEntry, Payouts, fees};
+use super::{Agreed, Contract, FeeShares, PayoutEntry, Payouts, fees};
 use crate::domain::Refusal;
 
 /// A window longer than this is a mistake: 60 days in minutes.
@@ -17,7 +17,7 @@ const ARBITRATOR_FEE_PARTS: u64 = 50;
 /// The desk takes at most one part in 20 (5 %) of the amount, both shares together.
 const DESK_FEE_PARTS: u64 = 20;
 
-pub(super) fn contract(contract: &Contract) -> Result<(), Refusal> {
+pub(super) fn terms(contract: &Contract) -> Result<(), Refusal> {
     let odd = |words: &str| Err(Refusal::invalid(format!("The contract does not fit together: {words}.")));
     if contract.v != 1 {
         return odd("its version is not known here");
@@ -46,8 +46,7 @@ pub(super) fn contract(contract: &Contract) -> Result<(), Refusal> {
     if contract.payouts.release.iter().chain(&contract.payouts.refund).any(|entry| entry.sat < fees::DUST) {
         return odd("a payout is below 546 satoshis");
     }
-    amounts(contract)?;
-    payouts(contract)
+    amounts(contract)
 }
 
 fn amounts(contract: &Contract) -> Result<(), Refusal> {
@@ -80,7 +79,7 @@ fn amounts(contract: &Contract) -> Result<(), Refusal> {
 }
 
 /// The entries must be the ones that follow from the amounts, and their addresses payable and all different.
-fn payouts(contract: &Contract) -> Result<(), Refusal> {
+pub(super) fn payouts(contract: &Contract, agreed: &Agreed) -> Result<(), Refusal> {
     let odd = |words: &str| Err(Refusal::invalid(format!("The contract does not fit together: {words}.")));
     let given = &contract.payouts;
     let address = |entry: Option<&PayoutEntry>| entry.map(|entry| entry.address.clone());
@@ -98,7 +97,6 @@ fn payouts(contract: &Contract) -> Result<(), Refusal> {
     if (contract.arbitrator_fee_sat > Amount::ZERO) != given.arbitrator.is_some() {
         return odd("an arbitrator's fee needs an address, and an address needs a fee");
     }
-    let agreed = contract.agreed()?;
     let mut scripts = vec![&agreed.buyer, &agreed.seller];
     scripts.extend(&agreed.desk);
     scripts.extend(&agreed.arbitrator);

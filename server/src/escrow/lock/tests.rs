@@ -1,5 +1,7 @@
-use bitcoin::opcodes::all::{OP_CHECKMULTISIG, OP_PUSHNUM_2, OP_PUSHNUM_3};
-use bitcoin::script::Builder;
+use std::str::FromStr;
+
+use bitcoin::opcodes::all::{OP_PUSHNUM_2, OP_PUSHNUM_3};
+use miniscript::{Descriptor, DescriptorPublicKey};
 
 use super::*;
 use crate::escrow::testing::{self, NETWORK};
@@ -59,6 +61,20 @@ fn a_wallet_given_the_descriptor_finds_the_address_at_its_index() {
         Party::ALL.map(|party| lock.descriptor().find(&lock.key(party).to_string()).unwrap());
     assert!(buyer < seller && seller < arbiter);
     assert!(lock.address().to_string().starts_with("bcrt1q"));
+}
+
+#[test]
+fn script_and_descriptor_are_those_that_miniscript_makes_of_the_same_keys() {
+    for index in 0..40 {
+        let lock = testing::lock_at(index);
+        let keys = Party::ALL.map(|party| lock.key(party).multipath(lock.xpub_text(party))).join(",");
+        let theirs = Descriptor::<DescriptorPublicKey>::from_str(&format!("wsh(sortedmulti(2,{keys}))")).unwrap();
+        theirs.sanity_check().unwrap();
+        assert_eq!(lock.descriptor(), theirs.to_string());
+        let receiving = theirs.into_single_descriptors().unwrap().swap_remove(0);
+        let theirs = receiving.derived_descriptor(&Secp256k1::verification_only(), index).unwrap();
+        assert_eq!(*lock.witness_script(), theirs.explicit_script().unwrap());
+    }
 }
 
 #[test]
