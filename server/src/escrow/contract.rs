@@ -251,7 +251,7 @@ impl Contract {
     pub fn to_text_for(&self, lock: &Lock) -> Result<String, Refusal> {
         check::terms(self)?;
         self.was_written_for(lock)?;
-        check::payouts(self, &self.agreed_on(lock.clone())?)?;
+        check::addresses(self, &self.agreed_on(lock.clone())?)?;
         Ok(canonical::write(self)?)
     }
 
@@ -332,7 +332,7 @@ impl Contract {
     /// Refuses a contract whose parts do not fit together: amounts, addresses, keys, limits, texts.
     pub fn check(&self) -> Result<(), Refusal> {
         check::terms(self)?;
-        check::payouts(self, &self.agreed()?)
+        check::addresses(self, &self.agreed()?)
     }
 }
 

@@ -44,8 +44,18 @@ impl Site {
     }
 }
 
-/// The log of a trade gives its row, and each line hangs on the one before.
+const EXPOSURE_OFF: &str = "
+    SELECT count(*) FROM (
+        SELECT arbitrator FROM (SELECT arbitrator, sat FROM arbitrator_exposure
+                                UNION ALL
+                                SELECT arbitrator, -deposit_sat FROM trades
+                                 WHERE stage NOT IN ('completed', 'cancelled')) both_sides
+         GROUP BY arbitrator HAVING sum(sat) <> 0) off";
+
+/// The log of a trade gives its row, and each line hangs on the one before; what arbitrators answer for adds up.
 pub async fn check_log(sql: &Sql, trade: PublicRef) {
+    let off: i64 = sql.query_one(EXPOSURE_OFF, &[]).await.unwrap().get(0);
+    assert_eq!(off, 0, "the exposure that is kept is not the sum of the open trades");
     let found = "SELECT id::text, state, stage, version FROM trades WHERE reference = $1";
     let row = sql.query_one(found, &[&trade.to_string()]).await.unwrap();
     let id: String = row.get(0);

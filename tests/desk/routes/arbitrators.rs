@@ -7,7 +7,8 @@ use trine::domain::UserId;
 use trine::escrow::arbiter::verify_path;
 use trine::escrow::{AccountKey, ArbiterLevel, ArbiterRecord};
 
-use crate::harness::{Person, Site};
+use crate::harness::cast::story_with;
+use crate::harness::{Person, Site, Start};
 
 async fn id(site: &Site, name: &str) -> UserId {
     UserId(site.sql().await.one(&format!("SELECT id FROM accounts WHERE name = '{name}'")).await)
@@ -147,6 +148,24 @@ async fn a_draw_can_be_checked_from_the_public_log_alone() {
     assert!(!log.body.contains("anna-k") && !log.body.contains("miro"), "traders are not named");
     let kept: Vec<u8> = sql.one("SELECT sealed FROM draw_seeds ORDER BY day DESC LIMIT 1").await;
     assert!(kept.len() > 32 + 12, "tomorrow's seed is not readable in the database");
+}
+
+#[tokio::test]
+async fn nobody_is_drawn_above_his_exposure_limit() {
+    let story = story_with(Start::default()).await;
+    let (site, sql) = (&story.site, story.site.sql().await);
+    let two = [story.alice.id, story.bob.id];
+    let limit = "UPDATE arbitrators SET exposure_limit_sat = ";
+    let trade = story.take().await;
+    let due: i64 = sql.one(&format!("SELECT deposit_sat FROM trades WHERE reference = '{trade}'")).await;
+    sql.batch_execute(&format!("{limit} {due}")).await.unwrap();
+    let refused = drawn(site, two[0], two[1]).await.unwrap_err();
+    assert!(refused.to_string().contains("No arbitrator is on duty"));
+    sql.batch_execute(&format!("{limit} {due} + 1")).await.unwrap();
+    drawn(site, two[0], two[1]).await.unwrap();
+    sql.batch_execute(&format!("{limit} {due}")).await.unwrap();
+    assert_eq!(story.press(&story.bob, trade, "decline").await.status, 303);
+    drawn(site, two[0], two[1]).await.unwrap();
 }
 
 #[tokio::test]

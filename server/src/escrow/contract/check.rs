@@ -46,7 +46,8 @@ pub(super) fn terms(contract: &Contract) -> Result<(), Refusal> {
     if contract.payouts.release.iter().chain(&contract.payouts.refund).any(|entry| entry.sat < fees::DUST) {
         return odd("a payout is below 546 satoshis");
     }
-    amounts(contract)
+    amounts(contract)?;
+    payouts(contract)
 }
 
 fn amounts(contract: &Contract) -> Result<(), Refusal> {
@@ -78,8 +79,8 @@ fn amounts(contract: &Contract) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The entries must be the ones that follow from the amounts, and their addresses payable and all different.
-pub(super) fn payouts(contract: &Contract, agreed: &Agreed) -> Result<(), Refusal> {
+/// The entries must be the ones that follow from the amounts.
+fn payouts(contract: &Contract) -> Result<(), Refusal> {
     let odd = |words: &str| Err(Refusal::invalid(format!("The contract does not fit together: {words}.")));
     let given = &contract.payouts;
     let address = |entry: Option<&PayoutEntry>| entry.map(|entry| entry.address.clone());
@@ -97,6 +98,13 @@ pub(super) fn payouts(contract: &Contract, agreed: &Agreed) -> Result<(), Refusa
     if (contract.arbitrator_fee_sat > Amount::ZERO) != given.arbitrator.is_some() {
         return odd("an arbitrator's fee needs an address, and an address needs a fee");
     }
+    Ok(())
+}
+
+/// The addresses of its payouts are all different, and written in their usual form.
+pub(super) fn addresses(contract: &Contract, agreed: &Agreed) -> Result<(), Refusal> {
+    let odd = |words: &str| Err(Refusal::invalid(format!("The contract does not fit together: {words}.")));
+    let given = &contract.payouts;
     let mut scripts = vec![&agreed.buyer, &agreed.seller];
     scripts.extend(&agreed.desk);
     scripts.extend(&agreed.arbitrator);
