@@ -7,6 +7,7 @@ pub mod accounts;
 pub mod admin;
 pub mod arbitration;
 pub mod arbitrators;
+pub mod audit;
 pub mod board;
 pub mod codes;
 pub mod contracts;
@@ -17,6 +18,7 @@ pub mod effects;
 pub mod error;
 pub mod escrow_book;
 pub mod funding;
+pub mod judge;
 pub mod keyfile;
 pub mod keys;
 pub mod offers;
@@ -28,6 +30,7 @@ pub mod pictures;
 pub mod practice;
 pub mod public_log;
 pub mod quotes;
+pub mod reader;
 pub mod recovery;
 pub mod room;
 pub mod rules;
@@ -71,7 +74,7 @@ pub struct Desk {
     /// Wakes the desk's own work after a change.
     pub wake: tokio::sync::Notify,
     /// Held by whoever reads the chain.
-    reading: tokio::sync::Mutex<()>,
+    reading: tokio::sync::Mutex<reader::Reading>,
 }
 
 impl Desk {

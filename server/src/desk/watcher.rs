@@ -1,34 +1,34 @@
-//! Reads the chain at its own pace and tells each trade what happened to its escrow.
+//! Reads the chain at its own pace, writes down what happened to escrows, and leaves a job for each trade it concerns.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 
-use bitcoin::{ScriptBuf, Txid};
+use bitcoin::Txid;
 use jiff::Timestamp;
+use serde_json::json;
 
 use super::error::{Done, Error};
-use super::escrow_book::EscrowBook;
-use super::trades::{self, Who};
-use super::{Desk, crash, funding, sight};
-use crate::chain::{ChainError, Cursor, Fact, Trail, Watched};
-use crate::domain::trade::{Act, Outcome, PayoutKind};
-use crate::domain::{Stage, TradeId};
-use crate::escrow::payout::PayoutKind as Kind;
-use crate::store::deposits::{self, DepositRow, ReadTo, SeenOutput};
-use crate::store::trades::TradeRow;
-use crate::store::{GenericClient, Transaction, outbox, payouts};
+use super::reader::{self, Reading};
+use super::{Desk, crash, sight};
+use crate::chain::{ChainError, Cursor, Fact, Facts, Tip, Trail};
+use crate::domain::TradeId;
+use crate::store::deposits::{self, CursorRow, ReadTo, SeenOutput};
+use crate::store::{GenericClient, Transaction, outbox, reader as epochs, watched};
 
-/// Stages in which a deeper tip can change a trade: everything that still waits for blocks.
-const WAITING_FOR_BLOCKS: [Stage; 4] = [Stage::AwaitingDeposit, Stage::PayingOut, Stage::Cancelled, Stage::RefundDue];
+pub use super::judge::JUDGE;
 
-/// The outbox job that judges what the chain told of one trade.
-pub const JUDGE: &str = "judge";
+/// The outbox job that hands a deposit's transaction to the network again.
+pub const DEPOSIT: &str = "deposit";
 
-/// Reads everything that happened since the last time, and writes it down together with the jobs that judge it. One
-/// reader at a time: what it knows and how far it has read belong together.
+/// A coinbase counts after 100 blocks, everything else much sooner: what is deeper changes nothing by getting deeper.
+const DEPTH_MATTERS_BLOCKS: u32 = 120;
+
+/// Reads everything that happened since the last time, and writes it down together with the jobs that judge it. Of
+/// several servers one reads; in one server one at a time: what it knows and how far it has read belong together.
 pub async fn watch_once(desk: &Desk) -> Done<()> {
-    let _reading = desk.reading.lock().await;
+    let mut reading = desk.reading.lock().await;
+    let Some(epoch) = reader::reads(desk, &mut reading).await? else { return Ok(()) };
     loop {
-        match watch_some(desk).await {
+        match watch_some(desk, &mut reading, epoch).await {
             Ok(false) => {}
             Ok(true) => return Ok(()),
             Err(error) => {
@@ -39,41 +39,28 @@ pub async fn watch_once(desk: &Desk) -> Done<()> {
     }
 }
 
-async fn watch_some(desk: &Desk) -> Done<bool> {
+/// True when there is nothing more to read, or somebody else reads by now.
+async fn watch_some(desk: &Desk, reading: &mut Reading, epoch: i64) -> Done<bool> {
     let mut client = desk.store.connection().await?;
-    let (cursor, mut trail) = cursor(desk, &client).await?;
+    let (cursor, row) = cursor(&client).await?;
     let tip = desk.chain.tip().await.map_err(chain_trouble)?;
-    let mut scripts = scripts(&client).await?;
-    let facts = loop {
-        let (outpoints, unconfirmed) = deposits::open_outputs(&client).await?;
-        let watched = Watched {
-            scripts: scripts.keys().cloned().collect(),
-            outpoints: outpoints.into_iter().collect(),
-            unconfirmed: unconfirmed.into_iter().collect(),
-            trail: trail.clone(),
-        };
-        let facts = desk.chain.facts_since(&cursor, &watched).await.map_err(chain_trouble)?;
-        // A trade made meanwhile may be paid in a block that these facts have passed: then they are read again.
-        let now_watched = self::scripts(&client).await?;
-        if now_watched.len() == scripts.len() {
-            break facts;
-        }
-        scripts = now_watched;
-    };
+    let facts = facts(desk, &client, reading, &cursor, &row).await?;
 
     let tx = client.transaction().await?;
     let now = desk.now(&tx).await?;
-    let mut touched = note(&tx, &facts.events, &scripts, now).await?;
-    if facts.cursor != cursor {
-        touched.extend(crate::store::trades::in_stages(&tx, &WAITING_FOR_BLOCKS).await?);
+    if !move_on(&tx, epoch, &cursor, &row, &facts, &tip, now).await? {
+        tracing::warn!("another server reads the chain by now");
+        *reading = Reading::default();
+        return Ok(true);
     }
-    let place = facts.cursor;
-    trail.follow(&facts.events);
-    let read = ReadTo { cursor: &place.to_string(), trail: &trail.to_string(), height: place.height, hash: place.hash };
-    deposits::move_cursor(&tx, &read, tip.time, now).await?;
+    let mut touched = note(&tx, &facts.events, now).await?;
+    reading.hears_news |= !touched.is_empty();
+    if facts.cursor != cursor {
+        touched.extend(watched::wait_for_blocks(&tx, deep(facts.cursor.height)).await?);
+    }
     sight::seen(desk, &tx, &tip, now).await?;
     for trade in &touched {
-        outbox::add(&tx, JUDGE, Some(*trade), &serde_json::json!({}), now).await?;
+        outbox::add(&tx, JUDGE, Some(*trade), &json!({}), now).await?;
     }
     tx.commit().await?;
     if !touched.is_empty() {
@@ -82,22 +69,65 @@ async fn watch_some(desk: &Desk) -> Done<bool> {
     Ok(facts.caught_up)
 }
 
-/// Every escrow ever made, by its script.
-async fn scripts(client: &impl GenericClient) -> Done<HashMap<ScriptBuf, TradeId>> {
-    Ok(deposits::watched_scripts(client).await?.into_iter().map(|(id, script)| (script, id)).collect())
+fn deep(height: u32) -> u32 {
+    height.saturating_sub(DEPTH_MATTERS_BLOCKS)
 }
 
-/// Where to read from, and the blocks that led there; the first time, from now on.
-async fn cursor(desk: &Desk, client: &impl GenericClient) -> Done<(Cursor, Trail)> {
-    if let Some(row) = deposits::cursor(client).await? {
-        let cursor = row.cursor.parse().map_err(|_| Error::broken("the chain cursor is not height:hash"))?;
-        let trail = row.trail.parse().map_err(|_| Error::broken("the chain's trail is not height:hash"))?;
-        return Ok((cursor, trail));
+/// The facts after the cursor, about everything that could be paid when they were told. An address is known to nobody
+/// before its trade is committed: so a trade that is found after the facts were told, and only such a trade, may be paid
+/// in a block that they have passed; then they are asked for again.
+async fn facts(
+    desk: &Desk,
+    client: &impl GenericClient,
+    reading: &mut Reading,
+    cursor: &Cursor,
+    row: &CursorRow,
+) -> Done<Facts> {
+    reading.learn(client, cursor.height).await?;
+    loop {
+        reading.watched.trail = trail(row)?;
+        let facts = desk.chain.facts_since(cursor, &reading.watched).await.map_err(chain_trouble)?;
+        if !reading.learn(client, cursor.height).await? {
+            return Ok(facts);
+        }
     }
-    let block = desk.chain.tip().await.map_err(chain_trouble)?.block;
-    let mut trail = Trail::default();
-    trail.step(block);
-    Ok((block, trail))
+}
+
+/// Notes how far the chain is read, before anything else is written. False if another server reads by now.
+async fn move_on(
+    tx: &Transaction<'_>,
+    epoch: i64,
+    cursor: &Cursor,
+    row: &CursorRow,
+    facts: &Facts,
+    tip: &Tip,
+    now: Timestamp,
+) -> Done<bool> {
+    // Windows that wait for the chain must not run ahead of what was read of it.
+    let read_at = facts.events.iter().rev().find_map(|event| match event {
+        Fact::BlockConnected { time, .. } => Some(*time),
+        _ => None,
+    });
+    let tip_at = if facts.caught_up { tip.time } else { read_at.unwrap_or(row.tip_at) };
+    let place = facts.cursor;
+    if place == *cursor {
+        return Ok(epochs::read_to(tx, epoch, None, tip_at, now).await?);
+    }
+    let mut trail = trail(row)?;
+    trail.follow(&facts.events);
+    let read = ReadTo { cursor: &place.to_string(), trail: &trail.to_string(), height: place.height, hash: place.hash };
+    Ok(epochs::read_to(tx, epoch, Some(&read), tip_at, now).await?)
+}
+
+/// Where to read from: whoever reads has begun somewhere.
+pub(super) async fn cursor(client: &impl GenericClient) -> Done<(Cursor, CursorRow)> {
+    let row = deposits::cursor(client).await?.ok_or_else(|| Error::broken("the chain is read from nowhere"))?;
+    let cursor = row.cursor.parse().map_err(|_| Error::broken("the chain cursor is not height:hash"))?;
+    Ok((cursor, row))
+}
+
+fn trail(row: &CursorRow) -> Done<Trail> {
+    row.trail.parse().map_err(|_| Error::broken("the chain's trail is not height:hash"))
 }
 
 pub(super) fn chain_trouble(error: ChainError) -> Error {
@@ -105,39 +135,31 @@ pub(super) fn chain_trouble(error: ChainError) -> Error {
 }
 
 /// Writes down what the chain told; safe to hear twice. The trades it concerns.
-async fn note(
-    tx: &Transaction<'_>,
-    events: &[Fact],
-    scripts: &HashMap<ScriptBuf, TradeId>,
-    at: Timestamp,
-) -> Done<BTreeSet<TradeId>> {
+pub(super) async fn note(tx: &Transaction<'_>, events: &[Fact], at: Timestamp) -> Done<BTreeSet<TradeId>> {
     let mut touched = BTreeSet::new();
     let mut evicted = HashSet::new();
     for event in events {
         match event {
             Fact::BlockConnected { .. } => {}
             Fact::BlockDisconnected { block } => {
-                touched.extend(deposits::disconnect(tx, block.hash, block.height).await?);
+                let gone = deposits::disconnect(tx, block.hash, block.height).await?;
+                touched.extend(gone.trades);
+                for (trade, txid) in gone.deposits {
+                    give_again(tx, trade, txid, at).await?;
+                }
             }
             Fact::OutputSeen { outpoint, script, amount, coinbase, transaction, block } => {
-                let Some(trade) = scripts.get(script) else { continue };
+                let Some(trade) = watched::trade_of(tx, script).await? else { continue };
                 let block = block.map(|block| (block.height, block.hash));
-                let seen = SeenOutput {
-                    trade: *trade,
-                    outpoint: *outpoint,
-                    value: *amount,
-                    coinbase: *coinbase,
-                    transaction,
-                    block,
-                    at,
-                };
+                let (outpoint, value, coinbase) = (*outpoint, *amount, *coinbase);
+                let seen = SeenOutput { trade, outpoint, value, coinbase, transaction, block, at };
                 if deposits::see(tx, &seen).await? {
-                    touched.insert(*trade);
+                    touched.insert(trade);
                 }
             }
             Fact::Spent { outpoint, by, block } => {
                 let height = block.map(|block| block.height);
-                touched.extend(deposits::spend(tx, *outpoint, by.compute_txid(), height).await?);
+                touched.extend(deposits::spend(tx, *outpoint, by, height).await?);
             }
             Fact::Evicted { txid } => {
                 evicted.insert(*txid);
@@ -150,86 +172,21 @@ async fn note(
     Ok(touched)
 }
 
-/// What the outputs at its address now mean for a trade. Judging twice changes nothing.
-pub(super) async fn judge(desk: &Desk, tx: &Transaction<'_>, id: TradeId) -> Done<()> {
-    let now = desk.now(tx).await?;
-    let Some(mut row) = crate::store::trades::lock_by_id(tx, id).await? else { return Ok(()) };
-    let outputs = deposits::of_trade(tx, id).await?;
-    if let Some(act) = spend_act(desk, tx, &row, &outputs).await? {
-        row = told(desk, tx, row, act, now).await?;
-    }
-    if !matches!(row.state.stage, Stage::PayingOut | Stage::Completed) {
-        let deposit = funding::deposit_of(desk, tx, &row).await?;
-        let act = Act::JudgeDeposit { deposit };
-        let changes = row.state.apply(&act, Who::CHAIN.actor, now).is_ok_and(|change| change.event.is_some());
-        if changes || deposit != row.state.deposit {
-            row = told(desk, tx, row, act, now).await?;
-        }
-    }
-    build_strays(tx, &row, now).await
+/// A deposit whose block is gone: nobody else may be there to tell the network of it.
+async fn give_again(tx: &Transaction<'_>, trade: TradeId, deposit: Txid, at: Timestamp) -> Done<()> {
+    Ok(outbox::add(tx, DEPOSIT, Some(trade), &json!({ "txid": deposit.to_string() }), at).await?)
 }
 
-/// Applies what the chain told, if the table has a row for it in this stage; else it is only written down.
-async fn told(desk: &Desk, tx: &Transaction<'_>, row: TradeRow, act: Act, now: Timestamp) -> Done<TradeRow> {
-    if let Err(refusal) = row.state.apply(&act, Who::CHAIN.actor, now) {
-        tracing::warn!(trade.id = %row.reference, stage = %row.state.stage, why = %refusal, "the chain told what this stage has no row for");
-        return Ok(row);
-    }
-    trades::change(desk, tx, row, act, Who::CHAIN, now).await
-}
-
-/// The funding set was spent: by the payout under way, by another of this trade, or by something else.
-async fn spend_act(desk: &Desk, tx: &Transaction<'_>, row: &TradeRow, outputs: &[DepositRow]) -> Done<Option<Act>> {
-    let mut funding = outputs.iter().filter(|output| output.funding);
-    let spend = funding.find_map(|output| Some((output.spent_by?, output.spent_height)));
-    let stage = row.state.stage;
-    match spend {
-        Some((_, None)) if stage == Stage::Completed => Ok(Some(Act::LosePayoutFromChain)),
-        Some((txid, Some(height))) if !matches!(stage, Stage::Completed | Stage::Cancelled) => {
-            let depth = (funding::tip_height(tx).await? + 1).saturating_sub(height);
-            if depth < row.state.confirmations {
-                return Ok(None);
-            }
-            let outcome = outcome_of(tx, row, txid).await?;
-            let ours = stage == Stage::PayingOut && outcome != Outcome::Other;
-            Ok(Some(if ours { Act::ConfirmPayout { outcome } } else { Act::SeeForeignSpend { outcome } }))
+/// Hands the transaction of a deposit to the network again. If its coins were spent elsewhere there is nothing to do.
+pub(super) async fn broadcast_deposit(desk: &Desk, tx: &Transaction<'_>, trade: TradeId, txid: &str) -> Done<()> {
+    let outputs = deposits::of_trade(tx, trade).await?;
+    let Some(output) = outputs.iter().find(|output| output.outpoint.txid.to_string() == txid) else { return Ok(()) };
+    match desk.chain.broadcast(&output.transaction).await {
+        Ok(()) => Ok(()),
+        Err(ChainError::Rejected(why)) => {
+            tracing::warn!(txid, why, "a deposit that lost its block is not taken by the network again");
+            Ok(())
         }
-        None if stage == Stage::PayingOut && outbox::broadcast_done(tx, row.id).await? => {
-            let Some(txid) = row.payout_txid else { return Ok(None) };
-            let known = desk.chain.transaction(txid, None).await.map_err(chain_trouble)?;
-            Ok(known.is_none().then_some(Act::LosePayoutFromMempool))
-        }
-        _ => Ok(None),
+        Err(error) => Err(chain_trouble(error)),
     }
-}
-
-/// Which of the trade's payouts a transaction is.
-async fn outcome_of(tx: &Transaction<'_>, row: &TradeRow, txid: Txid) -> Done<Outcome> {
-    let known = payouts::of_trade(tx, row.id).await?;
-    let kind =
-        known.iter().find(|payout| payout.txid == txid).and_then(|p| PayoutKind::from_word(&p.kind).map(|k| (k, p)));
-    Ok(match kind {
-        None => Outcome::Other,
-        Some((PayoutKind::Release, _)) => Outcome::Released,
-        Some((PayoutKind::Refund, _)) => Outcome::Refunded,
-        Some((_, payout)) if payout.seller.to_sat() == 0 => Outcome::Released,
-        Some((_, payout)) if payout.buyer.to_sat() == 0 => Outcome::Refunded,
-        Some(_) => Outcome::Split,
-    })
-}
-
-/// Strays, confirmed: each gets a refund of its own.
-async fn build_strays(tx: &Transaction<'_>, row: &TradeRow, now: Timestamp) -> Done<()> {
-    if !row.state.funding_is_fixed() {
-        return Ok(());
-    }
-    let book = EscrowBook::read(tx, row).await?;
-    for stray in book.deposits.iter().filter(|d| !d.funding && d.is_there() && d.height.is_some()) {
-        let coins = [super::escrow_book::coin(stray)];
-        // A stray too small to be worth its fee is left where it is, and the page says so.
-        if book.built(Kind::Stray, &coins).is_ok() {
-            book.build(tx, row, Kind::Stray, &coins, None, now).await?;
-        }
-    }
-    Ok(())
 }

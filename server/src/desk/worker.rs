@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::error::Done;
 use super::escrow_book::EscrowBook;
 use super::trades::{self, Who};
-use super::{Desk, crash, effects, sight, watcher};
+use super::{Desk, audit, crash, effects, judge, sight, watcher};
 use crate::chain::ChainError;
 use crate::domain::TradeId;
 use crate::domain::trade::PayoutKind;
@@ -25,10 +25,21 @@ const RETRY_SECONDS_MAX: i64 = 600;
 /// Works until the desk is dropped by everybody else.
 pub async fn run(desk: Arc<Desk>) {
     loop {
-        if let Err(error) = work_once(&desk).await {
-            tracing::warn!(%error, "the desk's own work");
+        match work_once(&desk).await {
+            Ok(()) if audit::is_due(&desk).await => {
+                // It may look through all the coins there are; nothing waits for it.
+                tokio::spawn(audit_in_the_background(desk.clone()));
+            }
+            Ok(()) => {}
+            Err(error) => tracing::warn!(%error, "the desk's own work"),
         }
         let _ = tokio::time::timeout(BEAT, desk.wake.notified()).await;
+    }
+}
+
+async fn audit_in_the_background(desk: Arc<Desk>) {
+    if let Err(error) = audit::audit(&desk).await {
+        tracing::error!(%error, "the books could not be held against the chain; it is done at the next start");
     }
 }
 
@@ -45,8 +56,9 @@ pub async fn work_once(desk: &Desk) -> Done<()> {
 pub async fn fire_windows(desk: &Desk) -> Done<()> {
     let mut client = desk.store.connection().await?;
     let now = desk.now(&client).await?;
-    let due = store::due(&client, now).await?;
+    // In this order: what was read up to this time is judged, or the trade is not among those that are due.
     let tip_at = deposits::cursor(&client).await?.map(|cursor| desk.clock.shifted_tip(cursor.tip_at, cursor.seen_at));
+    let due = store::due(&client, now).await?;
     for id in due {
         let tx = client.transaction().await?;
         let now = desk.now(&tx).await?;
@@ -100,7 +112,11 @@ fn retry_at(now: Timestamp, attempts: i32) -> Timestamp {
 
 async fn perform(desk: &Desk, tx: &crate::store::Transaction<'_>, job: &Job) -> Done<()> {
     match (job.kind.as_str(), job.trade) {
-        (watcher::JUDGE, Some(trade)) => watcher::judge(desk, tx, trade).await,
+        (judge::JUDGE, Some(trade)) => judge::judge(desk, tx, trade).await,
+        (watcher::DEPOSIT, Some(trade)) => {
+            let txid = job.payload.get("txid").and_then(|txid| txid.as_str()).unwrap_or_default();
+            watcher::broadcast_deposit(desk, tx, trade, txid).await
+        }
         (effects::BROADCAST, Some(trade)) => broadcast(desk, tx, trade, job).await,
         (other, _) => Err(super::Error::broken(format!("no such job: {other}"))),
     }

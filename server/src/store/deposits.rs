@@ -1,6 +1,6 @@
 //! Outputs at escrow addresses, and how far the chain has been read.
 
-use bitcoin::{Amount, BlockHash, OutPoint, ScriptBuf, Transaction, Txid, consensus, hashes::Hash};
+use bitcoin::{Amount, BlockHash, OutPoint, Transaction, Txid, consensus, hashes::Hash};
 use jiff::Timestamp;
 use tokio_postgres::Row;
 
@@ -21,6 +21,8 @@ pub struct DepositRow {
     pub gone_at: Option<Timestamp>,
     pub spent_by: Option<Txid>,
     pub spent_height: Option<u32>,
+    /// The transaction that spends it.
+    pub spender: Option<Transaction>,
 }
 
 impl DepositRow {
@@ -61,6 +63,7 @@ pub async fn see(client: &impl GenericClient, seen: &SeenOutput<'_>) -> Stored<b
         None => (None, None),
     };
     let raw = consensus::serialize(seen.transaction);
+    let seen_at = first_seen(client, seen).await?.map_or(seen.at, |first| first.min(seen.at));
     let txid = seen.outpoint.txid.to_byte_array();
     let vout = vout(seen.outpoint);
     let changed = client
@@ -73,42 +76,79 @@ pub async fn see(client: &impl GenericClient, seen: &SeenOutput<'_>) -> Stored<b
                 &sats(seen.value),
                 &seen.coinbase,
                 &raw,
-                &seen.at,
+                &seen_at,
                 &hash,
                 &height,
             ],
         )
         .await?;
+    let add = client.prepare_cached(ADD_INPUT).await?;
+    for input in seen.transaction.input.iter().map(|input| input.previous_output) {
+        if !input.is_null() {
+            let from = input.txid.to_byte_array();
+            client.execute(&add, &[&txid.as_slice(), &from.as_slice(), &i64::from(input.vout)]).await?;
+        }
+    }
     Ok(changed > 0)
 }
 
-const SPEND: &str = "
-    UPDATE deposits SET spent_by = $3, spent_height = $4
-     WHERE txid = $1 AND vout = $2 AND (spent_by, spent_height) IS DISTINCT FROM ($3, $4) RETURNING trade";
+const ADD_INPUT: &str = "INSERT INTO deposit_inputs (deposit, txid, vout) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
 
-/// Notes who spent an output; the trade it belonged to, if that is news.
+const FIRST_SEEN: &str = "
+    SELECT min(d.seen_at)
+      FROM unnest($2::bytea[], $3::bigint[]) AS own (txid, vout)
+      JOIN deposit_inputs i ON i.txid = own.txid AND i.vout = own.vout
+      JOIN deposits d ON d.txid = i.deposit AND d.trade = $1";
+
+/// A deposit that takes the place of one seen earlier, with a higher fee, was seen when that one was.
+async fn first_seen(client: &impl GenericClient, seen: &SeenOutput<'_>) -> Stored<Option<Timestamp>> {
+    let inputs = || seen.transaction.input.iter().map(|input| input.previous_output);
+    let txids: Vec<Vec<u8>> = inputs().map(|input| input.txid.to_byte_array().to_vec()).collect();
+    let vouts: Vec<i64> = inputs().map(|input| input.vout.into()).collect();
+    let row = client.query_one(&client.prepare_cached(FIRST_SEEN).await?, &[&seen.trade.0, &txids, &vouts]).await?;
+    Ok(row.try_get(0)?)
+}
+
+const SPEND: &str = "
+    UPDATE deposits SET spent_by = $3, spent_height = $4, spent_raw = $5
+     WHERE txid = $1 AND vout = $2 AND (spent_by, spent_height) IS DISTINCT FROM ($3, $4) RETURNING trade";
+const SPEND_INPUT: &str = "
+    UPDATE deposit_inputs i SET spent_by = $3, spent_height = $4
+     WHERE txid = $1 AND vout = $2 AND (spent_by, spent_height) IS DISTINCT FROM ($3, $4)
+    RETURNING (SELECT d.trade FROM deposits d WHERE d.txid = i.deposit AND i.deposit <> $3 LIMIT 1)";
+
+/// Notes who spent an output, or an input of a deposit; the trades concerned, if that is news.
 pub async fn spend(
     client: &impl GenericClient,
     outpoint: OutPoint,
-    by: Txid,
+    by: &Transaction,
     height: Option<u32>,
-) -> Stored<Option<TradeId>> {
+) -> Stored<Vec<TradeId>> {
     let height = height.map(|height| i32::try_from(height).unwrap_or(i32::MAX));
-    let key = outpoint.txid.to_byte_array();
-    let row = client
-        .query_opt(
+    let (key, spender) = (outpoint.txid.to_byte_array(), by.compute_txid().to_byte_array());
+    let raw = consensus::serialize(by);
+    let spent = client
+        .query(
             &client.prepare_cached(SPEND).await?,
-            &[&key.as_slice(), &vout(outpoint), &by.to_byte_array().as_slice(), &height],
+            &[&key.as_slice(), &vout(outpoint), &spender.as_slice(), &height, &raw],
         )
         .await?;
-    row.map(|row| Ok(TradeId(row.try_get(0)?))).transpose()
+    let undone = client
+        .query(
+            &client.prepare_cached(SPEND_INPUT).await?,
+            &[&key.as_slice(), &i64::from(outpoint.vout), &spender.as_slice(), &height],
+        )
+        .await?;
+    let trades = spent.iter().chain(&undone).map(|row| Ok(row.try_get::<_, Option<uuid::Uuid>>(0)?.map(TradeId)));
+    trades.filter_map(Result::transpose).collect()
 }
 
 const EVICT_OUTPUTS: &str = "
     UPDATE deposits SET gone_at = $2, block_hash = NULL, block_height = NULL
      WHERE txid = $1 AND gone_at IS NULL RETURNING trade";
 const EVICT_SPENDS: &str = "
-    UPDATE deposits SET spent_by = NULL, spent_height = NULL WHERE spent_by = $1 RETURNING trade";
+    UPDATE deposits SET spent_by = NULL, spent_height = NULL, spent_raw = NULL WHERE spent_by = $1 RETURNING trade";
+const EVICT_INPUTS: &str = "UPDATE deposit_inputs SET spent_by = NULL, spent_height = NULL WHERE spent_by = $1";
 
 /// A transaction vanished from the mempool: its outputs are gone, what it spent is there again.
 pub async fn evict(client: &impl GenericClient, gone: Txid, at: Timestamp) -> Stored<Vec<TradeId>> {
@@ -116,34 +156,65 @@ pub async fn evict(client: &impl GenericClient, gone: Txid, at: Timestamp) -> St
     let mut trades = Vec::new();
     let outputs = client.query(&client.prepare_cached(EVICT_OUTPUTS).await?, &[&key.as_slice(), &at]).await?;
     let spends = client.query(&client.prepare_cached(EVICT_SPENDS).await?, &[&key.as_slice()]).await?;
+    client.execute(&client.prepare_cached(EVICT_INPUTS).await?, &[&key.as_slice()]).await?;
     for row in outputs.iter().chain(&spends) {
         trades.push(TradeId(row.try_get(0)?));
     }
     Ok(trades)
 }
 
+const HELD_BY: &str =
+    "SELECT DISTINCT trade, txid FROM deposits WHERE block_hash = $1 AND block_height = $2 ORDER BY txid";
 const DISCONNECT: &str = "
     UPDATE deposits
        SET block_hash = CASE WHEN block_hash = $1 THEN NULL ELSE block_hash END,
            block_height = CASE WHEN block_hash = $1 THEN NULL ELSE block_height END,
            spent_height = CASE WHEN spent_height = $2 THEN NULL ELSE spent_height END
-     WHERE block_hash = $1 OR spent_height = $2 RETURNING trade";
+     WHERE (block_height = $2 AND block_hash = $1) OR spent_height = $2 RETURNING trade";
+const DISCONNECT_INPUTS: &str = "UPDATE deposit_inputs SET spent_height = NULL WHERE spent_height = $1";
+
+/// What a block took with it when it left the chain.
+#[derive(Debug, Default)]
+pub struct Disconnected {
+    /// Whatever these trades had confirmed there is unconfirmed again.
+    pub trades: Vec<TradeId>,
+    /// The deposits among it.
+    pub deposits: Vec<(TradeId, Txid)>,
+}
 
 /// A block left the chain: what it confirmed is unconfirmed again.
-pub async fn disconnect(client: &impl GenericClient, hash: BlockHash, height: u32) -> Stored<Vec<TradeId>> {
+pub async fn disconnect(client: &impl GenericClient, hash: BlockHash, height: u32) -> Stored<Disconnected> {
     let height = i32::try_from(height).unwrap_or(i32::MAX);
-    let rows =
-        client.query(&client.prepare_cached(DISCONNECT).await?, &[&hash.to_byte_array().as_slice(), &height]).await?;
-    rows.iter().map(|row| Ok(TradeId(row.try_get(0)?))).collect()
+    let hash = hash.to_byte_array();
+    let held = client.query(&client.prepare_cached(HELD_BY).await?, &[&hash.as_slice(), &height]).await?;
+    let rows = client.query(&client.prepare_cached(DISCONNECT).await?, &[&hash.as_slice(), &height]).await?;
+    client.execute(&client.prepare_cached(DISCONNECT_INPUTS).await?, &[&height]).await?;
+    let deposit = |row: &Row| -> Stored<(TradeId, Txid)> { Ok((TradeId(row.try_get(0)?), txid(row.try_get(1)?)?)) };
+    Ok(Disconnected {
+        trades: rows.iter().map(|row| Ok(TradeId(row.try_get(0)?))).collect::<Stored<_>>()?,
+        deposits: held.iter().map(deposit).collect::<Stored<_>>()?,
+    })
 }
 
 const OF_TRADE: &str = "
-    SELECT txid, vout, amount_sat, coinbase, raw, seen_at, block_height, funding, gone_at, spent_by, spent_height
+    SELECT txid, vout, amount_sat, coinbase, raw, seen_at, block_height, funding, gone_at, spent_by, spent_height,
+           spent_raw
       FROM deposits WHERE trade = $1 ORDER BY seen_at, txid, vout";
 
 pub async fn of_trade(client: &impl GenericClient, trade: TradeId) -> Stored<Vec<DepositRow>> {
     let rows = client.query(&client.prepare_cached(OF_TRADE).await?, &[&trade.0]).await?;
     rows.iter().map(read).collect()
+}
+
+const OPEN: &str = "
+    SELECT txid, vout, amount_sat, coinbase, raw, seen_at, block_height, funding, gone_at, spent_by, spent_height,
+           spent_raw, trade
+      FROM deposits WHERE gone_at IS NULL AND spent_by IS NULL";
+
+/// Every output that should still be there.
+pub async fn open(client: &impl GenericClient) -> Stored<Vec<(TradeId, DepositRow)>> {
+    let rows = client.query(&client.prepare_cached(OPEN).await?, &[]).await?;
+    rows.iter().map(|row| Ok((TradeId(row.try_get(12)?), read(row)?))).collect()
 }
 
 const FIX_FUNDING: &str = "UPDATE deposits SET funding = true WHERE txid = $1 AND vout = $2";
@@ -172,6 +243,7 @@ fn read(row: &Row) -> Stored<DepositRow> {
         Ok(height.and_then(|height| u32::try_from(height).ok()))
     };
     let spent_by: Option<Vec<u8>> = row.try_get(9)?;
+    let spender: Option<Vec<u8>> = row.try_get(11)?;
     Ok(DepositRow {
         outpoint: OutPoint { txid: txid(&key)?, vout: u32::try_from(vout).unwrap_or_default() },
         value: amount(row.try_get(2)?)?,
@@ -183,39 +255,10 @@ fn read(row: &Row) -> Stored<DepositRow> {
         gone_at: row.try_get(8)?,
         spent_by: spent_by.as_deref().map(txid).transpose()?,
         spent_height: height(10)?,
+        spender: spender
+            .map(|raw| consensus::deserialize(&raw).map_err(|error| StoreError::Row(format!("a spend: {error}"))))
+            .transpose()?,
     })
-}
-
-const WATCHED_SCRIPTS: &str = "SELECT id, script_pubkey FROM trades";
-
-/// Every escrow ever made stays watched for ever.
-pub async fn watched_scripts(client: &impl GenericClient) -> Stored<Vec<(TradeId, ScriptBuf)>> {
-    let rows = client.query(&client.prepare_cached(WATCHED_SCRIPTS).await?, &[]).await?;
-    rows.iter().map(|row| Ok((TradeId(row.try_get(0)?), ScriptBuf::from_bytes(row.try_get(1)?)))).collect()
-}
-
-const OPEN_OUTPUTS: &str = "
-    SELECT txid, vout, block_height IS NULL AND gone_at IS NULL, spent_by, spent_height IS NULL FROM deposits";
-
-/// Outputs whose spends matter, and the transactions that are in no block yet.
-pub async fn open_outputs(client: &impl GenericClient) -> Stored<(Vec<OutPoint>, Vec<Txid>)> {
-    let (mut outpoints, mut unconfirmed) = (Vec::new(), Vec::new());
-    for row in client.query(&client.prepare_cached(OPEN_OUTPUTS).await?, &[]).await? {
-        let key: Vec<u8> = row.try_get(0)?;
-        let vout: i32 = row.try_get(1)?;
-        let outpoint = OutPoint { txid: txid(&key)?, vout: u32::try_from(vout).unwrap_or_default() };
-        outpoints.push(outpoint);
-        if row.try_get(2)? {
-            unconfirmed.push(outpoint.txid);
-        }
-        let spent_by: Option<Vec<u8>> = row.try_get(3)?;
-        if let Some(spent_by) = spent_by
-            && row.try_get::<_, bool>(4)?
-        {
-            unconfirmed.push(txid(&spent_by)?);
-        }
-    }
-    Ok((outpoints, unconfirmed))
 }
 
 const CURSOR: &str = "SELECT cursor, height, tip_at, seen_at, trail FROM chain_cursor";
@@ -253,25 +296,4 @@ pub struct ReadTo<'a> {
     pub trail: &'a str,
     pub height: u32,
     pub hash: BlockHash,
-}
-
-const MOVE_CURSOR: &str = "
-    INSERT INTO chain_cursor (cursor, height, hash, tip_at, seen_at, trail) VALUES ($1, $2, $3, $4, $5, $6)
-    ON CONFLICT (one) DO UPDATE SET cursor = $1, height = $2, hash = $3, tip_at = $4, seen_at = $5, trail = $6";
-
-pub async fn move_cursor(
-    client: &impl GenericClient,
-    to: &ReadTo<'_>,
-    tip_at: Timestamp,
-    seen_at: Timestamp,
-) -> Stored<()> {
-    let height = i32::try_from(to.height).unwrap_or(i32::MAX);
-    let hash = to.hash.to_byte_array();
-    client
-        .execute(
-            &client.prepare_cached(MOVE_CURSOR).await?,
-            &[&to.cursor, &height, &hash.as_slice(), &tip_at, &seen_at, &to.trail],
-        )
-        .await?;
-    Ok(())
 }

@@ -19,6 +19,7 @@ pub mod payment_accounts;
 pub mod payouts;
 pub mod public_log;
 pub mod rates;
+pub mod reader;
 pub mod reputation;
 pub mod sessions;
 pub mod settlements;
@@ -27,6 +28,7 @@ pub mod takes;
 pub mod throttles;
 pub mod trade_log;
 pub mod trades;
+pub mod watched;
 
 use std::time::Duration;
 
@@ -100,6 +102,8 @@ pub struct Store {
 }
 
 pub type Connection = deadpool_postgres::Object;
+/// A connection for one purpose, outside the pool. It ends with its owner.
+pub type Apart = deadpool_postgres::ClientWrapper;
 pub type Transaction<'a> = deadpool_postgres::Transaction<'a>;
 
 impl Store {
@@ -121,6 +125,11 @@ impl Store {
 
     pub async fn connection(&self) -> Stored<Connection> {
         self.pool.get().await.map_err(StoreError::Busy)
+    }
+
+    /// One that is never given back.
+    pub async fn connection_apart(&self) -> Stored<Apart> {
+        Ok(deadpool_postgres::Object::take(self.connection().await?))
     }
 }
 

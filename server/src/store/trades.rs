@@ -7,7 +7,7 @@ use tokio_postgres::Row;
 
 use super::{GenericClient, StoreError, Stored, amount, sats};
 use crate::domain::trade::Trade;
-use crate::domain::{Currency, Fiat, KeyId, OfferId, Party, PublicRef, Stage, TradeId, UserId};
+use crate::domain::{Currency, Fiat, KeyId, OfferId, Party, PublicRef, TradeId, UserId};
 
 /// A trade with everything that was fixed at the take.
 #[derive(Debug, Clone)]
@@ -192,15 +192,6 @@ pub async fn find_by_id(client: &impl GenericClient, id: TradeId) -> Stored<Opti
     one(client, &format!("{COLUMNS} WHERE t.id = $1"), &id.0).await
 }
 
-const IN_STAGES: &str = "SELECT id FROM trades WHERE stage = ANY ($1) ORDER BY id";
-
-/// The trades in some stages.
-pub async fn in_stages(client: &impl GenericClient, stages: &[Stage]) -> Stored<Vec<TradeId>> {
-    let words: Vec<&str> = stages.iter().map(|stage| stage.as_str()).collect();
-    let rows = client.query(&client.prepare_cached(IN_STAGES).await?, &[&words]).await?;
-    rows.iter().map(|row| Ok(TradeId(row.try_get(0)?))).collect()
-}
-
 /// All trades of an account, newest first.
 pub async fn of_account(client: &impl GenericClient, account: UserId) -> Stored<Vec<TradeRow>> {
     let sql = format!("{COLUMNS} WHERE $1 IN (t.buyer, t.seller, t.arbitrator) ORDER BY t.created_at DESC LIMIT 200");
@@ -263,9 +254,10 @@ pub async fn save(
 
 const DUE: &str = "
     SELECT DISTINCT d.trade FROM deadlines d JOIN trades t ON t.id = d.trade
-     WHERE d.due_at <= $1 AND t.stage IN ('proposed', 'awaiting_deposit', 'payment_sent')";
+     WHERE d.due_at <= $1 AND t.stage IN ('proposed', 'awaiting_deposit', 'payment_sent')
+       AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.trade = t.id AND o.kind = 'judge' AND o.done_at IS NULL)";
 
-/// Trades with a window that is over and that the clock changes.
+/// Trades with a window that is over and that the clock changes, once everything the chain told of them is judged.
 pub async fn due(client: &impl GenericClient, now: Timestamp) -> Stored<Vec<TradeId>> {
     let rows = client.query(&client.prepare_cached(DUE).await?, &[&now]).await?;
     rows.iter().map(|row| Ok(TradeId(row.try_get(0)?))).collect()

@@ -36,6 +36,7 @@ impl Served {
         let rules = Rules { objection_free_below: Amount::MAX_MONEY, ..Rules::default() };
         let story = story_with(Start { chain_file: Some(first.clone()), rules, ..Start::default() }).await;
         let prepared = prepare(&story).await;
+        trine::desk::reader::step_down(&story.site.desk).await;
         // The desk that prepared it keeps its own file, and does nothing any more.
         std::fs::copy(first, folder.path().join("served.chain")).unwrap();
         (Self { story, folder, child: None }, prepared)

@@ -1,0 +1,121 @@
+//! What the reader of the chain has to look for.
+
+use std::pin::pin;
+
+use bitcoin::{OutPoint, ScriptBuf, Txid};
+use futures_util::TryStreamExt;
+
+use super::trades::txid;
+use super::{GenericClient, Stored};
+use crate::domain::TradeId;
+
+const UNDER_WAY: &str = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text";
+
+/// Everything below this number has ended: what it made can be seen by whoever asks after this.
+pub async fn under_way(client: &impl GenericClient) -> Stored<String> {
+    Ok(client.query_one(&client.prepare_cached(UNDER_WAY).await?, &[]).await?.try_get(0)?)
+}
+
+const SCRIPTS_SINCE: &str = "SELECT script_pubkey FROM trades WHERE made_in >= $1::text::xid8";
+
+/// Hands over the script of every escrow that was made by this transaction or a later one; `0` is all there are. Every
+/// escrow ever made stays watched for ever.
+pub async fn scripts_since(
+    client: &impl GenericClient,
+    since: &str,
+    mut each: impl FnMut(ScriptBuf) + Send,
+) -> Stored<()> {
+    let statement = client.prepare_cached(SCRIPTS_SINCE).await?;
+    let mut rows = pin!(client.query_raw(&statement, [since]).await?);
+    while let Some(row) = rows.try_next().await? {
+        each(ScriptBuf::from_bytes(row.try_get(0)?));
+    }
+    Ok(())
+}
+
+/// Outputs and transactions to listen for.
+#[derive(Debug, Default)]
+pub struct Open {
+    /// Outputs whose spends matter.
+    pub outpoints: Vec<OutPoint>,
+    /// Transactions that are in no block yet.
+    pub unconfirmed: Vec<Txid>,
+}
+
+const OPEN_OUTPUTS: &str = "
+    SELECT txid, vout::bigint, block_height IS NULL, spent_by, spent_height IS NULL FROM deposits
+     WHERE gone_at IS NULL AND (spent_height IS NULL OR spent_height > $1)";
+const OPEN_INPUTS: &str = "
+    SELECT DISTINCT i.txid, i.vout FROM deposit_inputs i JOIN deposits d ON d.txid = i.deposit
+     WHERE d.block_height > $1 OR (d.block_height IS NULL AND (d.gone_at IS NULL OR d.funding))";
+
+/// Outputs that are not spent for good, what young deposits spend, and what waits for a block. A spend deeper than `deep`
+/// is good.
+pub async fn open(client: &impl GenericClient, deep: u32) -> Stored<Open> {
+    let deep = i32::try_from(deep).unwrap_or(i32::MAX);
+    let mut open = Open::default();
+    for row in client.query(&client.prepare_cached(OPEN_OUTPUTS).await?, &[&deep]).await? {
+        let outpoint = outpoint(&row)?;
+        open.outpoints.push(outpoint);
+        if row.try_get(2)? {
+            open.unconfirmed.push(outpoint.txid);
+        }
+        let spent_by: Option<&[u8]> = row.try_get(3)?;
+        if let Some(spent_by) = spent_by
+            && row.try_get(4)?
+        {
+            open.unconfirmed.push(txid(spent_by)?);
+        }
+    }
+    for row in client.query(&client.prepare_cached(OPEN_INPUTS).await?, &[&deep]).await? {
+        open.outpoints.push(outpoint(&row)?);
+    }
+    Ok(open)
+}
+
+fn outpoint(row: &tokio_postgres::Row) -> Stored<OutPoint> {
+    let vout: i64 = row.try_get(1)?;
+    Ok(OutPoint { txid: txid(row.try_get(0)?)?, vout: u32::try_from(vout).unwrap_or_default() })
+}
+
+const BY_SCRIPT: &str = "SELECT id FROM trades WHERE script_pubkey = $1";
+
+/// Whose escrow this is.
+pub async fn trade_of(client: &impl GenericClient, script: &ScriptBuf) -> Stored<Option<TradeId>> {
+    let row = client.query_opt(&client.prepare_cached(BY_SCRIPT).await?, &[&script.as_bytes()]).await?;
+    row.map(|row| Ok(TradeId(row.try_get(0)?))).transpose()
+}
+
+const OPEN_ESCROWS: &str =
+    "SELECT id, script_pubkey FROM trades WHERE stage NOT IN ('completed', 'cancelled') ORDER BY id";
+
+/// The escrows where something is, or is expected.
+pub async fn open_escrows(client: &impl GenericClient) -> Stored<Vec<(TradeId, ScriptBuf)>> {
+    let rows = client.query(&client.prepare_cached(OPEN_ESCROWS).await?, &[]).await?;
+    rows.iter().map(|row| Ok((TradeId(row.try_get(0)?), ScriptBuf::from_bytes(row.try_get(1)?)))).collect()
+}
+
+const WAIT_FOR_BLOCKS: &str = "
+    SELECT id FROM trades WHERE stage = 'paying_out'
+    UNION SELECT trade FROM deposits WHERE gone_at IS NULL AND (block_height > $1 OR spent_height > $1)
+    UNION SELECT d.trade FROM deposits d JOIN trades t ON t.id = d.trade
+           WHERE d.block_height IS NULL AND d.funding AND t.stage NOT IN ('completed', 'cancelled')";
+
+/// The trades that one block more can change: those with something at the address, or gone from it, that is not as deep
+/// as it can matter. Years of cancelled trades are not among them.
+pub async fn wait_for_blocks(client: &impl GenericClient, deep: u32) -> Stored<Vec<TradeId>> {
+    let deep = i32::try_from(deep).unwrap_or(i32::MAX);
+    let rows = client.query(&client.prepare_cached(WAIT_FOR_BLOCKS).await?, &[&deep]).await?;
+    rows.iter().map(|row| Ok(TradeId(row.try_get(0)?))).collect()
+}
+
+const UNDONE: &str = "
+    SELECT bool_or(i.spent_height <= $2) FROM deposit_inputs i
+     WHERE i.spent_by <> i.deposit AND i.deposit IN (SELECT txid FROM deposits WHERE trade = $1 AND funding)";
+
+/// An input of the trade's funding set was spent elsewhere, in this block or a deeper one.
+pub async fn is_undone(client: &impl GenericClient, trade: TradeId, deep: u32) -> Stored<bool> {
+    let deep = i32::try_from(deep).unwrap_or(i32::MAX);
+    let row = client.query_one(&client.prepare_cached(UNDONE).await?, &[&trade.0, &deep]).await?;
+    Ok(row.try_get::<_, Option<bool>>(0)?.unwrap_or(false))
+}
