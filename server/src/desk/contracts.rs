@@ -9,8 +9,9 @@ use crate::domain::trade::Act;
 use crate::domain::{Party, PublicRef, Refusal, UserId};
 use crate::escrow::message::{self, Form};
 use crate::escrow::{Contract, Lock};
-use crate::store::payouts;
+use crate::store::GenericClient;
 use crate::store::trades::TradeRow;
+use crate::store::{contracts, payouts};
 
 /// A trader's signature of the contract. The first valid signature of a key also proves the key.
 pub async fn sign(desk: &Desk, reference: PublicRef, account: UserId, seen: &str, upload: &[u8]) -> Done<TradeRow> {
@@ -20,8 +21,12 @@ pub async fn sign(desk: &Desk, reference: PublicRef, account: UserId, seen: &str
     let row = trades::change(desk, &tx, row, Act::SignContract, Who::party(party, account), now).await?;
     let signed = message::verify(upload, &lock, &message, party)?;
     let psbt = message::build(signed.form, &lock, &message)?.with_signatures([&signed.signature]).serialize();
+    contracts::keep_first(&tx, row.id).await?;
     payouts::sign_contract(&tx, row.id, party, &row.contract_hash, signed.form.as_str(), &psbt, now).await?;
     keys::prove(&tx, row.key_of(party), now).await?;
+    if row.state.buyer_agreed && row.state.seller_agreed {
+        contracts::is_signed(&tx, &row.contract_hash, now).await?;
+    }
     desk.keep(tx).await?;
     Ok(row)
 }
@@ -43,11 +48,16 @@ pub fn psbts_to_sign(row: &TradeRow) -> Done<Vec<(Form, String)>> {
 pub async fn signatures_file(desk: &Desk, reference: PublicRef, account: UserId) -> Done<String> {
     let client = desk.store.connection().await?;
     let (row, _) = trades::of_party(&client, reference, account).await?;
-    let signed = payouts::contract_signatures(&client, row.id, &row.contract_hash).await?;
+    signatures_text(&client, &row).await
+}
+
+/// The same for the contract that this row holds.
+pub(super) async fn signatures_text(client: &impl GenericClient, row: &TradeRow) -> Done<String> {
+    let signed = payouts::contract_signatures(client, row.id, &row.contract_hash).await?;
     if signed.len() < 2 {
         return Err(Refusal::conflict("The contract is not signed by both yet.").into());
     }
-    let (_, message) = what_to_sign(&row)?;
+    let (_, message) = what_to_sign(row)?;
     let of =
         |party: Party| signed.iter().find(|(by, _)| *by == party).map(|(_, psbt)| data_encoding::BASE64.encode(psbt));
     let file = serde_json::json!({

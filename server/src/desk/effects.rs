@@ -7,14 +7,14 @@ use serde_json::json;
 use super::error::{Done, Error};
 use super::escrow_book::{EscrowBook, coin};
 use super::room::EventFacts;
-use super::{Desk, funding, room, rulings};
+use super::{Desk, funding, room, rulings, watcher};
 use crate::domain::offer::{OfferState, PauseReason};
 use crate::domain::trade::{Act, Effect, PayoutKind, Trade};
 use crate::domain::{Actor, DisputeId, Event, Fiat, Refusal, Side};
 use crate::escrow::payout::PayoutKind as Kind;
 use crate::store::disputes::{self, DisputeRow};
 use crate::store::trades::TradeRow;
-use crate::store::{Transaction, board, deposits, offers, outbox, payouts, settlements};
+use crate::store::{Transaction, board, contracts, deposits, offers, outbox, payouts, settlements};
 
 /// The outbox job that hands a complete payout to the chain.
 pub const BROADCAST: &str = "broadcast";
@@ -66,6 +66,9 @@ pub(super) async fn follow(
             Effect::OpenDispute => open_by_clock(tx, row, now).await?,
             Effect::CloseDispute => disputes::close(tx, row.id, now).await?,
             Effect::PublishRuling => rulings::publish(desk, tx, row, now).await?,
+            Effect::LapseAmendment => contracts::lapse(tx, row.id, now).await?,
+            Effect::ReserveAgain => reserve_again(tx, row).await?,
+            Effect::JudgeAgain => outbox::add(tx, watcher::JUDGE, Some(row.id), &json!({}), now).await?,
         }
     }
     tell_the_room(tx, row, made, now).await
@@ -101,6 +104,15 @@ async fn return_reservation(tx: &Transaction<'_>, row: &TradeRow) -> Done<()> {
     Ok(board::bump(tx).await?)
 }
 
+/// A trade that is taken up again holds its amount of the offer again, as far as others have left it.
+async fn reserve_again(tx: &Transaction<'_>, row: &TradeRow) -> Done<()> {
+    let Some(held) = offers::lock_id(tx, row.offer).await? else { return Ok(()) };
+    let fiat = Fiat::new(row.fiat, held.offer.currency).map_err(Error::broken)?;
+    let reserved = held.offer.reserve(fiat).unwrap_or(held.offer.total);
+    offers::set_reserved(tx, row.offer, reserved).await?;
+    Ok(board::bump(tx).await?)
+}
+
 /// Only a maker who did not sign in time pauses his own offer; a taker's delay is not the maker's fault.
 async fn pause_offer(tx: &Transaction<'_>, row: &TradeRow, before: &Trade, now: Timestamp) -> Done<()> {
     let maker_signed = match before.maker {
@@ -117,6 +129,9 @@ async fn pause_offer(tx: &Transaction<'_>, row: &TradeRow, before: &Trade, now: 
 /// From now on exactly the counted outputs are spent by every payout of this trade.
 async fn fix_funding_set(desk: &Desk, tx: &Transaction<'_>, row: &TradeRow, now: Timestamp) -> Done<()> {
     let judged = funding::judged(desk, tx, row).await?;
+    // What was built over other outputs, or by a contract since superseded, is not asked for any more.
+    payouts::void(tx, row.id, PayoutKind::Release.as_str(), now).await?;
+    payouts::void(tx, row.id, PayoutKind::Refund.as_str(), now).await?;
     deposits::fix_funding(tx, row.id, &judged.counted).await?;
     let book = EscrowBook::read(tx, row).await?;
     let coins = book.funding();

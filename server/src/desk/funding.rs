@@ -6,7 +6,7 @@ use super::Desk;
 use super::error::Done;
 use crate::domain::Stage;
 use crate::domain::trade::Deposit;
-use crate::escrow::deposit::{Due, Judgement, Seen, judge};
+use crate::escrow::deposit::{self as escrow, Due, Judgement, Missing, Seen, judge};
 use crate::store::deposits::{self, DepositRow};
 use crate::store::trades::TradeRow;
 use crate::store::{GenericClient, payouts};
@@ -19,6 +19,20 @@ pub async fn tip_height(client: &impl GenericClient) -> Done<u32> {
 /// Judges the outputs at the address by §6. Outputs first seen after the deposit window are left out while a deposit
 /// is awaited: late is late.
 pub async fn judged(_: &Desk, client: &impl GenericClient, row: &TradeRow) -> Done<Judgement> {
+    let (seen, due) = counted(client, row).await?;
+    Ok(judge(&seen, &due))
+}
+
+/// What is missing of a deposit that is awaited, once everything in time is deep enough.
+pub async fn missing(client: &impl GenericClient, row: &TradeRow) -> Done<Option<Missing>> {
+    if row.state.stage != Stage::AwaitingDeposit {
+        return Ok(None);
+    }
+    let (seen, due) = counted(client, row).await?;
+    Ok(escrow::missing(&seen, &due))
+}
+
+async fn counted(client: &impl GenericClient, row: &TradeRow) -> Done<(Vec<Seen>, Due)> {
     let tip = tip_height(client).await?;
     let outputs = deposits::of_trade(client, row.id).await?;
     let signed_for = payouts::signatures_of_trade(client, row.id).await?;
@@ -38,7 +52,7 @@ pub async fn judged(_: &Desk, client: &impl GenericClient, row: &TradeRow) -> Do
         .collect();
     let contract = crate::escrow::Contract::parse(&row.contract_text)?;
     let due = Due { deposit: row.deposit, feerate: contract.feerate, confirmations: row.state.confirmations };
-    Ok(judge(&seen, &due))
+    Ok((seen, due))
 }
 
 /// The same as the trade's own field.

@@ -5,6 +5,7 @@
 
 pub mod accounts;
 pub mod admin;
+pub mod amendments;
 pub mod arbitration;
 pub mod arbitrators;
 pub mod audit;
@@ -32,6 +33,7 @@ pub mod public_log;
 pub mod quotes;
 pub mod reader;
 pub mod recovery;
+pub mod reinstatement;
 pub mod room;
 pub mod rules;
 pub mod rulings;

@@ -9,7 +9,7 @@ use super::error::{Done, Error};
 use super::escrow_book::EscrowBook;
 use super::take::{payee_place, payer_place};
 use super::watcher::chain_trouble;
-use super::{Desk, arbitrators, keys};
+use super::{Desk, arbitrators, funding, keys};
 use crate::domain::money::btc_grouped;
 use crate::domain::{Party, Refusal, Stage};
 use crate::escrow::contract::Payee;
@@ -17,6 +17,7 @@ use crate::escrow::message::{self, Form};
 use crate::escrow::payout::PayoutKind as Kind;
 use crate::escrow::{ArbiterLevel, FeeStep, Payout};
 use crate::store::GenericClient;
+use crate::store::contracts;
 use crate::store::payouts::{self, PayoutRow};
 use crate::store::trades::TradeRow;
 
@@ -25,6 +26,8 @@ use crate::store::trades::TradeRow;
 pub enum Paper {
     /// The contract, as a message.
     Contract,
+    /// The proposed contract that would supersede the one in force.
+    Amendment,
     /// A ruling's text, as a message of the arbitrator.
     RulingText { text: String, message: String },
     /// The live payouts of a kind: `release`, `refund`, `settlement`, `ruling`. A ruling comes with its text.
@@ -110,7 +113,13 @@ pub async fn view(
             let rows: Vec<&PayoutRow> = book.live("stray").filter(|payout| payout.txid.to_string() == *txid).collect();
             payout_paper(&mut view, &mut envelope, row, &book, &rows)?;
         }
-        Paper::Check => set(&mut envelope, "act", json!("check")),
+        Paper::Check => {
+            set(&mut envelope, "act", json!("check"));
+            // What the seller is asked for now: the deposit, or what is missing of it.
+            let missing = funding::missing(client, row).await?;
+            set(&mut envelope, "top_up_sat", json!(missing.map(|missing| missing.top_up.to_sat())));
+        }
+        Paper::Amendment => return Err(Error::broken("a changed contract is shown as the contract it is")),
     }
     set(&mut envelope, "alive", json!(view.alive));
     view.envelope = for_html(&envelope);
@@ -144,6 +153,10 @@ async fn envelope(
     let record_hash: [u8; 32] = *book.contract.arbitrator.as_ref();
     let record = arbitrators::record_proof(desk, client, &record_hash, level).await?;
     let file: Option<Value> = key_row.key_file.as_deref().map(serde_json::from_str).transpose()?;
+    let superseded = match book.contract.supersedes {
+        Some(hash) => contracts::text_of(client, row.id, hash.as_ref()).await?,
+        None => None,
+    };
     Ok(json!({
         "v": 1,
         "desk": desk.rules.desk_name,
@@ -154,6 +167,7 @@ async fn envelope(
         "key": { "origin": key.origin(), "xpub": key.xpub().to_string(), "file": file },
         "contract": row.contract_text,
         "contract_hash": data_encoding::HEXLOWER.encode(&row.contract_hash),
+        "superseded": superseded,
         "contract_signatures": { "buyer": signature(Party::Buyer), "seller": signature(Party::Seller) },
         "record": { "text": record.text, "hash": record.hash, "path": record.path },
         "payee_details": text_of(payee_details(desk, row, party)?),

@@ -8,9 +8,11 @@ use super::error::{Done, Error};
 use super::escrow_book::EscrowBook;
 use super::room::{self, RoomView};
 use super::sight::{self, OutOfSight};
-use super::{Desk, funding, signing, trades};
+use super::{Desk, amendments, funding, reinstatement, signing, trades};
 use crate::domain::{Currency, Fiat, MethodId, Party, PublicRef, Refusal, UserId};
+use crate::escrow::deposit::Missing;
 use crate::escrow::{Contract, PrivateDetails};
+use crate::store::contracts;
 use crate::store::disputes::{self, DisputeRow};
 use crate::store::settlements::{self, SettlementRow};
 use crate::store::trade_log::{self, LoggedLine};
@@ -35,6 +37,12 @@ pub struct TradeFacts {
     pub dispute: Option<DisputeRow>,
     pub settlements: Vec<SettlementRow>,
     pub alive: Vec<String>,
+    /// What is missing of a deposit that is awaited.
+    pub missing: Option<Missing>,
+    /// Both may take the trade up again.
+    pub may_reinstate: bool,
+    /// More than one: the contract was changed, or a change was proposed.
+    pub contracts: i64,
     pub log: Vec<LoggedLine>,
     /// None while the arbitrator may not enter yet.
     pub room: Option<RoomView>,
@@ -62,6 +70,9 @@ pub async fn of(desk: &Desk, reference: PublicRef, account: UserId) -> Done<Trad
         dispute: disputes::latest(&client, row.id).await?,
         settlements: settlements::live(&client, row.id).await?,
         alive: signing::alive(&row, &book, party),
+        missing: funding::missing(&client, &row).await?,
+        may_reinstate: reinstatement::why_not(desk, &client, &row).await?.is_none(),
+        contracts: contracts::count(&client, row.id).await?,
         log: trade_log::of_trade(&client, row.id).await?,
         method,
         room,
@@ -123,6 +134,12 @@ pub async fn signing_page(
 ) -> Done<(TradeRow, Party, signing::SigningView)> {
     let client = desk.store.connection().await?;
     let (row, party) = trades::of_party(&client, reference, account).await?;
+    if *paper == signing::Paper::Amendment {
+        // Signed like the first contract, with its own text and hash.
+        let amended = amendments::proposed(&client, &row).await?;
+        let view = signing::view(desk, &client, &amended, party, &signing::Paper::Contract).await?;
+        return Ok((amended, party, view));
+    }
     let view = signing::view(desk, &client, &row, party, paper).await?;
     Ok((row, party, view))
 }

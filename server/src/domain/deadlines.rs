@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::lifecycle::Stage;
 use super::people::{Party, Side, words};
-use super::trade::{PayoutKind, Trade};
+use super::trade::{Deposit, PayoutKind, Trade};
 
 /// A window of a trade.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -132,6 +132,10 @@ impl Trade {
                 "in a dispute the arbitrator may sign the settlement in his place",
             ));
         }
+        if let Some(proposed) = &self.amendment {
+            let at_zero = "the proposal lapses and the contract stays as it is";
+            running.push(deadline(What::Signing, "both", Some(proposed.sign_by), at_zero));
+        }
         running.into_iter().flatten().collect()
     }
 
@@ -151,9 +155,13 @@ impl Trade {
                 .into_iter()
                 .filter_map(|(party, agreed)| (!agreed).then_some(party))
                 .collect(),
-            Stage::AwaitingDeposit if self.deposit.seen < self.deposit_due => vec![Party::Seller],
+            Stage::AwaitingDeposit => self.turn_before_the_deposit(),
             Stage::Funded => vec![Party::Buyer],
             Stage::PaymentSent => vec![Party::Seller],
+            Stage::RefundDue if !self.reinstating.is_empty() => {
+                let asked = |party: &Party| party.side().is_some_and(|side| !self.reinstating.contains(&side));
+                Party::ALL.into_iter().filter(asked).collect()
+            }
             Stage::RefundDue if unsigned(PayoutKind::Refund, Party::Seller) => vec![Party::Seller],
             Stage::RefundDue => vec![Party::Buyer, Party::Arbitrator],
             Stage::Disputed => {
@@ -177,5 +185,16 @@ impl Trade {
             }
             _ => Vec::new(),
         }
+    }
+    /// Whoever has not signed the proposed contract; else the seller, while something is missing.
+    fn turn_before_the_deposit(&self) -> Vec<Party> {
+        if let Some(proposed) = &self.amendment {
+            let unsigned = |party: &Party| party.side().is_some_and(|side| !proposed.signed.contains(&side));
+            return Party::ALL.into_iter().filter(unsigned).collect();
+        }
+        let Deposit { seen, confirmed, counted, .. } = self.deposit;
+        let all_judged = confirmed == seen && counted > bitcoin::Amount::ZERO;
+        let missing = seen < self.deposit_due || (all_judged && counted < self.deposit_due);
+        missing.then_some(Party::Seller).into_iter().collect()
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Nothing here waits, reads a clock, draws a random number or knows a database.
 
+pub mod amending;
 pub mod deadlines;
 pub mod disputing;
 pub mod fees;

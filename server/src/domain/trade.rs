@@ -4,6 +4,7 @@
 //! goes into the log as the [`Act`] that made it, so replaying the log gives the state.
 
 mod agreement;
+mod amendment;
 mod dispute;
 mod parts;
 mod payment;
@@ -18,6 +19,7 @@ use super::deadlines::What;
 use super::lifecycle::{Actor, Event, Stage, next_stage};
 use super::people::{Party, Side};
 use super::refusal::Refusal;
+pub use amendment::{Amendment, AmendmentKind, DEPOSIT_WINDOW_MINUTES_MAX};
 pub use parts::{Dispute, Outcome, PayoutKind, Ruling, Settlement, Windows};
 use window::not_now;
 
@@ -65,6 +67,13 @@ pub struct Trade {
     /// The payout that is complete and was handed to the chain.
     pub paying_out: Option<PayoutKind>,
     pub cosign_by: Option<Timestamp>,
+
+    /// A changed contract that waits for signatures; the one in force stays so until both are in.
+    #[serde(default)]
+    pub amendment: Option<Amendment>,
+    /// Who wants to take the trade up again though its deposit was to go back.
+    #[serde(default)]
+    pub reinstating: Vec<Side>,
 }
 
 /// What stands at the escrow address.
@@ -91,6 +100,16 @@ pub enum Act {
     SignContract,
     Decline,
     Withdraw,
+    /// A trader proposes a contract that changes the one in force.
+    ProposeAmendment {
+        amendment: Amendment,
+    },
+    /// A trader's signature of the proposed contract was verified.
+    SignAmendment,
+    WithdrawAmendment,
+    /// A trader wants to take the trade up again; when both do, it goes on.
+    AgreeToReinstate,
+    TakeBackReinstatement,
     /// A window ended; `tip_at` is the time of the newest block the desk has seen.
     WindowPassed {
         what: What,
@@ -160,6 +179,12 @@ pub enum Effect {
     Broadcast(PayoutKind),
     /// Unaccepted proposals end with the stage.
     LapseProposals,
+    /// The proposed contract is not signed any more.
+    LapseAmendment,
+    /// The offer holds this trade's amount again, as far as there is room.
+    ReserveAgain,
+    /// What stands at the address means something else now.
+    JudgeAgain,
     OpenDispute,
     CloseDispute,
     /// The ruling goes into the public log.
@@ -215,6 +240,8 @@ impl Trade {
             signed: Vec::new(),
             paying_out: None,
             cosign_by: None,
+            amendment: None,
+            reinstating: Vec::new(),
         }
     }
 
@@ -224,6 +251,11 @@ impl Trade {
             Act::SignContract => self.sign_contract(actor, at),
             Act::Decline => self.event(Event::Declined, actor),
             Act::Withdraw => self.event(Event::Withdrawn, actor),
+            Act::ProposeAmendment { amendment } => self.propose_amendment(amendment, actor, at),
+            Act::SignAmendment => self.sign_amendment(actor, at),
+            Act::WithdrawAmendment => self.withdraw_amendment(actor),
+            Act::AgreeToReinstate => self.agree_to_reinstate(actor, at),
+            Act::TakeBackReinstatement => self.take_back_reinstatement(actor),
             Act::WindowPassed { what, tip_at } => self.window_passed(*what, *tip_at, actor, at),
             Act::LoseArbitrator => self.lose_arbitrator(actor),
             Act::JudgeDeposit { deposit } => self.judge_deposit(*deposit, actor, at),
@@ -254,6 +286,16 @@ impl Trade {
         if change.trade.stage != self.stage {
             change.trade.stage_since = at;
             change.effects.push(Effect::LapseProposals);
+            change.trade.reinstating.clear();
+            change.effects.extend(change.trade.amendment.take().map(|_| Effect::LapseAmendment));
+        }
+        if !change.trade.signed.is_empty() {
+            change.trade.reinstating.clear();
+        }
+        let judged_by_other_rules = matches!(change.event, Some(Event::ContractSigned | Event::ContractAmended))
+            || (change.trade.stage == Stage::Cancelled && self.stage != Stage::Cancelled);
+        if judged_by_other_rules && self.deposit.seen > Amount::ZERO {
+            change.effects.push(Effect::JudgeAgain);
         }
         Ok(change)
     }

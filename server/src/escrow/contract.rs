@@ -12,7 +12,10 @@ use super::lock::Lock;
 use super::{ArbiterLevel, fees};
 use crate::domain::{AccountName, Party, PublicRef, Refusal, Side};
 
+mod amended;
 mod check;
+
+pub use amended::Amended;
 
 /// Everything agreed, with all fields of protocol §3; what is not used is null. Amounts are satoshis; prices and
 /// fiat amounts are decimal text with the currency's digits; times are written in whole seconds, UTC.

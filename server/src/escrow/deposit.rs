@@ -103,6 +103,40 @@ pub fn judge(outputs: &[Seen], due: &Due) -> Judgement {
     judgement
 }
 
+/// What the outputs at an address will count for when all of them are deep enough, and what would still be missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Missing {
+    /// What they count for.
+    pub expected: Amount,
+    pub short_by: Amount,
+    /// What one further output has to hold, its own cost included; never dust.
+    pub top_up: Amount,
+    /// How much of `top_up` is only the cost of a further output.
+    pub cost: Amount,
+}
+
+/// What is missing; none when the outputs will be enough.
+pub fn missing(outputs: &[Seen], due: &Due) -> Option<Missing> {
+    let deep: Vec<Seen> = outputs.iter().map(|seen| Seen { confirmations: u32::MAX, ..*seen }).collect();
+    let judged = judge(&deep, due);
+    let short_by = judged.short_by;
+    if short_by == Amount::ZERO && !judged.counted.is_empty() {
+        return None;
+    }
+    let cost = Amount::from_sat(FURTHER_INPUT_VB.saturating_mul(2).saturating_mul(due.feerate.into()));
+    let smallest = deep.iter().filter(|seen| judged.counted.contains(&seen.outpoint)).map(|seen| seen.value).min();
+    let further = match smallest {
+        None => Amount::ZERO,
+        // It takes the place of the smallest.
+        Some(smallest) if judged.counted.len() >= COUNTED_OUTPUTS_MAX => smallest,
+        Some(_) => cost,
+    };
+    // An output of the whole sum is the largest, and counts in full.
+    let top_up = plus(short_by, further).min(due.deposit).max(super::fees::DUST);
+    let cost = top_up.checked_sub(short_by).unwrap_or(Amount::ZERO);
+    Some(Missing { expected: judged.sum, short_by, top_up, cost })
+}
+
 /// From which amount on how many confirmations are needed; below the first step, one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Confirmations {
@@ -199,5 +233,40 @@ mod tests {
         let steps = Confirmations::default();
         let needed = [999_999, 1_000_000, 10_000_000, 100_000_000].map(|s| steps.needed(Amount::from_sat(s)));
         assert_eq!(needed, [1, 2, 3, 6]);
+    }
+
+    #[test]
+    fn a_top_up_bears_the_cost_of_another_output() {
+        let none = missing(&[], &DUE).unwrap();
+        assert_eq!((none.top_up, none.cost), (DUE.deposit, Amount::ZERO));
+        let one = missing(&[Seen { confirmations: 0, ..seen(1, 40_000) }], &DUE).unwrap();
+        let sat = Amount::from_sat;
+        assert_eq!(
+            (one.expected, one.short_by, one.top_up, one.cost),
+            (sat(40_000), sat(60_000), sat(62_100), sat(2_100))
+        );
+        assert_eq!(missing(&[seen(1, 40_000), seen(2, 62_100)], &DUE), None);
+        let crumbs: Vec<Seen> = (1..=10).map(|n| seen(n, 5_000)).collect();
+        assert_eq!(missing(&crumbs, &DUE).unwrap().top_up, sat(68_900 + 5_000), "it takes the place of one of ten");
+        let cheap = Due { feerate: 1, ..DUE };
+        assert_eq!(missing(&[seen(1, 99_999)], &cheap).unwrap().top_up, sat(546), "no wallet sends less");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn exactly_the_missing_sum_funds_and_one_satoshi_less_does_not(
+            values in proptest::collection::vec(1_u64..60_000, 0..14),
+        ) {
+            let outputs: Vec<Seen> = (1..).zip(&values).map(|(n, sats)| seen(n, *sats)).collect();
+            let with = |sats: Amount| [outputs.clone(), vec![seen(99, sats.to_sat())]].concat();
+            match missing(&outputs, &DUE) {
+                None => assert!(judge(&outputs, &DUE).is_funded()),
+                Some(missing) => {
+                    assert!(judge(&with(missing.top_up), &DUE).is_funded(), "{missing:?}");
+                    let less = missing.top_up - Amount::from_sat(1);
+                    assert!(!judge(&with(less), &DUE).is_funded() || missing.top_up == crate::escrow::fees::DUST);
+                }
+            }
+        }
     }
 }

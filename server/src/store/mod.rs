@@ -6,6 +6,7 @@ pub mod accounts;
 pub mod arbitrators;
 pub mod attachments;
 pub mod board;
+pub mod contracts;
 pub mod deposits;
 pub mod desk_state;
 pub mod disputes;

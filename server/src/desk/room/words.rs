@@ -1,6 +1,7 @@
 //! What the room says when something happens: one short sentence per event, with the facts of this trade in it.
 
 use crate::domain::deadlines::What;
+use crate::domain::money::btc_grouped;
 use crate::domain::trade::{Act, Outcome, PayoutKind, Trade};
 use crate::domain::{Actor, Event, Stage};
 
@@ -78,7 +79,11 @@ pub fn of_event(event: Event, facts: &EventFacts<'_>) -> String {
         Event::ArbitratorUnavailable => {
             format!("{arbitrator}, the arbitrator, is no longer on duty. The trade is cancelled; no coins were locked.")
         }
-        Event::ContractAmended => "Both have signed an amended contract.".into(),
+        Event::ContractAmended => format!(
+            "Both have signed the changed contract. {} BTC are due{}, and {buyer} pays {fiat}.",
+            btc_grouped(facts.after.deposit_due),
+            facts.after.deposit_by.map(|by| format!(" until {}", by.strftime("%-d %b %H:%M UTC"))).unwrap_or_default()
+        ),
         Event::DepositConfirmed if facts.after.stage == Stage::Funded => {
             format!("Coins arrived in escrow. {buyer} sends {fiat} next.")
         }
@@ -129,6 +134,12 @@ pub fn of_act(act: &Act, facts: &EventFacts<'_>) -> Option<String> {
     let who = facts.who();
     Some(match act {
         Act::SignContract => format!("{who} signed the contract."),
+        Act::SignAmendment => format!("{who} signed the changed contract."),
+        Act::AgreeToReinstate => format!("{who} wants to take the trade up again. It goes on when both do."),
+        Act::TakeBackReinstatement => format!("{who} does not want to take the trade up again any more."),
+        Act::WindowPassed { what: What::Signing, .. } => {
+            "The proposed change was not signed by both in time. The contract stays as it is.".into()
+        }
         Act::WindowPassed { what: What::Deposit, .. } => {
             "The deposit was seen in time and waits for its confirmation.".into()
         }

@@ -3,6 +3,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::*;
 
+mod amending;
+
 const NOON: Timestamp = Timestamp::UNIX_EPOCH;
 
 fn minutes(count: i64) -> Timestamp {

@@ -12,7 +12,8 @@ use super::{Act, Change, Effect, Trade, later};
 impl Trade {
     /// The window that is over now and changes something, for the job that fires.
     pub fn overdue(&self, at: Timestamp, tip_at: Option<Timestamp>) -> Option<Act> {
-        [What::Signing, What::Deposit, What::Confirmation, What::Release]
+        // What moves the stage comes first: a proposal that is too late ends with its stage anyway.
+        [What::Deposit, What::Confirmation, What::Release, What::Signing]
             .into_iter()
             .map(|what| Act::WindowPassed { what, tip_at })
             .find(|act| self.apply(act, Actor::Clock, at).is_ok())
@@ -31,6 +32,12 @@ impl Trade {
         match (what, self.stage) {
             (What::Signing, Stage::Proposed) if over(Some(self.sign_by)) => {
                 Ok(self.event(Event::SigningWindowPassed, actor)?.and(Effect::PauseOffer))
+            }
+            (What::Signing, Stage::AwaitingDeposit) if over(self.amendment.as_ref().map(|one| one.sign_by)) => {
+                if actor != Actor::Clock {
+                    return Err(not_now(self.stage));
+                }
+                Ok(self.amendment_lapses())
             }
             (What::Deposit, Stage::AwaitingDeposit) if self.confirm_by.is_none() && over_on_chain(self.deposit_by) => {
                 self.deposit_window_passed(actor, at)
