@@ -164,7 +164,9 @@ pub async fn propose(
     let contract = Contract::parse(&row.contract_text)?;
     let missing = funding::missing(&tx, &row).await?;
     let terms = affordable(&contract, new_terms(&contract, kind, missing.as_ref(), more)?)?;
-    let amended = contract.amended(&change(desk, &row, &terms, now)?)?;
+    let last = store::of_trade(&tx, row.id).await?.pop().map(|one| Contract::parse(&one.text)).transpose()?;
+    let after = last.map_or(contract.created, |last| last.created);
+    let amended = contract.amended(&change(desk, &row, &terms, now, after)?)?;
     let text = amended.to_text()?;
     let hash = amended.hash()?;
     let amendment = Amendment {
@@ -193,10 +195,12 @@ fn minutes(typed: &str) -> Result<u32, Refusal> {
 }
 
 /// What of the contract changes. It is signed within the usual time, and before the window for the deposit is over.
-fn change(desk: &Desk, row: &TradeRow, terms: &Terms, now: Timestamp) -> Done<Amended> {
+/// No two contracts are made at the same time, so that none has the hash of one that was taken back.
+fn change(desk: &Desk, row: &TradeRow, terms: &Terms, now: Timestamp, after: Timestamp) -> Done<Amended> {
     let usual = now.checked_add(SignedDuration::from_mins(desk.rules.signing_window_minutes.into())).unwrap_or(now);
     let open_until = row.state.deposit_open_until().unwrap_or(usual);
-    let (created, sign_by) = (seconds(now)?, seconds(usual.min(open_until))?);
+    let next = after.checked_add(SignedDuration::from_secs(1)).map_err(Error::broken)?;
+    let (created, sign_by) = (seconds(now)?.max(next), seconds(usual.min(open_until))?);
     if sign_by <= created {
         return Err(Refusal::conflict("The time for the deposit ends this very moment. Nothing was changed.").into());
     }
@@ -252,9 +256,14 @@ pub async fn proposed(client: &impl GenericClient, row: &TradeRow) -> Done<Trade
 /// The trade as one of its contracts has it.
 pub(super) fn with_contract(row: &TradeRow, one: &ContractRow) -> Done<TradeRow> {
     let contract = Contract::parse(&one.text)?;
-    let fiat = contract.fiat.parse().map_err(Error::broken)?;
-    let (amount, deposit) = (contract.amount_sat, contract.deposit_sat);
-    Ok(row.clone().with_contract(one.text.clone(), one.hash.clone(), amount, deposit, fiat))
+    Ok(TradeRow {
+        contract_text: one.text.clone(),
+        contract_hash: one.hash.clone(),
+        amount: contract.amount_sat,
+        deposit: contract.deposit_sat,
+        fiat: contract.fiat.parse().map_err(Error::broken)?,
+        ..row.clone()
+    })
 }
 
 /// A trader's signature of the proposed contract, through the same door as the first contract's. The second puts it in

@@ -4,7 +4,7 @@ use bitcoin::Amount;
 use jiff::Timestamp;
 
 use super::error::{Done, Error};
-use super::{Desk, trades, watcher, worker};
+use super::{Desk, funding, trades, watcher, worker};
 use crate::chain::practice::Practice;
 use crate::domain::money::parse_btc;
 use crate::domain::{PublicRef, Refusal, UserId};
@@ -16,7 +16,7 @@ fn chain(desk: &Desk) -> Done<&Practice> {
     desk.practice.as_deref().ok_or_else(|| Refusal::not_found().into())
 }
 
-/// Pays into the escrow of one's own trade from the play money; empty: exactly the deposit due.
+/// Pays into the escrow of one's own trade from the play money; empty: exactly the deposit due, or what is missing of it.
 pub async fn deposit(desk: &Desk, reference: PublicRef, account: UserId, amount: &str) -> Done<()> {
     let practice = chain(desk)?;
     let client = desk.store.connection().await?;
@@ -24,9 +24,10 @@ pub async fn deposit(desk: &Desk, reference: PublicRef, account: UserId, amount:
     if !(row.state.buyer_agreed && row.state.seller_agreed) {
         return Err(Refusal::conflict("Both sign the contract first.").into());
     }
+    let missing = funding::missing(&client, &row).await?;
     drop(client);
     let amount: Amount = match amount.trim() {
-        "" => row.deposit,
+        "" => missing.map_or(row.deposit, |missing| missing.top_up),
         typed => parse_btc(typed).map_err(|why| Refusal::field("amount", why.to_string()))?,
     };
     practice.pay(&row.script, amount).map_err(|why| Refusal::invalid(why.to_string()))?;

@@ -10,8 +10,8 @@ use super::room::{self, RoomView};
 use super::sight::{self, OutOfSight};
 use super::{Desk, amendments, funding, reinstatement, signing, trades};
 use crate::domain::{Currency, Fiat, MethodId, Party, PublicRef, Refusal, UserId};
+use crate::escrow::PrivateDetails;
 use crate::escrow::deposit::Missing;
-use crate::escrow::{Contract, PrivateDetails};
 use crate::store::contracts;
 use crate::store::disputes::{self, DisputeRow};
 use crate::store::settlements::{self, SettlementRow};
@@ -102,11 +102,6 @@ pub async fn party(desk: &Desk, reference: PublicRef, account: UserId) -> Done<(
     trades::of_party(&desk.store.connection().await?, reference, account).await
 }
 
-/// The escrow's descriptor, as the contract names it.
-pub fn descriptor(row: &TradeRow) -> Done<String> {
-    Ok(Contract::parse(&row.contract_text)?.descriptor)
-}
-
 /// All trades of an account, newest first.
 pub async fn mine(desk: &Desk, account: UserId) -> Done<Vec<TradeRow>> {
     Ok(store::of_account(&desk.store.connection().await?, account).await?)
@@ -123,6 +118,13 @@ pub async fn contract_file(desk: &Desk, reference: PublicRef, account: UserId) -
         .into());
     }
     Ok(row.contract_text)
+}
+
+/// The trade as the proposed contract has it, and what this account is in it.
+pub async fn proposed(desk: &Desk, reference: PublicRef, account: UserId) -> Done<(TradeRow, Party)> {
+    let client = desk.store.connection().await?;
+    let (row, party) = trades::of_party(&client, reference, account).await?;
+    Ok((amendments::proposed(&client, &row).await?, party))
 }
 
 /// The signing page of this party for a paper.

@@ -74,21 +74,6 @@ impl TradeRow {
         }
     }
 
-    /// The same trade with another of its contracts.
-    #[must_use]
-    pub fn with_contract(
-        mut self,
-        text: String,
-        hash: Vec<u8>,
-        amount: Amount,
-        deposit: Amount,
-        fiat: Decimal,
-    ) -> Self {
-        (self.contract_text, self.contract_hash) = (text, hash);
-        (self.amount, self.deposit, self.fiat) = (amount, deposit, fiat);
-        self
-    }
-
     pub fn key_of(&self, party: Party) -> KeyId {
         match party {
             Party::Buyer => self.buyer_key,

@@ -4,6 +4,7 @@
 
 pub mod account;
 pub mod accounts;
+pub mod amendments;
 pub mod appearance;
 pub mod arbitration;
 pub mod board;
@@ -26,6 +27,7 @@ pub mod people;
 pub mod posted;
 pub mod practice;
 pub mod recovery;
+pub mod reinstatement;
 pub mod room;
 pub mod routes;
 pub mod settlements;

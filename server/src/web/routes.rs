@@ -3,8 +3,8 @@
 use actix_web::web::{self, ServiceConfig};
 
 use super::{
-    account, accounts, appearance, arbitration, board, disputes, drill, health, help, keys, log, offer, offers,
-    payment_accounts, people, practice, recovery, room, settlements, static_files, take, trades,
+    account, accounts, amendments, appearance, arbitration, board, disputes, drill, health, help, keys, log, offer,
+    offers, payment_accounts, people, practice, recovery, reinstatement, room, settlements, static_files, take, trades,
 };
 
 /// Who may call a route.
@@ -112,6 +112,18 @@ routes! {
     get "/trades/{reference}" Party trades::show;
     get "/trades/{reference}/contract.json" Party trades::contract_file;
     get "/trades/{reference}/contract-signatures.json" Party trades::contract_signatures;
+    get "/trades/{reference}/contracts" Party amendments::history;
+    get "/trades/{reference}/contracts/{number}" Party amendments::contract_file;
+    get "/trades/{reference}/contracts/{number}/signatures" Party amendments::signatures_file;
+    get "/trades/{reference}/amendment" Party amendments::page;
+    post "/trades/{reference}/amendment" Party amendments::propose;
+    post "/trades/{reference}/amendment/withdrawal" Party amendments::withdraw;
+    get "/trades/{reference}/amendment/signature" Party amendments::signature_form;
+    post "/trades/{reference}/amendment/signature" Party amendments::sign;
+    get "/trades/{reference}/amendment/signature/files/{number}" Party amendments::signature_psbt;
+    get "/trades/{reference}/reinstatement" Party reinstatement::page;
+    post "/trades/{reference}/reinstatement" Party reinstatement::agree;
+    post "/trades/{reference}/reinstatement/withdrawal" Party reinstatement::take_back;
     get "/trades/{reference}/funding" Party trades::funding;
     get "/trades/{reference}/contract-signature" Party trades::contract_form;
     post "/trades/{reference}/contract-signature" Party trades::sign_contract;

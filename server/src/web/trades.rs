@@ -1,6 +1,7 @@
 //! Trades: the list, the page of one, and what can be done there without signing.
 
 mod card;
+mod funding;
 mod page;
 mod sheets;
 
@@ -8,6 +9,7 @@ use actix_web::http::header::{CONTENT_DISPOSITION, ContentDisposition, Dispositi
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
 
+pub use funding::{FundingPage, funding};
 pub use page::{TradePage, dots, stage_words};
 pub use sheets::*;
 

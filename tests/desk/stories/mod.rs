@@ -1,5 +1,6 @@
 //! Whole trades, as promises.
 
+mod deposits;
 mod disputes;
 mod pages;
 mod sight;

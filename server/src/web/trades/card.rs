@@ -1,5 +1,6 @@
 //! The one card: what this viewer should do now, or whom they wait for and until when.
 
+mod deposit;
 mod later;
 
 use serde::Serialize;
@@ -84,7 +85,7 @@ pub fn card(site: &Site, facts: &TradeFacts) -> Card {
             later::settling(facts)
         }
         Stage::Proposed => proposed(facts),
-        Stage::AwaitingDeposit => awaiting_deposit(facts),
+        Stage::AwaitingDeposit => deposit::awaited(facts),
         Stage::Funded => funded(facts),
         Stage::PaymentSent => payment_sent(facts),
         Stage::RefundDue => later::refund_due(facts),
@@ -92,10 +93,7 @@ pub fn card(site: &Site, facts: &TradeFacts) -> Card {
         Stage::Ruled => later::ruled(facts),
         Stage::PayingOut => later::paying_out(facts),
         Stage::Completed => later::completed(facts),
-        Stage::Cancelled => Card::new(
-            "Cancelled",
-            "Nothing is in escrow. The address stays watched: coins that arrive there go back to the seller.",
-        ),
+        Stage::Cancelled => deposit::cancelled(facts),
     };
     card.due = trade.deadlines().first().map(|deadline| Due {
         at: deadline.due_at.into(),
@@ -104,7 +102,8 @@ pub fn card(site: &Site, facts: &TradeFacts) -> Card {
     });
     if site.desk.rules.practice {
         let waits = trade.stage == Stage::AwaitingDeposit;
-        card.practice_deposit = (waits && facts.party == Party::Seller).then(|| btc_plain(facts.row.deposit));
+        card.practice_deposit =
+            facts.missing.filter(|_| waits && facts.party == Party::Seller).map(|missing| btc_plain(missing.top_up));
         let unconfirmed = waits && trade.deposit.seen.to_sat() > 0;
         card.practice_mine = unconfirmed || matches!(trade.stage, Stage::PayingOut | Stage::Cancelled);
     }
@@ -174,42 +173,6 @@ fn receives(facts: &TradeFacts) -> String {
         }
         _ => facts.fiat.to_string(),
     }
-}
-
-fn awaiting_deposit(facts: &TradeFacts) -> Card {
-    let trade = &facts.row.state;
-    let seller = facts.party == Party::Seller;
-    let due = btc_grouped(facts.row.deposit);
-    let cancel = |card: Card| {
-        if facts.party == Party::Arbitrator { card } else { card.press("Cancel the trade", at(facts, "cancel"), "") }
-    };
-    if trade.deposit.seen.to_sat() == 0 {
-        if !seller {
-            return cancel(Card::new(
-                format!("Waiting for {} to lock the coins", facts.row.seller_name),
-                "Do not pay yet. This page says so when the coins are in escrow and confirmed.",
-            ));
-        }
-        let card = Card::new(format!("Lock {due} BTC"), "Open the funding page: it rebuilds the escrow's address from the contract both have signed, and only then shows it.")
-            .act("Check and show the address", at(facts, "funding"), "big");
-        return cancel(card);
-    }
-    let short = facts.row.deposit.checked_sub(trade.deposit.seen).filter(|short| short.to_sat() > 0);
-    if let Some(short) = short {
-        let words = format!(
-            "{} BTC have arrived. The trade needs {due} BTC; the missing part can be sent until the window ends, else the coins go back.",
-            btc_grouped(trade.deposit.seen)
-        );
-        let card = Card::new(format!("Short by {} BTC", btc_grouped(short)), words);
-        return if seller { card.act("Show the address again", at(facts, "funding"), "big") } else { card };
-    }
-    Card::new(
-        "The deposit is on its way",
-        format!(
-            "Seen on the network, not deep enough yet: it needs {} confirmations. The buyer does not pay before.",
-            trade.confirmations
-        ),
-    )
 }
 
 fn funded(facts: &TradeFacts) -> Card {

@@ -86,6 +86,8 @@ pub struct TradePage {
     pub arbitrator: String,
     pub contract_hash: String,
     pub agreed: bool,
+    /// There are several: all of them can be seen.
+    pub contracts: i64,
     pub payout_txid: Option<String>,
     pub payer: Option<Vec<(String, String)>>,
     pub alive: Vec<String>,
@@ -119,7 +121,7 @@ impl TradePage {
             title: if party == Party::Seller { format!("{btc} → {fiat}") } else { format!("{fiat} → {btc}") },
             subtitle: subtitle(&facts),
             steps: steps(state, party),
-            banner: banner(state),
+            banner: banner(state, facts.may_reinstate),
             unseen: facts.out_of_sight.as_ref().map(Unseen::from),
             card: card(site, &facts),
             keys: keys(&facts),
@@ -134,6 +136,7 @@ impl TradePage {
             confirmations: state.confirmations,
             arbitrator: row.arbitrator_name.clone(),
             contract_hash: data_encoding::HEXLOWER.encode(&row.contract_hash),
+            contracts: facts.contracts,
             agreed: state.buyer_agreed && state.seller_agreed,
             payout_txid: row.payout_txid.map(|txid| txid.to_string()),
             log: log(&facts),
@@ -246,13 +249,16 @@ fn steps(trade: &Trade, party: Party) -> Vec<Step> {
         .collect()
 }
 
-fn banner(trade: &Trade) -> String {
+fn banner(trade: &Trade, may_reinstate: bool) -> String {
     if trade.frozen {
         return "The chain was reorganised and the deposit is not confirmed at present. Do not pay and do not release; clocks stand still until it is confirmed again.".into();
     }
     match trade.stage {
         Stage::Disputed => "This trade is with the arbitrator. Both can still settle between themselves.".into(),
         Stage::Ruled => "The arbitrator has ruled.".into(),
+        Stage::RefundDue if may_reinstate => {
+            "The deposit came too late. Nobody pays in this trade, unless both take it up again.".into()
+        }
         Stage::RefundDue => "The deposit is going back to the seller. Nobody pays in this trade any more.".into(),
         Stage::Cancelled => "This trade is cancelled. Do not pay, and send nothing to its address.".into(),
         _ => String::new(),

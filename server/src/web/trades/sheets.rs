@@ -1,7 +1,7 @@
 //! Signing pages: what is signed, said in words; the browser's signer, or a file for the own wallet; one door for both.
 
 use actix_web::http::StatusCode;
-use actix_web::{HttpResponse, web};
+use actix_web::web;
 use serde::Serialize;
 
 use super::{file, reference};
@@ -308,51 +308,6 @@ slips! {
     Cancellation: cancellation_form, cancel_purchase, cancellation_psbt;
     Unpaid: unpaid_form, close_unpaid, unpaid_psbt;
     Refund: refund_form, sign_refund, refund_psbt;
-}
-
-/// The address to pay the deposit to, checked by the signer before it is shown.
-#[derive(Debug, Serialize)]
-pub struct FundingPage {
-    pub view: SigningView,
-    pub bundle_hash: String,
-    pub address: String,
-    pub amount: String,
-    pub amount_plain: String,
-    pub bip21: String,
-    pub descriptor: String,
-    pub contract_hash: String,
-    pub confirmations: u32,
-    pub seller: bool,
-    pub errors: Errors,
-}
-
-impl Page for FundingPage {
-    const TEMPLATE: &'static str = "trades/funding.html";
-}
-
-pub async fn funding(site: web::Data<Site>, who: SignedIn, path: web::Path<String>) -> Answer {
-    let reference = reference(&path)?;
-    let (row, party, view) = trade_facts::signing_page(&site.desk, reference, who.account.id, &Paper::Check).await?;
-    if !(row.state.buyer_agreed && row.state.seller_agreed) {
-        return Err(Refusal::conflict("Nobody is asked for a deposit before both have signed the contract.").into());
-    }
-    let plain = crate::domain::money::btc_plain(row.deposit);
-    let page = FundingPage {
-        bundle_hash: signer_hash(),
-        amount: crate::domain::money::btc_grouped(row.deposit),
-        bip21: format!("bitcoin:{}?amount={plain}", row.address),
-        amount_plain: plain,
-        address: row.address.clone(),
-        descriptor: trade_facts::descriptor(&row)?,
-        contract_hash: data_encoding::HEXLOWER.encode(&row.contract_hash),
-        confirmations: row.state.confirmations,
-        seller: party == Party::Seller,
-        errors: Errors::default(),
-        view,
-    };
-    let mut answer: HttpResponse = page.answer(&site, &who.visitor)?;
-    answer.extensions_mut().insert(SignerPage);
-    Ok(answer)
 }
 
 /// The refund of one stray.

@@ -7,12 +7,44 @@ use crate::domain::trade::PayoutKind;
 
 pub(super) fn refund_due(facts: &TradeFacts) -> Card {
     let trade = &facts.row.state;
+    if let Some(side) = facts.party.side().filter(|_| facts.may_reinstate) {
+        let (asked, other) = (trade.reinstating.contains(&side), trade.reinstating.contains(&side.other()));
+        let place = at(facts, "reinstatement");
+        if other {
+            return Card::new(
+                format!("{} wants to take the trade up again", super::other(facts)),
+                "The whole deposit is in escrow after all. If you want it too, the trade goes on at the agreed price; \
+                 else the coins go back to the seller.",
+            )
+            .act("Look at it and decide", place, "big")
+            .act("Sign the refund", at(facts, "refund"), "");
+        }
+        if asked {
+            return Card::new(
+                format!("Waiting for {}", super::other(facts)),
+                "You want to take the trade up again. It goes on when both say so; nobody pays before.",
+            )
+            .press("I do not want it any more", format!("{place}/withdrawal"), "")
+            .act("Sign the refund instead", at(facts, "refund"), "");
+        }
+        return Card::new(
+            "The deposit is here, too late",
+            "It goes back to the seller with two signatures. Or both take the trade up again, at the agreed price; that \
+             is possible until one of you signs the refund.",
+        )
+        .act("Take the trade up again", place, "big")
+        .act("Sign the refund", at(facts, "refund"), "quiet");
+    }
     let signed = |party| trade.has_signed(PayoutKind::Refund, party);
     let pay = "Never pay in this trade any more.";
     match facts.party {
         Party::Seller if !signed(Party::Seller) => Card::new("Sign the refund", "The coins go back to your refund address with your signature and one more.")
             .act("Sign the refund", at(facts, "refund"), "big"),
-        Party::Buyer if !signed(Party::Buyer) => Card::new(format!("Let the coins go back to {}", facts.row.seller_name), format!("The seller closed the trade. With your signature the coins go back at once; without it the arbitrator decides. {pay}"))
+        Party::Buyer if !signed(Party::Buyer) => Card::new(format!("Let the coins go back to {}", facts.row.seller_name), if trade.ever_funded {
+            format!("The seller closed the trade. With your signature the coins go back at once; without it the arbitrator decides. {pay}")
+        } else {
+            format!("The deposit was too little or too late. With your signature it goes back at once. {pay}")
+        })
             .act("Sign the refund", at(facts, "refund"), "big")
             .act("I have paid: open a dispute", at(facts, "dispute"), ""),
         Party::Arbitrator if !signed(Party::Arbitrator) => Card::new("A refund waits for a second signature", "You may sign when the time to object is over and a trader has signed.")

@@ -1,0 +1,123 @@
+//! The cards before the coins are in escrow: nothing there yet, too little, on its way, a changed contract.
+
+use super::{Card, at, other};
+use crate::desk::trade_facts::TradeFacts;
+use crate::domain::Party;
+use crate::domain::money::{btc_grouped, sats_grouped};
+use crate::domain::trade::{Amendment, AmendmentKind};
+
+pub(super) fn awaited(facts: &TradeFacts) -> Card {
+    if facts.party == Party::Arbitrator {
+        return Card::new(
+            "Waiting for the deposit",
+            "You are this trade's arbitrator. There is nothing for you to do.",
+        );
+    }
+    if let Some(proposed) = &facts.row.state.amendment {
+        return changed(facts, proposed);
+    }
+    match &facts.missing {
+        Some(missing) if missing.expected.to_sat() == 0 => nothing_there(facts),
+        Some(_) => short(facts),
+        None => Card::new(
+            "The deposit is on its way",
+            format!(
+                "Seen on the network, not deep enough yet: it needs {} confirmations. The buyer does not pay before.",
+                facts.row.state.confirmations
+            ),
+        ),
+    }
+}
+
+fn nothing_there(facts: &TradeFacts) -> Card {
+    let due = btc_grouped(facts.row.deposit);
+    let card = if facts.party == Party::Seller {
+        Card::new(format!("Lock {due} BTC"), "Open the funding page: it rebuilds the escrow's address from the contract both have signed, and only then shows it.")
+            .act("Check and show the address", at(facts, "funding"), "big")
+    } else {
+        Card::new(
+            format!("Waiting for {} to lock the coins", facts.row.seller_name),
+            "Do not pay yet. This page says so when the coins are in escrow and confirmed.",
+        )
+    };
+    card.act("More time for the deposit", at(facts, "amendment"), "").press("Cancel the trade", at(facts, "cancel"), "")
+}
+
+/// Less than was agreed: the missing part, another contract, or back it goes.
+fn short(facts: &TradeFacts) -> Card {
+    let trade = &facts.row.state;
+    let Some(missing) = &facts.missing else { return Card::default() };
+    let title = format!("Short by {} BTC", btc_grouped(missing.short_by));
+    let counts = format!(
+        "{} BTC of the {} BTC that are due have arrived.",
+        btc_grouped(missing.expected),
+        btc_grouped(facts.row.deposit)
+    );
+    let over = trade.confirm_by.is_some() || trade.deposit_by.is_some_and(|by| facts.now >= by);
+    let change = at(facts, "amendment");
+    match facts.party {
+        _ if over => Card::new(
+            title,
+            format!("{counts} More would come too late. Change the contract together in time, or the coins go back."),
+        )
+        .act("Change the contract", change, "big"),
+        Party::Seller => Card::new(
+            title,
+            format!(
+                "{counts} Send {} BTC more before the window ends, or change the contract together; else the coins go \
+                 back to you.",
+                btc_grouped(missing.top_up)
+            ),
+        )
+        .act("Send the missing part", at(facts, "funding"), "big")
+        .act("Change the contract instead", change, ""),
+        _ => Card::new(
+            title,
+            format!("{counts} {} can send the rest, or you change the contract together.", facts.row.seller_name),
+        )
+        .note("Do not pay yet.", "This page says so when the coins are in escrow and confirmed.")
+        .act("Change the contract", change, "quiet"),
+    }
+}
+
+/// A contract that would supersede the one in force.
+fn changed(facts: &TradeFacts, proposed: &Amendment) -> Card {
+    let mine = facts.party.side();
+    let signed = mine.is_some_and(|side| proposed.signed.contains(&side));
+    let proposer = mine == Some(proposed.proposer);
+    let what = match proposed.kind {
+        AmendmentKind::ScaleDown => "The trade would be scaled down to what is in escrow, at the agreed price.",
+        AmendmentKind::Waive => "What is missing would be waived: the same money for fewer coins.",
+        AmendmentKind::Lengthen => "There would be more time for the deposit.",
+    };
+    let page = at(facts, "amendment");
+    let stays = "The contract in force stays until both have signed.";
+    if signed {
+        let card =
+            Card::new(format!("Waiting for {} to sign the changed contract", other(facts)), format!("{what} {stays}"));
+        let label = if proposer { "Take the proposal back" } else { "Decline it after all" };
+        return card.act("See what changes", page.clone(), "").press(label, format!("{page}/withdrawal"), "");
+    }
+    let title =
+        if proposer { "Sign your changed contract".into() } else { format!("{} proposes a change", other(facts)) };
+    let label = if proposer { "Take the proposal back" } else { "Decline" };
+    Card::new(title, format!("{what} {stays}")).act("See what changes and sign", page.clone(), "big").press(
+        label,
+        format!("{page}/withdrawal"),
+        "",
+    )
+}
+
+pub(super) fn cancelled(facts: &TradeFacts) -> Card {
+    let there = facts.row.state.deposit.seen;
+    let words = if there.to_sat() == 0 {
+        "Nothing is in escrow. The address stays watched: coins that arrive there go back to the seller.".into()
+    } else {
+        format!(
+            "{} sat are at the escrow's address. Less than 2 000 sat are not worth a transaction and stay there; more \
+             goes back to the seller when it is confirmed.",
+            sats_grouped(there)
+        )
+    };
+    Card::new("Cancelled", words)
+}
