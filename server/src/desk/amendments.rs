@@ -179,8 +179,15 @@ pub async fn propose(
         signed: Vec::new(),
     };
     let in_force = row.contract_hash.clone();
-    let amends = Some((in_force.as_slice(), kind.as_str(), side));
-    let new = NewContract { trade: row.id, hash: &hash.to_byte_array(), amends, text: &text, at: now };
+    let new = NewContract {
+        trade: row.id,
+        hash: &hash.to_byte_array(),
+        amends: &in_force,
+        kind: kind.as_str(),
+        proposer: side,
+        text: &text,
+        at: now,
+    };
     let row =
         trades::change(desk, &tx, row, Act::ProposeAmendment { amendment }, Who::party(party, account), now).await?;
     store::add(&tx, &new).await?;
@@ -314,7 +321,20 @@ async fn put_in_force(tx: &Transaction<'_>, row: TradeRow, amended: TradeRow, no
 pub async fn history(desk: &Desk, reference: PublicRef, account: UserId) -> Done<(TradeRow, Vec<ContractRow>)> {
     let client = desk.store.connection().await?;
     let (row, _) = trades::of_party(&client, reference, account).await?;
-    let all = store::of_trade(&client, row.id).await?;
+    let mut all = store::of_trade(&client, row.id).await?;
+    if all.is_empty() {
+        all.push(ContractRow {
+            number: 0,
+            hash: row.contract_hash.clone(),
+            kind: "first".into(),
+            proposer: None,
+            text: row.contract_text.clone(),
+            made_at: row.created_at,
+            in_force_at: None,
+            withdrawn_at: None,
+            lapsed_at: None,
+        });
+    }
     Ok((row, all))
 }
 

@@ -53,7 +53,9 @@ const ADD: &str = "
 pub async fn add(client: &impl GenericClient, new: &NewContract<'_>) -> Stored<()> {
     let proposer = new.proposer.as_str();
     let statement = client.prepare_cached(ADD).await?;
-    client.execute(&statement, &[&new.trade.0, &new.hash, &new.amends, &new.kind, &proposer, &new.text, &new.at]).await?;
+    client
+        .execute(&statement, &[&new.trade.0, &new.hash, &new.amends, &new.kind, &proposer, &new.text, &new.at])
+        .await?;
     Ok(())
 }
 
