@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::domain::{Refusal, RefusalKind};
-use crate::store::StoreError;
+use crate::store::{StoreError, Unavailable};
 
 /// What a use case answers.
 pub type Done<T> = Result<T, Error>;
@@ -46,13 +46,27 @@ impl From<Refusal> for Error {
 
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
-        if error.is_busy() {
-            return Self::Refused(Refusal::new(
-                RefusalKind::Unavailable,
-                "The desk is very busy. Nothing was changed; please try again in a moment.",
-            ));
+        let Some(why) = error.unavailable() else { return Self::Failed(Failure(error.into())) };
+        tracing::warn!(%error, ?why, "the database is not available");
+        Self::Refused(Refusal::new(RefusalKind::Unavailable, words_for(why)))
+    }
+}
+
+/// What a person is told of trouble with the database: whether something was changed, and what to do.
+fn words_for(why: Unavailable) -> &'static str {
+    match why {
+        Unavailable::Busy => "The desk is very busy. Nothing was changed; please try again in a moment.",
+        Unavailable::Away => "The desk cannot reach its database. Nothing was changed; please try again in a moment.",
+        Unavailable::Lost => {
+            "The desk lost its database just now and cannot say whether this was done. Look at the page again before \
+             you repeat it."
         }
-        Self::Failed(Failure(error.into()))
+        Unavailable::ReadOnly => {
+            "The desk can be read but not changed at the moment. Nothing was changed; please try again in a few minutes."
+        }
+        Unavailable::Full => {
+            "The desk has no room left to write anything down. Nothing was changed; the operator must make room."
+        }
     }
 }
 

@@ -64,19 +64,33 @@ fn told(error: &tokio_postgres::Error) -> String {
     }
 }
 
+/// Why the database cannot be used at the moment, though nothing is wrong with what was asked of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unavailable {
+    /// Others held for too long what this wanted; once more it may work.
+    Busy,
+    /// It could not be reached, so nothing was done.
+    Away,
+    /// It went away while it worked: what was asked may be done or not.
+    Lost,
+    /// It can be read only: a standby, or one that somebody has locked.
+    ReadOnly,
+    /// Its disk or its memory is full.
+    Full,
+}
+
 impl StoreError {
-    /// Others held for too long what this wanted: nothing is broken, and once more it may work.
-    pub fn is_busy(&self) -> bool {
-        const WAITED: [SqlState; 4] = [
-            SqlState::LOCK_NOT_AVAILABLE,
-            SqlState::QUERY_CANCELED,
-            SqlState::T_R_DEADLOCK_DETECTED,
-            SqlState::T_R_SERIALIZATION_FAILURE,
-        ];
+    /// Whether the database is in trouble, and which. Everything else is a mistake of the program.
+    pub fn unavailable(&self) -> Option<Unavailable> {
         match self {
-            Self::Busy(_) => true,
-            Self::Sql(error) => error.code().is_some_and(|code| WAITED.contains(code)),
-            Self::Row(_) => false,
+            Self::Busy(PoolError::Backend(_)) => Some(Unavailable::Away),
+            Self::Busy(_) => Some(Unavailable::Busy),
+            Self::Sql(error) => match error.code() {
+                Some(code) => Unavailable::of(code),
+                // No answer of the database at all: the connection broke.
+                None => (error.is_closed() || is_io(error)).then_some(Unavailable::Lost),
+            },
+            Self::Row(_) => None,
         }
     }
 
@@ -87,6 +101,33 @@ impl StoreError {
             _ => None,
         }
     }
+}
+
+impl Unavailable {
+    fn of(code: &SqlState) -> Option<Self> {
+        const WAITED: [SqlState; 4] = [
+            SqlState::LOCK_NOT_AVAILABLE,
+            SqlState::QUERY_CANCELED,
+            SqlState::T_R_DEADLOCK_DETECTED,
+            SqlState::T_R_SERIALIZATION_FAILURE,
+        ];
+        const ENDED: [SqlState; 3] =
+            [SqlState::ADMIN_SHUTDOWN, SqlState::CRASH_SHUTDOWN, SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT];
+        const CLOSED: [SqlState; 2] = [SqlState::CANNOT_CONNECT_NOW, SqlState::TOO_MANY_CONNECTIONS];
+        match code {
+            code if WAITED.contains(code) => Some(Self::Busy),
+            code if ENDED.contains(code) => Some(Self::Lost),
+            code if CLOSED.contains(code) => Some(Self::Away),
+            &SqlState::READ_ONLY_SQL_TRANSACTION => Some(Self::ReadOnly),
+            // 53xxx: out of disk, of memory, of any other thing it needs.
+            code if code.code().starts_with("53") => Some(Self::Full),
+            _ => None,
+        }
+    }
+}
+
+fn is_io(error: &tokio_postgres::Error) -> bool {
+    std::error::Error::source(error).is_some_and(|cause| cause.is::<std::io::Error>())
 }
 
 pub type Stored<T> = Result<T, StoreError>;

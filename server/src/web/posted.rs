@@ -160,9 +160,7 @@ impl FromRequest for Posted {
 
 async fn read(request: HttpRequest, mut payload: Payload) -> Result<Posted, Trouble> {
     let site = request.app_data::<web::Data<Site>>().cloned().ok_or_else(|| crate::desk::Error::broken("no site"))?;
-    let visitor = Visitor::from_request(&request, &mut Payload::None)
-        .await
-        .map_err(|error| crate::desk::Error::broken(format!("who is asking: {error}")))?;
+    let visitor = Visitor::of(&request).await?;
     if !same_origin(&request, &site) {
         return Err(forbidden("This form was sent from another site. Nothing was changed."));
     }

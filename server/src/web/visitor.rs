@@ -164,6 +164,16 @@ impl Visitor {
         self.account.as_ref().ok_or_else(|| Refusal::new(RefusalKind::SignIn, "Sign in to go on."))
     }
 
+    /// Who asks; read once per request.
+    pub async fn of(request: &HttpRequest) -> Result<Self, Trouble> {
+        if let Some(known) = request.extensions().get::<Self>() {
+            return Ok(known.clone());
+        }
+        let visitor = Self::read(request.clone()).await?;
+        request.extensions_mut().insert(visitor.clone());
+        Ok(visitor)
+    }
+
     async fn read(request: HttpRequest) -> Result<Self, Trouble> {
         let site = request.app_data::<web::Data<Site>>().cloned().ok_or_else(|| desk::Error::broken("no site"))?;
         let given = request.cookie(cookie_name(site.https())).map(|c| c.value().to_owned());
@@ -226,14 +236,7 @@ impl FromRequest for Visitor {
     /// Read once per request: the middleware asks first, handlers find the answer.
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
-        Box::pin(async move {
-            if let Some(known) = request.extensions().get::<Self>() {
-                return Ok(known.clone());
-            }
-            let visitor = Self::read(request.clone()).await?;
-            request.extensions_mut().insert(visitor.clone());
-            Ok(visitor)
-        })
+        Box::pin(async move { Ok(Self::of(&request).await?) })
     }
 }
 

@@ -1,18 +1,14 @@
-//! PostgreSQL stopped at once under writes: what was acknowledged is read back, nothing is there twice, and the desk
-//! answers again soon after its database does.
+//! PostgreSQL stopped, restarted or taken over under writes: what was acknowledged is read back, nothing is there twice,
+//! and the desk answers again soon after its database does. Read-only, exhausted, locked or full: it says so, in words.
 
-use std::os::unix::fs::chown;
-use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use trine::domain::{PublicRef, Role};
 
-use super::folder::Folder;
-use crate::harness::cast::{Person, person, story_with};
+use super::cluster::{Cluster, SmallCluster};
+use crate::harness::cast::{Person, Story, person, story, story_with};
 use crate::harness::ledger::check_log;
 use crate::harness::{Browser, Site, Start};
 
@@ -21,78 +17,6 @@ const BACK: Duration = Duration::from_secs(5);
 /// An account may say twenty things at once, then one every six seconds: at this pace nobody is throttled here.
 const BETWEEN_MESSAGES: Duration = Duration::from_millis(250);
 const TAKERS: [&str; 4] = ["taker-a", "taker-b", "taker-c", "taker-d"];
-
-/// A PostgreSQL that keeps its promises: everything acknowledged is on the disk.
-struct Cluster {
-    folder: Folder,
-    bin: PathBuf,
-    /// PostgreSQL refuses to be root.
-    user: Option<(u32, u32)>,
-}
-
-impl Cluster {
-    fn start() -> Self {
-        let folder = Folder::new();
-        let user = rustix::process::getuid().is_root().then(postgres_user);
-        if let Some((uid, gid)) = user {
-            chown(folder.path(), Some(uid), Some(gid)).unwrap();
-        }
-        let cluster = Self { folder, bin: binaries(), user };
-        cluster.run("initdb", &["--username=trine", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8"]);
-        cluster.up();
-        cluster
-    }
-
-    fn up(&self) {
-        let options = format!("-k {} -c listen_addresses= -c max_connections=100", self.folder.path().display());
-        let log = self.folder.path().join("log");
-        self.run("pg_ctl", &["start", "--wait", "--silent", "-l", log.to_str().unwrap(), "-o", &options]);
-    }
-
-    fn stop_at_once(&self) {
-        self.run("pg_ctl", &["stop", "--mode=immediate", "--silent"]);
-    }
-
-    fn run(&self, program: &str, arguments: &[&str]) {
-        let mut command = Command::new(self.bin.join(program));
-        command.arg("-D").arg(self.folder.path().join("data")).args(arguments).current_dir(self.folder.path());
-        command.stdout(std::process::Stdio::null());
-        if let Some((uid, gid)) = self.user {
-            command.uid(uid).gid(gid);
-        }
-        assert!(command.status().unwrap().success(), "{program} {arguments:?}");
-    }
-
-    fn url(&self) -> String {
-        format!("postgresql:///postgres?user=trine&host={}", self.folder.path().display())
-    }
-}
-
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        self.stop_at_once();
-    }
-}
-
-fn postgres_user() -> (u32, u32) {
-    let passwd = std::fs::read_to_string("/etc/passwd").unwrap();
-    let line = passwd.lines().find(|line| line.starts_with("postgres:")).expect("a user named postgres");
-    let fields: Vec<&str> = line.split(':').collect();
-    (fields[2].parse().unwrap(), fields[3].parse().unwrap())
-}
-
-/// As `script/test` finds them: `PG_BIN`, or the newest of Debian's.
-fn binaries() -> PathBuf {
-    if let Some(folder) = std::env::var_os("PG_BIN") {
-        return folder.into();
-    }
-    let mut versions: Vec<u32> = std::fs::read_dir("/usr/lib/postgresql")
-        .unwrap()
-        .filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok())
-        .collect();
-    versions.sort_unstable();
-    Path::new("/usr/lib/postgresql").join(versions.last().unwrap().to_string()).join("bin")
-}
 
 /// What was acknowledged to those who write.
 #[derive(Default)]
@@ -149,16 +73,15 @@ async fn post(browser: &Browser, path: &str, fields: &[(&str, &str)]) -> Option<
     (answer.status() == 303).then_some(place)
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_acknowledged_write_survives_an_immediate_stop_of_postgresql() {
-    let cluster = Cluster::start();
-    let story = story_with(Start { postgres: Some(cluster.url()), ..Start::default() }).await;
+/// Four take and two talk while something happens to the database; `happens` ends when it is there again. Nothing that
+/// was acknowledged is lost, nothing is done twice, and the desk goes on.
+async fn under_writes(story: Story, happens: impl AsyncFnOnce()) {
     let trade = story.take_by(&story.alice, "100").await;
     let seen = Arc::new(Acknowledged::default());
     let mut tasks = Vec::new();
     for (wait, name) in (0..).zip(TAKERS) {
         let taker = person(&story.site, name, Role::Trader).await;
-        // One before the stop, the others around it.
+        // One before the trouble, the others around it.
         let wait = Duration::from_millis(300 + 300 * wait);
         tasks.push(tokio::spawn(take(taker, story.offer, wait, seen.clone())));
     }
@@ -168,12 +91,9 @@ async fn every_acknowledged_write_survives_an_immediate_stop_of_postgresql() {
         }
     }
     tokio::time::sleep(Duration::from_millis(1000)).await;
-    cluster.stop_at_once();
-    let before = seen.messages.lock().unwrap().len();
-    assert!(before > 0, "nothing was written before the stop");
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    cluster.up();
-    let back = Instant::now();
+    assert!(!seen.messages.lock().unwrap().is_empty(), "nothing was written before the trouble");
+    happens().await;
+    let (back, before) = (Instant::now(), seen.messages.lock().unwrap().len());
     while seen.messages.lock().unwrap().len() < before + 3 {
         assert!(back.elapsed() < BACK, "the desk does not answer {BACK:?} after its database is back");
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -186,6 +106,154 @@ async fn every_acknowledged_write_survives_an_immediate_stop_of_postgresql() {
         task.await.unwrap();
     }
     read_back(&story.site, trade, &seen).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_acknowledged_write_survives_an_immediate_stop_of_postgresql() {
+    let cluster = Cluster::start();
+    let story = story_with(Start { postgres: Some(cluster.url()), ..Start::default() }).await;
+    under_writes(story, async || {
+        cluster.stop_at_once();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        cluster.up();
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_acknowledged_write_survives_a_restart_of_postgresql() {
+    let cluster = Cluster::start();
+    let story = story_with(Start { postgres: Some(cluster.url()), ..Start::default() }).await;
+    under_writes(story, async || cluster.restart()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_acknowledged_write_is_on_the_standby_that_takes_over() {
+    let first = Cluster::start();
+    let standby = first.standby();
+    let story = story_with(Start { postgres: Some(first.url_with(&standby)), ..Start::default() }).await;
+    under_writes(story, async || {
+        first.stop_at_once();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        standby.promote();
+    })
+    .await;
+}
+
+/// The answer to a message in the room of a trade.
+async fn said(browser: &Browser, token: &str, trade: PublicRef, text: &str) -> (u16, String) {
+    let request = browser.http().post(browser.url(&format!("/trades/{trade}/messages")));
+    let request = request.header("sec-fetch-site", "same-origin").form(&[("csrf", token), ("text", text)]);
+    let answer = request.send().await.unwrap();
+    (answer.status().as_u16(), answer.text().await.unwrap())
+}
+
+#[tokio::test]
+async fn a_database_that_can_only_be_read_is_said_so_and_nothing_is_lost() {
+    let cluster = Cluster::start();
+    let story = story_with(Start { postgres: Some(cluster.url()), ..Start::default() }).await;
+    let trade = story.take().await;
+    let browser = &story.alice.browser;
+    let token = browser.token().await;
+    assert_eq!(said(browser, &token, trade, "before").await.0, 303);
+    cluster.sql("ALTER SYSTEM SET default_transaction_read_only = on");
+    cluster.sql("SELECT pg_reload_conf()");
+    let refused =
+        until(async || Some(said(browser, &token, trade, "meanwhile").await).filter(|said| said.0 != 303)).await;
+    assert_eq!(refused.0, 503, "{}", refused.1);
+    assert!(refused.1.contains("can be read but not changed"), "{}", refused.1);
+    assert_eq!(story.site.browser().get("/").await.status, 200, "the board is there for visitors");
+    cluster.sql("ALTER SYSTEM RESET default_transaction_read_only");
+    cluster.sql("SELECT pg_reload_conf()");
+    until(async || (said(browser, &token, trade, "after").await.0 == 303).then_some(())).await;
+    let sql = story.site.sql().await;
+    let before: i64 = sql.one("SELECT count(*) FROM messages WHERE body = 'before'").await;
+    assert_eq!(before, 1);
+}
+
+/// Tries until there is something; fails when the desk needs longer than it may.
+async fn until<T>(tries: impl AsyncFn() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(there) = tries().await {
+            return there;
+        }
+        assert!(start.elapsed() < BACK, "not within {BACK:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn locked_tables_and_an_exhausted_pool_are_busy_and_pass() {
+    let story = story().await;
+    let trade = story.take().await;
+    let (alice, bob) = (story.alice.browser.clone(), story.bob.browser.clone());
+    let (of_alice, of_bob) = (alice.token().await, bob.token().await);
+    let mut holder = story.site.sql().await;
+    let lock = holder.transaction().await.unwrap();
+    lock.batch_execute("LOCK TABLE messages IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    // Fewer than an account may say at once, together more than there are connections.
+    let mut tasks = Vec::new();
+    for number in 0..32 {
+        let (browser, token) = if number % 2 == 0 { (&alice, &of_alice) } else { (&bob, &of_bob) };
+        let (browser, token) = (browser.clone(), token.clone());
+        tasks.push(tokio::spawn(async move { said(&browser, &token, trade, &format!("word {number}")).await }));
+    }
+    let mut seen = Vec::new();
+    for task in tasks {
+        seen.push(task.await.unwrap());
+    }
+    for (status, text) in &seen {
+        assert_eq!(*status, 503, "{text}");
+        assert!(text.contains("very busy. Nothing was changed"), "{text}");
+    }
+    lock.rollback().await.unwrap();
+    let count = "SELECT count(*) FROM messages WHERE body LIKE 'word %'";
+    assert_eq!(story.site.sql().await.one::<i64>(count).await, 0, "refused and yet written");
+    assert_eq!(said(&alice, &of_alice, trade, "after").await.0, 303);
+}
+
+fn rand_letter() -> u8 {
+    b'a' + uuid::Uuid::new_v4().as_bytes()[0] % 26
+}
+
+#[tokio::test]
+async fn a_full_disk_is_said_so_and_nothing_acknowledged_is_lost() {
+    let cluster = SmallCluster::start(160);
+    let story = story_with(Start { postgres: Some(cluster.url()), ..Start::default() }).await;
+    let trade = story.take().await;
+    let browser = &story.alice.browser;
+    let token = browser.token().await;
+    let sql = story.site.sql().await;
+    sql.batch_execute("SELECT pg_switch_wal(); CHECKPOINT").await.unwrap();
+    sql.batch_execute("CREATE UNLOGGED TABLE filler (words text)").await.unwrap();
+    // Not written ahead: the room that is used up is that of tables.
+    let fill = "INSERT INTO filler SELECT repeat(md5(n::text), 30) FROM generate_series(1, 2000) n";
+    let full = loop {
+        if let Err(error) = sql.batch_execute(fill).await {
+            break error;
+        }
+    };
+    assert_eq!(full.code().map(|code| code.code()), Some("53100"), "{full}");
+    let crumbs = "INSERT INTO filler SELECT 'crumb' FROM generate_series(1, 100)";
+    while sql.batch_execute(crumbs).await.is_ok() {}
+    // Nothing that can be packed smaller.
+    let text: String = (0..1900).map(|_| char::from(rand_letter())).collect();
+    let mut acknowledged: i64 = 0;
+    let refused = loop {
+        let said = said(browser, &token, trade, &text).await;
+        if said.0 != 303 {
+            break said;
+        }
+        acknowledged += 1;
+        assert!(acknowledged < 20, "the disk is not full");
+    };
+    assert_eq!(refused.0, 503, "{}", refused.1);
+    assert!(refused.1.contains("no room left"), "{}", refused.1);
+    sql.batch_execute("DROP TABLE filler").await.unwrap();
+    let count = "SELECT count(*) FROM messages WHERE account IS NOT NULL";
+    assert_eq!(sql.one::<i64>(count).await, acknowledged, "what was acknowledged is there, and nothing else");
+    until(async || (said(browser, &token, trade, "after").await.0 == 303).then_some(())).await;
 }
 
 async fn read_back(site: &Site, trade: PublicRef, seen: &Acknowledged) {

@@ -1,5 +1,6 @@
 //! What a crash may not cost: the server process killed at named points, the database stopped under writes.
 
+mod cluster;
 mod database;
 mod folder;
 mod killed;
