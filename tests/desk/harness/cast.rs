@@ -106,14 +106,19 @@ impl Person {
     pub async fn signatures(&self, page: &str) -> String {
         let seen = self.browser.get(page).await;
         assert_eq!(seen.status, 200, "{page}:\n{}", seen.words());
-        let envelope = seen.envelope();
+        self.signed(&seen).unwrap_or_else(|why| panic!("{page}: {why}"))
+    }
+
+    /// The PSBTs of a signing page, signed; not if the wallet finds nothing that it has not signed yet.
+    pub fn signed(&self, page: &Seen) -> anyhow::Result<String> {
+        let envelope = page.envelope();
         let psbts = envelope["psbts"].as_array().unwrap();
         let signed = psbts.iter().map(|one| {
-            let mut psbt: Psbt = one["base64"].as_str().unwrap().parse().unwrap();
-            self.wallet.sign(&mut psbt).unwrap();
-            psbt.to_string()
+            let mut psbt: Psbt = one["base64"].as_str().unwrap().parse()?;
+            self.wallet.sign(&mut psbt)?;
+            Ok(psbt.to_string())
         });
-        signed.collect::<Vec<_>>().join("\n")
+        Ok(signed.collect::<anyhow::Result<Vec<_>>>()?.join("\n"))
     }
 }
 

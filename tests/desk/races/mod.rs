@@ -1,5 +1,6 @@
 //! Many at once: each transition happens once, and everybody else is told so in words.
 
+mod pairs;
 mod takes;
 mod transitions;
 mod twice;

@@ -104,7 +104,7 @@ async fn done(story: &Story, person: &Person, trade: PublicRef, place: &str) -> 
 }
 
 /// In dispute, both have spoken, bob has proposed to share, and carol has drafted the same; the draft's signature page.
-async fn drafted(story: &Story) -> (PublicRef, String) {
+pub async fn drafted(story: &Story) -> (PublicRef, String) {
     let trade = story.paid().await;
     done(story, &story.alice, trade, "dispute").await;
     done(story, &story.bob, trade, "dispute/statements").await;

@@ -36,7 +36,8 @@ pub async fn form(story: &Story, person: &Person, trade: PublicRef, place: &str)
     let page = person.browser.get(&path).await;
     let mut fields = vec![("version", story.version(trade, person).await)];
     if page.status == 200 && page.body.contains("id=\"envelope\"") {
-        fields.push(("signatures", person.signatures(&path).await));
+        // A page may still be open to somebody who has signed; then there is nothing to sign.
+        fields.extend(person.signed(&page).ok().map(|signed| ("signatures", signed)));
     }
     fields.extend(TYPED.map(|(name, value)| (name, value.to_owned())));
     fields
