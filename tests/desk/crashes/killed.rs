@@ -6,6 +6,7 @@ use trine::domain::PublicRef;
 
 use super::served::Served;
 use super::spends::payouts_on;
+use super::wire::Wire;
 
 const WORDS: &str = "I have looked at my account.";
 const BROADCASTS: &str = "SELECT count(*) FROM outbox WHERE kind = 'broadcast'";
@@ -16,6 +17,16 @@ async fn paid(point: Option<&str>) -> (Served, PublicRef) {
     served.start(point).await;
     says(&served, trade).await;
     (served, trade)
+}
+
+/// The buyer has paid, and the desk runs over a wire to its database.
+pub async fn paid_over(wire: impl FnOnce(&str) -> Wire) -> (Served, PublicRef, Wire) {
+    let (mut served, trade) = Served::prepared(async |story| story.paid().await).await;
+    let wire = wire(&served.database_url);
+    wire.url().clone_into(&mut served.database_url);
+    served.start(None).await;
+    says(&served, trade).await;
+    (served, trade, wire)
 }
 
 /// The arbitrator has drafted a ruling; where the draft is signed.
@@ -63,7 +74,7 @@ async fn ends_well(mut served: Served, trade: PublicRef, outcome: &str) {
     everything_once(&mut served, trade, outcome).await;
 }
 
-async fn everything_once(served: &mut Served, trade: PublicRef, outcome: &str) {
+pub async fn everything_once(served: &mut Served, trade: PublicRef, outcome: &str) {
     served.until_stage("completed").await;
     let sql = served.story.site.sql().await;
     assert_eq!(sql.one::<String>("SELECT outcome FROM trades").await, outcome);

@@ -2,7 +2,11 @@
 
 mod cluster;
 mod database;
+mod failpoints;
 mod folder;
+mod goes_on;
 mod killed;
 mod served;
+mod soak;
 mod spends;
+mod wire;

@@ -25,6 +25,10 @@ pub struct Served {
     pub story: Story,
     folder: Folder,
     child: Option<Child>,
+    /// The same after each start.
+    listen: String,
+    /// Where the desk finds its database.
+    pub database_url: String,
 }
 
 impl Served {
@@ -39,21 +43,27 @@ impl Served {
         trine::desk::reader::step_down(&story.site.desk).await;
         // The desk that prepared it keeps its own file, and does nothing any more.
         std::fs::copy(first, folder.path().join("served.chain")).unwrap();
-        (Self { story, folder, child: None }, prepared)
+        let listen = format!("127.0.0.1:{}", own_port());
+        let database_url = story.site.database_url();
+        let mut served = Self { story, folder, child: None, listen, database_url };
+        let origin = format!("http://{}", served.listen);
+        let Story { alice, bob, carol, .. } = &mut served.story;
+        for browser in [&mut alice.browser, &mut bob.browser, &mut carol.browser] {
+            browser.origin.clone_from(&origin);
+        }
+        (served, prepared)
     }
 
     /// Starts the desk, to die at a point if one is named.
     pub async fn start(&mut self, crash_at: Option<&str>) {
         assert!(self.child.is_none(), "it runs already");
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let origin = format!("http://127.0.0.1:{port}");
         let log = std::fs::File::options().create(true).append(true).open(self.folder.path().join("log")).unwrap();
         let mut command = Command::new(TRINE);
         command
             .args(["serve", "--until-stdin-closes"])
-            .env("DATABASE_URL", self.story.site.database_url())
-            .env("TRINE_LISTEN", format!("127.0.0.1:{port}"))
-            .env("TRINE_ORIGINS", &origin)
+            .env("DATABASE_URL", &self.database_url)
+            .env("TRINE_LISTEN", &self.listen)
+            .env("TRINE_ORIGINS", format!("http://{}", self.listen))
             .env("TRINE_CHAIN", "practice")
             .env("TRINE_NETWORK", "regtest")
             .env("TRINE_PRACTICE_CHAIN", self.folder.path().join("served.chain"))
@@ -66,16 +76,25 @@ impl Served {
             .stdin(Stdio::piped())
             .stderr(log);
         self.child = Some(command.spawn().unwrap());
-        let story = &mut self.story;
-        for browser in [&mut story.alice.browser, &mut story.bob.browser, &mut story.carol.browser] {
-            browser.origin.clone_from(&origin);
-        }
         let until = Instant::now() + PATIENCE;
         while !self.is_ready().await {
             let gone = self.child.as_mut().unwrap().try_wait().unwrap().is_some();
             assert!(!gone && Instant::now() < until, "the desk never answered:\n{}", self.log());
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
+    }
+
+    /// Nothing runs: it was never started, or has died.
+    pub fn is_dead(&mut self) -> bool {
+        let is_dead = self.child.as_mut().is_none_or(|child| child.try_wait().unwrap().is_some());
+        if is_dead {
+            self.child = None;
+        }
+        is_dead
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().unwrap().id()
     }
 
     async fn is_ready(&self) -> bool {
@@ -158,6 +177,16 @@ impl Drop for Served {
             let _ = child.wait();
         }
     }
+}
+
+/// A port that is still free after a death: below those that are given to whoever asks for any.
+fn own_port() -> u16 {
+    let tries = std::iter::repeat_with(|| {
+        let [high, low, ..] = *uuid::Uuid::new_v4().as_bytes();
+        20_000 + u16::from_be_bytes([high, low]) % 12_000
+    });
+    let is_free = |port: &u16| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    tries.take(100).find(is_free).expect("a free port")
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -55,6 +55,24 @@ impl Browser {
         self.seen(self.http.get(self.url(path))).await
     }
 
+    /// A page, or nothing when the desk is not there.
+    pub async fn try_get(&self, path: &str) -> Option<Seen> {
+        self.try_seen(self.http.get(self.url(path))).await.ok()
+    }
+
+    /// Sends a form; nothing when the desk is not there, or died over it.
+    pub async fn try_post(&self, path: &str, fields: &[(&str, &str)]) -> Option<Seen> {
+        let known = self.token.lock().unwrap().clone();
+        if known.is_none() {
+            self.try_get("/appearance").await?;
+        }
+        let token = self.token.lock().unwrap().clone()?;
+        let mut all = vec![("csrf", token.as_str())];
+        all.extend_from_slice(fields);
+        let request = self.http.post(self.url(path)).header("sec-fetch-site", "same-origin").form(&all);
+        self.try_seen(request).await.ok()
+    }
+
     /// Sends a form with this browser's token, as a browser does after opening the page.
     pub async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Seen {
         let token = self.token().await;
@@ -121,10 +139,14 @@ impl Browser {
     }
 
     async fn seen(&self, request: RequestBuilder) -> Seen {
-        let answer: Response = request.send().await.unwrap();
+        self.try_seen(request).await.unwrap()
+    }
+
+    async fn try_seen(&self, request: RequestBuilder) -> reqwest::Result<Seen> {
+        let answer: Response = request.send().await?;
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
         let location = headers.get(LOCATION).map(|value| value.to_str().unwrap().to_owned());
-        let bytes = answer.bytes().await.unwrap().to_vec();
+        let bytes = answer.bytes().await?.to_vec();
         let body = String::from_utf8_lossy(&bytes).into_owned();
         let found = between(&body, "name=\"csrf\" value=\"", "\"").map(str::to_owned);
         let mut token = self.token.lock().unwrap();
@@ -134,7 +156,7 @@ impl Browser {
             *token = None;
         }
         drop(token);
-        Seen { status, location, headers, bytes, body }
+        Ok(Seen { status, location, headers, bytes, body })
     }
 }
 
