@@ -3,6 +3,8 @@
 //!
 //! `TRINE_FAILPOINTS=all` goes through all of them; without it some are drawn, and printed.
 
+#![allow(clippy::print_stdout)] // The figures are for whoever asked for a long run.
+
 use super::killed::{everything_once, paid_over};
 use super::wire::{Death, Wire};
 

@@ -3,6 +3,8 @@
 //!
 //! `TRINE_SOAK_KILLS` says how often; a few times without it.
 
+#![allow(clippy::print_stdout)] // The figures are for whoever asked for a long run.
+
 use std::time::Duration;
 
 use bitcoin::Amount;
