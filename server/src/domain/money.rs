@@ -138,7 +138,13 @@ impl Fiat {
         self.checked_sub(other).unwrap_or(Self::zero(self.currency))
     }
 
-    /// Exactly the currency's decimals, no groups: for contracts, copies and form fields (`58712.20`).
+    /// As it stands in a form's field: like [`plain`](Self::plain), with a zero more where three decimals could be read
+    /// as thousands (`1.5000`).
+    pub fn in_field(self) -> String {
+        self.plain() + if self.currency.digits() == 3 { "0" } else { "" }
+    }
+
+    /// Exactly the currency's decimals, no groups: for contracts and copies (`58712.20`).
     pub fn plain(self) -> String {
         let digits = usize::try_from(self.currency.digits()).unwrap_or_default();
         format!("{:.digits$}", self.amount)

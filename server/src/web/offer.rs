@@ -84,7 +84,7 @@ impl OfferPage {
     pub fn new(view: &OfferView, typed: &str, own: bool, unit: &str) -> Self {
         let (offer, known) = (&view.row.offer, &view.maker.reputation);
         let taker = offer.taker_side();
-        let amount = if typed.is_empty() { view.example().plain() } else { typed.to_owned() };
+        let amount = if typed.is_empty() { view.example().in_field() } else { typed.to_owned() };
         let quote = quotes::read_amount(view, &amount);
         let closed = closed(view);
         let mut words = vec![known.words()];
@@ -171,7 +171,7 @@ impl Sums {
             between,
             after_dispute: bitcoin(quote.at_most_after_dispute(side)),
             fiat: format!("{} {}", shown::plain_sum(quote.fiat), quote.fiat.currency()),
-            amount: quote.fiat.plain(),
+            amount: quote.fiat.in_field(),
             price: quote.price.to_string(),
         }
     }

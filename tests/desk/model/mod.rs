@@ -148,6 +148,56 @@ proptest! {
     }
 }
 
+/// Steps of a long run in an ordinary run of the tests; `TRINE_MODEL_STEPS` asks for more.
+const STEPS: u64 = 10_000;
+
+/// SplitMix64: the same numbers for the same seed.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        usize::try_from((z ^ (z >> 31)) % u64::try_from(end).unwrap()).unwrap()
+    }
+}
+
+/// One life after the other, each until it is over or long enough. `TRINE_MODEL_SEED` repeats a run.
+#[test]
+#[allow(clippy::print_stdout)]
+fn a_long_run_of_random_lives_breaks_nothing() {
+    let number = |name| std::env::var(name).ok().map(|text| text.parse().expect("a number"));
+    let wanted = number("TRINE_MODEL_STEPS").unwrap_or(STEPS);
+    let seed = number("TRINE_MODEL_SEED").unwrap_or_else(|| uuid::Uuid::new_v4().as_u64_pair().0);
+    println!("TRINE_MODEL_SEED={seed}");
+    let (mut dice, mut done) = (Dice(seed), 0);
+    while done < wanted {
+        let (mut trade, mut at, mut witness) = (taken(), Timestamp::UNIX_EPOCH, Witness::default());
+        for step in 0..80 {
+            let jump = if step > 3 && dice.below(6) == 0 { 5_000 } else { 0 };
+            at += SignedDuration::from_mins(
+                i64::try_from(dice.below(120)).unwrap() / (if step < 4 { 20 } else { 1 }) + jump,
+            );
+            let mut all = accepted(&trade, at);
+            let goes_on =
+                |one: &(Act, Actor, Change)| !matches!(one.2.trade.stage, Stage::Cancelled | Stage::Completed);
+            if all.iter().any(goes_on) && dice.below(5) != 0 {
+                all.retain(goes_on);
+            }
+            if all.is_empty() {
+                continue;
+            }
+            let (act, actor, change) = all.swap_remove(dice.below(all.len()));
+            witness.sees(&trade, &act, actor, &change);
+            trade = change.trade;
+            done += 1;
+        }
+    }
+    println!("figure model_steps {done} steps");
+}
+
 #[test]
 fn random_lives_reach_every_stage() {
     use proptest::strategy::ValueTree;

@@ -42,6 +42,7 @@ fn a_text_with_two_readings_is_refused_with_both() {
     assert_eq!(parse_decimal("1.2340", 3), Ok(decimal("1.234")));
     assert!(matches!(parse_decimal("1,234,567", 8), Err(NumberRefusal::TwoReadings { .. })));
     assert_eq!(parse_decimal("0.005", 8), Ok(decimal("0.005")), "nobody groups a zero");
+    assert_eq!(parse_decimal("1234.567", 3), Ok(decimal("1234.567")), "a group has three digits");
 }
 
 #[test]
@@ -109,6 +110,10 @@ fn amounts_are_written_in_groups() {
     assert_eq!(eur.to_string(), "58 712.20 EUR");
     assert_eq!(Fiat::new(decimal("1000"), Currency::JPY).unwrap().grouped(), "1 000");
     assert_eq!(Fiat::new(decimal("1.5"), Currency::KWD).unwrap().plain(), "1.500");
+    for amount in ["0.001", "1.5", "999.999", "1234.567", "58000"] {
+        let dinar = Fiat::new(decimal(amount), Currency::KWD).unwrap();
+        assert_eq!(Fiat::parse(&dinar.in_field(), Currency::KWD).unwrap(), dinar, "a form reads what a form shows");
+    }
 }
 
 #[test]

@@ -109,11 +109,12 @@ pub fn parse_sats(text: &str) -> Result<Amount, NumberRefusal> {
 fn split(text: &str) -> Result<(String, String), NumberRefusal> {
     let mut points: Vec<(usize, char)> = Vec::new();
     let mut digits = String::with_capacity(text.len());
+    let mut grouped = false;
     for letter in text.chars() {
         match letter {
             '0'..='9' => digits.push(letter),
             '.' | ',' => points.push((digits.len(), letter)),
-            ' ' | '\u{a0}' | '\u{2009}' | '\u{202f}' | '\'' | '’' if !digits.is_empty() => {}
+            ' ' | '\u{a0}' | '\u{2009}' | '\u{202f}' | '\'' | '’' if !digits.is_empty() => grouped = true,
             other if other.is_numeric() => return Err(NumberRefusal::OtherDigits),
             _ => return Err(NumberRefusal::NotANumber),
         }
@@ -126,8 +127,9 @@ fn split(text: &str) -> Result<(String, String), NumberRefusal> {
         return Err(NumberRefusal::NotANumber);
     }
     let again = points.iter().filter(|(_, other)| *other == point).count() > 1;
-    // A thousand never begins with a zero, so `0.005` has one reading only.
-    let one_of_three = points.len() == 1 && decimals.len() == 3 && !whole.starts_with('0');
+    // `0.005` and `1234.567` have one reading only: no thousand begins with a zero, or has four digits in one group.
+    let is_group = !whole.starts_with('0') && (grouped || whole.len() <= 3);
+    let one_of_three = points.len() == 1 && decimals.len() == 3 && is_group;
     if again || one_of_three {
         let exact = if decimals.len() == 3 { "0" } else { "" };
         return Err(NumberRefusal::TwoReadings {

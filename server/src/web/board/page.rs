@@ -114,7 +114,7 @@ impl LineShown {
     fn new(line: &Line, board: &Board, reader: Option<&Account>, unit: &str) -> Self {
         let mut words = vec![line.reputation.words()];
         words.extend(line.reputation.release_words());
-        let amount = board.amount.map(|amount| format!("?amount={}", amount.plain())).unwrap_or_default();
+        let amount = board.amount.map(|amount| format!("?amount={}", amount.in_field())).unwrap_or_default();
         Self {
             href: format!("/offers/{}{amount}", line.reference),
             name: line.maker_name.clone(),
