@@ -12,8 +12,11 @@ use tokio_postgres::NoTls;
 
 use crate::{
     chain::{
-        Chain,
+        Chain, Trouble,
         core::{Core, CoreAuth},
+        electrum::electrum,
+        esplora::esplora,
+        link::Way,
         practice::Practice,
     },
     desk::{Desk, Secrets, admin, worker},
@@ -121,6 +124,7 @@ async fn chain(settings: &Settings) -> anyhow::Result<(Arc<dyn Chain>, Option<Ar
             (practice.clone(), Some(practice))
         }
         Backend::Core => (core(settings)?, None),
+        Backend::Electrum | Backend::Esplora => (light(settings)?, None),
     };
     check_network(chain.as_ref(), settings).await?;
     Ok((chain, practice))
@@ -130,7 +134,15 @@ async fn chain(settings: &Settings) -> anyhow::Result<(Arc<dyn Chain>, Option<Ar
 async fn check_network(chain: &dyn Chain, settings: &Settings) -> anyhow::Result<()> {
     let network = settings.chain.network;
     let ours = bitcoin::constants::genesis_block(network).block_hash();
-    let theirs = chain.cursor_at(0).await.context("the chain's first block cannot be read")?.hash;
+    let theirs = match chain.cursor_at(0).await {
+        Ok(first) => first.hash,
+        // It is asked again at each reading, and nothing is counted until it has answered.
+        Err(error) if matches!(error.trouble(), Some(Trouble::Absent | Trouble::Hanging | Trouble::Loading)) => {
+            tracing::warn!(%error, "the chain is out of sight; the desk opens without it");
+            return Ok(());
+        }
+        Err(error) => return Err(error).context("the chain's first block cannot be read"),
+    };
     ensure!(
         ours == theirs,
         "the node is on another network: chain.network is \"{network}\", whose first block is {ours}, and the node's is {theirs}"
@@ -147,6 +159,22 @@ fn core(settings: &Settings) -> anyhow::Result<Arc<dyn Chain>> {
     };
     let fallback = FeeRate::from_sat_per_vb_u32(node.fallback_sat_per_vb);
     Ok(Arc::new(Core::new(&node.url, auth, node.network)?.with_unknown_fee_rate(fallback)))
+}
+
+/// Servers that are asked by script.
+fn light(settings: &Settings) -> anyhow::Result<Arc<dyn Chain>> {
+    let chain = &settings.chain;
+    let proxy = chain.proxy.as_deref().map(str::parse).transpose()?;
+    let way = Way { proxy, certificate: chain.certificate.clone(), ..Way::default() };
+    let light = if chain.backend == Backend::Electrum {
+        let servers = chain.servers.iter().map(|server| server.parse()).collect::<Result<Vec<_>, _>>()?;
+        electrum(&servers, &way, chain.network)?
+    } else {
+        let servers = chain.servers.iter().map(|server| server.parse()).collect::<Result<Vec<_>, _>>()?;
+        esplora(&servers, &way, chain.network)?
+    };
+    let fallback = FeeRate::from_sat_per_vb_u32(chain.fallback_sat_per_vb);
+    Ok(Arc::new(light.with_unknown_fee_rate(fallback)))
 }
 
 fn practice(settings: &Settings) -> anyhow::Result<Arc<Practice>> {

@@ -89,7 +89,9 @@ pub struct Chain {
     #[config(env = "TRINE_NETWORK", default = "bitcoin")]
     pub network: Network,
 
-    /// "core": Bitcoin Core by JSON-RPC; it needs neither a wallet nor an index. "practice": a play chain in a file, regtest only.
+    /// "core": Bitcoin Core by JSON-RPC; it needs neither a wallet nor an index. "electrum" or "esplora": servers that are
+    /// asked by address; what they leave out the desk cannot see, so let them be yours. "practice": a play chain in a
+    /// file, regtest only.
     #[config(env = "TRINE_CHAIN", default = "core")]
     pub backend: Backend,
 
@@ -111,6 +113,20 @@ pub struct Chain {
     /// sent with a higher fee later.
     #[config(env = "TRINE_FALLBACK_SAT_PER_VB", default = 5)]
     pub fallback_sat_per_vb: u32,
+
+    /// Electrum: ["tls://host:50002", "tcp://127.0.0.1:50001"]. Esplora: ["https://host/api"]. The first that answers
+    /// right is heard. Esplora is asked for each address at each block: from some hundreds of trades on take Electrum.
+    #[config(env = "TRINE_CHAIN_SERVERS", default = [], parse_env = confique::env::parse::list_by_comma)]
+    pub servers: Vec<String>,
+
+    /// A SOCKS5 proxy to reach those servers through, like Tor's "127.0.0.1:9050". Names are resolved behind it.
+    #[config(env = "TRINE_CHAIN_PROXY")]
+    pub proxy: Option<String>,
+
+    /// A PEM file with the server's own certificate (self-signed is fine) or its authority's, for tls:// and https://.
+    /// Without it the authorities of this machine are believed.
+    #[config(env = "TRINE_CHAIN_CERTIFICATE")]
+    pub certificate: Option<PathBuf>,
 
     /// The file of the practice chain.
     #[config(env = "TRINE_PRACTICE_CHAIN", default = "practice.chain")]
@@ -253,6 +269,8 @@ pub struct Log {
 pub enum Backend {
     Practice,
     Core,
+    Electrum,
+    Esplora,
 }
 
 impl Settings {

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use bitcoin::block::Header;
 use bitcoin::consensus::encode;
 use bitcoin::{Block, BlockHash, OutPoint, Transaction, Txid};
 use jiff::Timestamp;
@@ -31,19 +32,27 @@ impl<'a> Gatherer<'a> {
     }
 
     pub fn connected(&mut self, place: BlockRef, block: &Block) -> Result<(), ChainError> {
-        self.events.push(Fact::BlockConnected { block: place, time: block_time(block)? });
-        for transaction in &block.txdata {
-            // An id is two rounds of hashing over the whole transaction: only for those that matter.
-            let spends = self.spends(transaction, Some(place));
-            let pays = self.outputs(transaction, Some(place));
-            if spends || pays {
-                let txid = transaction.compute_txid();
-                if self.watched.unconfirmed.contains(&txid) {
-                    self.confirmed.insert(txid);
-                }
+        self.header(place, &block.header)?;
+        block.txdata.iter().for_each(|transaction| self.confirmed(transaction, place));
+        Ok(())
+    }
+
+    /// A block without its transactions; call `confirmed` for those that may matter, in their order.
+    pub fn header(&mut self, place: BlockRef, header: &Header) -> Result<(), ChainError> {
+        self.events.push(Fact::BlockConnected { block: place, time: time_of(i64::from(header.time))? });
+        Ok(())
+    }
+
+    pub fn confirmed(&mut self, transaction: &Transaction, place: BlockRef) {
+        // An id is two rounds of hashing over the whole transaction: only for those that matter.
+        let spends = self.spends(transaction, Some(place));
+        let pays = self.outputs(transaction, Some(place));
+        if spends || pays {
+            let txid = transaction.compute_txid();
+            if self.watched.unconfirmed.contains(&txid) {
+                self.confirmed.insert(txid);
             }
         }
-        Ok(())
     }
 
     /// What waits in the mempool, in any order: all outputs first, so that a child is understood before its parent.

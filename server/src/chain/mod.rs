@@ -3,7 +3,11 @@
 //! The desk pulls at its own pace. Nothing here knows a trade, decides anything, or holds a key.
 
 pub mod core;
+pub mod electrum;
+pub mod esplora;
 mod facts;
+pub mod light;
+pub mod link;
 pub mod practice;
 mod scripts;
 mod trail;

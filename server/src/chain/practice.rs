@@ -7,8 +7,8 @@ mod admission;
 mod journal;
 mod mempool;
 mod mint;
-mod policy;
-mod rules;
+pub(super) mod policy;
+pub(super) mod rules;
 mod state;
 
 use std::path::Path;

@@ -3,6 +3,8 @@
 use bitcoin::Network;
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::chain::link::Place;
+use crate::chain::{electrum, esplora};
 use crate::domain::fees::{ARBITRATOR_FEE_BP_MAX, DESK_FEE_BP_MAX};
 
 use super::{Backend, DEFAULT_SECRET, Settings, host_of};
@@ -104,6 +106,41 @@ impl Settings {
                     found.push("chain.url: Bitcoin Core's JSON-RPC speaks plain http; reach a far node through a tunnel.".to_owned());
                 }
             }
+            Backend::Electrum => {
+                let what = |error: electrum::NotAnAddress| error.to_string();
+                self.check_servers(found, |server| server.parse::<electrum::Address>().map(drop).map_err(what));
+            }
+            Backend::Esplora => {
+                let what = |error: esplora::NotAnAddress| error.to_string();
+                self.check_servers(found, |server| server.parse::<esplora::Address>().map(drop).map_err(what));
+            }
+        }
+    }
+
+    fn check_servers(&self, found: &mut Vec<String>, read: impl Fn(&str) -> Result<(), String>) {
+        let chain = &self.chain;
+        if chain.servers.is_empty() {
+            found.push("chain.servers is empty. Name at least one server to read the chain from.".to_owned());
+        }
+        for server in &chain.servers {
+            if let Err(why) = read(server) {
+                found.push(format!("chain.servers: {server:?}: {why}."));
+            }
+            if server.contains(".onion") && chain.proxy.is_none() {
+                found.push(format!(
+                    "chain.servers: {server:?} is an onion service, and chain.proxy is missing. Tor's is \"127.0.0.1:9050\"."
+                ));
+            }
+        }
+        if let Some(proxy) = &chain.proxy
+            && let Err(why) = proxy.parse::<Place>()
+        {
+            found.push(format!("chain.proxy: {proxy:?}: {why}, without a scheme."));
+        }
+        if let Some(file) = &chain.certificate
+            && !file.is_file()
+        {
+            found.push(format!("chain.certificate: there is no file {}.", file.display()));
         }
     }
 

@@ -105,3 +105,22 @@ fn a_fee_rate_to_fall_back_on_is_one_that_could_be() {
         assert_eq!(told, !fits, "{rate}");
     }
 }
+
+#[test]
+fn servers_that_cannot_be_asked_are_refused_with_what_to_write() {
+    let words = |chain: &str| {
+        let text = good().replace("cookie = \"/x/.cookie\"", chain);
+        read(&text).unwrap().problems().join("\n")
+    };
+    assert_eq!(words("backend = \"electrum\"\nservers = [\"tls://electrum.example:50002\"]"), "");
+    assert_eq!(words("backend = \"esplora\"\nservers = [\"https://a.example/api\", \"http://127.0.0.1:3002\"]"), "");
+    assert!(words("backend = \"electrum\"").contains("chain.servers is empty"));
+    let swapped = words("backend = \"electrum\"\nservers = [\"https://a.example/api\"]");
+    assert!(swapped.contains("an Electrum server is written as tcp://host:port or tls://host:port"), "{swapped}");
+    let onion = "backend = \"esplora\"\nservers = [\"http://abc.onion/api\"]";
+    assert!(words(onion).contains("chain.proxy is missing"));
+    assert_eq!(words(&format!("{onion}\nproxy = \"127.0.0.1:9050\"")), "");
+    assert!(words(&format!("{onion}\nproxy = \"socks5://127.0.0.1:9050\"")).contains("written as host:port"));
+    let pinned = words("backend = \"electrum\"\nservers = [\"tls://a.example:1\"]\ncertificate = \"/nowhere.pem\"");
+    assert!(pinned.contains("there is no file /nowhere.pem"), "{pinned}");
+}

@@ -1,0 +1,252 @@
+//! One connection to an Electrum server, and what was subscribed to on it.
+
+use std::collections::HashMap;
+use std::fmt::Write;
+
+use bitcoin::block::Header;
+use bitcoin::consensus::encode;
+use bitcoin::hashes::{Hash, sha256};
+use bitcoin::{Amount, BlockHash, FeeRate, Script, ScriptBuf, Transaction, Txid};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::wire::{Fault, Wire, read};
+use crate::chain::ChainError;
+use crate::chain::light::source::{Entry, Proof};
+
+/// A server whose history and whose subscription still differ after so many looks contradicts itself.
+const LOOKS_MAX: u32 = 4;
+const HEADER_HEX_DIGITS: usize = 160;
+
+/// A connection and what was subscribed to on it.
+#[derive(Debug)]
+pub struct Session {
+    wire: Wire,
+    /// The best block when the histories were last read.
+    tip: Option<BlockHash>,
+    scripts: HashMap<String, Known>,
+}
+
+/// What is known of a script.
+#[derive(Debug, Default)]
+struct Known {
+    status: Option<String>,
+    /// None when it has to be read again.
+    history: Option<Vec<Entry>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct TipReply {
+    height: u32,
+    hex: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct HeadersReply {
+    hex: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct HistoryReply {
+    pub tx_hash: Txid,
+    pub height: i64,
+}
+
+#[derive(Debug, Deserialize)]
+struct ProofReply {
+    pos: u32,
+    merkle: Vec<String>,
+}
+
+type Answered<T> = Result<T, ChainError>;
+
+impl Session {
+    pub fn new(wire: Wire) -> Self {
+        Self { wire, tip: None, scripts: HashMap::new() }
+    }
+
+    async fn call<T: serde::de::DeserializeOwned>(
+        &mut self,
+        method: &str,
+        params: Value,
+    ) -> Answered<Result<T, Fault>> {
+        let mut answers = self.call_many(method, vec![params]).await?;
+        match answers.pop() {
+            Some(Ok(value)) => Ok(Ok(read(method, value)?)),
+            Some(Err(fault)) => Ok(Err(fault)),
+            None => Err(ChainError::confused(format!("{method}: no answer"))),
+        }
+    }
+
+    /// Many questions at once; what changed meanwhile is noted.
+    async fn call_many(&mut self, method: &str, params: Vec<Value>) -> Answered<Vec<Result<Value, Fault>>> {
+        let answers = self.wire.call(method, params).await?;
+        for (script, status) in self.wire.take_news() {
+            if let Some(known) = self.scripts.get_mut(&script) {
+                *known = Known { status, history: None };
+            }
+        }
+        Ok(answers)
+    }
+
+    pub async fn tip(&mut self) -> Answered<u32> {
+        let tip: TipReply = self.call("blockchain.headers.subscribe", json!([])).await??;
+        let header: Header = decode(&tip.hex)?;
+        let hash = header.block_hash();
+        if self.tip != Some(hash) {
+            // A server may tell of the block before it tells of what the block changed.
+            self.scripts.values_mut().for_each(|known| known.history = None);
+            self.tip = Some(hash);
+        }
+        Ok(tip.height)
+    }
+
+    pub async fn headers(&mut self, from: u32, count: u32) -> Answered<Vec<Header>> {
+        let mut headers = Vec::new();
+        let mut next = from;
+        let end = from.saturating_add(count);
+        while next < end {
+            let params = json!([next, end.saturating_sub(next)]);
+            let reply: HeadersReply = match self.call("blockchain.block.headers", params).await? {
+                Ok(reply) => reply,
+                // Some servers refuse what is above their tip, others answer with nothing.
+                Err(_) => break,
+            };
+            let mut digits = reply.hex.as_str();
+            let before = next;
+            while let Some((one, rest)) = digits.split_at_checked(HEADER_HEX_DIGITS) {
+                headers.push(decode(one)?);
+                next = next.saturating_add(1);
+                digits = rest;
+            }
+            if next == before {
+                break;
+            }
+        }
+        Ok(headers)
+    }
+
+    pub async fn histories(&mut self, scripts: &[ScriptBuf]) -> Answered<Vec<Vec<Entry>>> {
+        let names: Vec<String> = scripts.iter().map(|script| name_of(script)).collect();
+        let new: Vec<String> = names.iter().filter(|name| !self.scripts.contains_key(*name)).cloned().collect();
+        self.subscribe(&new).await?;
+        for _ in 0..LOOKS_MAX {
+            let unread = |name: &&String| self.scripts.get(*name).is_none_or(|known| known.history.is_none());
+            let unread: Vec<String> = names.iter().filter(unread).cloned().collect();
+            if unread.is_empty() {
+                break;
+            }
+            self.read_histories(&unread).await?;
+        }
+        let history = |name: &String| {
+            let known = self.scripts.get(name).and_then(|known| known.history.clone());
+            known.ok_or_else(|| ChainError::confused("its subscriptions and its histories differ"))
+        };
+        names.iter().map(history).collect()
+    }
+
+    async fn subscribe(&mut self, names: &[String]) -> Answered<()> {
+        let params = names.iter().map(|name| json!([name])).collect();
+        let answers = self.call_many("blockchain.scripthash.subscribe", params).await?;
+        for (name, answer) in names.iter().zip(answers) {
+            let status: Option<String> = read("blockchain.scripthash.subscribe", answer?)?;
+            // Nothing was ever paid to it.
+            let history = status.is_none().then(Vec::new);
+            self.scripts.insert(name.clone(), Known { status, history });
+        }
+        Ok(())
+    }
+
+    /// A history counts when it is what the subscription stands for; else both are asked for again.
+    async fn read_histories(&mut self, names: &[String]) -> Answered<()> {
+        let params = names.iter().map(|name| json!([name])).collect();
+        let answers = self.call_many("blockchain.scripthash.get_history", params).await?;
+        let mut differ = Vec::new();
+        for (name, answer) in names.iter().zip(answers) {
+            let replies: Vec<HistoryReply> = read("blockchain.scripthash.get_history", answer?)?;
+            let status = status_of(&replies)?;
+            let known = self.scripts.entry(name.clone()).or_default();
+            if known.status == status {
+                known.history = Some(replies.iter().map(Entry::from).collect());
+            } else {
+                differ.push(name.clone());
+            }
+        }
+        self.subscribe(&differ).await
+    }
+}
+
+impl Session {
+    pub async fn transaction(&mut self, txid: Txid) -> Answered<Option<Transaction>> {
+        match self.call::<String>("blockchain.transaction.get", json!([txid])).await? {
+            Ok(hex) => decode(&hex).map(Some),
+            Err(fault) if fault.is_not_found() => Ok(None),
+            Err(fault) => Err(fault.into()),
+        }
+    }
+
+    /// Servers remember transactions that have left; the history of a script they touch does not.
+    pub async fn knows(&mut self, transaction: &Transaction) -> Answered<bool> {
+        let txid = transaction.compute_txid();
+        let scripts = || transaction.output.iter().map(|output| &output.script_pubkey);
+        // One that is followed already, if there is one: a stranger's may have a history without end.
+        let followed = scripts().find(|script| self.scripts.contains_key(&name_of(script)));
+        let Some(script) = followed.or_else(|| scripts().next()) else { return Ok(false) };
+        let history = self.histories(std::slice::from_ref(script)).await?;
+        Ok(history.concat().iter().any(|entry| entry.txid == txid))
+    }
+
+    pub async fn proof(&mut self, txid: Txid, height: u32) -> Answered<Option<Proof>> {
+        match self.call::<ProofReply>("blockchain.transaction.get_merkle", json!([txid, height])).await? {
+            Ok(reply) => Proof::read(reply.pos, &reply.merkle).map(Some),
+            Err(_) => Ok(None),
+        }
+    }
+
+    pub async fn send(&mut self, transaction: &Transaction) -> Answered<()> {
+        let params = json!([encode::serialize_hex(transaction)]);
+        match self.call::<Value>("blockchain.transaction.broadcast", params).await? {
+            Ok(_) => Ok(()),
+            Err(fault) if fault.is_node_away() => Err(ChainError::unreachable(fault.message)),
+            Err(fault) => Err(ChainError::Rejected(fault.message)),
+        }
+    }
+
+    pub async fn estimate(&mut self, target_blocks: u16) -> Answered<Option<FeeRate>> {
+        // In bitcoin per 1000 virtual bytes; -1 when it does not know.
+        let rate = self.call::<f64>("blockchain.estimatefee", json!([target_blocks])).await??;
+        let known = Amount::from_btc(rate).ok().filter(|rate| rate.to_sat() > 0);
+        Ok(known.map(|rate| FeeRate::from_sat_per_kwu(rate.to_sat().div_ceil(4))))
+    }
+}
+
+impl From<&HistoryReply> for Entry {
+    /// 0 and -1 wait: the latter on something that waits itself.
+    fn from(reply: &HistoryReply) -> Self {
+        let height = u32::try_from(reply.height).ok().filter(|height| *height > 0);
+        Self { txid: reply.tx_hash, height }
+    }
+}
+
+/// What a script's subscription says while its history is this one.
+pub(super) fn status_of(replies: &[HistoryReply]) -> Answered<Option<String>> {
+    if replies.is_empty() {
+        return Ok(None);
+    }
+    let mut text = String::new();
+    for reply in replies {
+        write!(text, "{}:{}:", reply.tx_hash, reply.height).map_err(ChainError::confused)?;
+    }
+    Ok(Some(sha256::Hash::hash(text.as_bytes()).to_string()))
+}
+
+/// How Electrum names a script: its hash, backwards.
+pub(super) fn name_of(script: &Script) -> String {
+    let mut hash = sha256::Hash::hash(script.as_bytes()).to_byte_array();
+    hash.reverse();
+    data_encoding::HEXLOWER.encode(&hash)
+}
+
+fn decode<T: encode::Decodable>(hex: &str) -> Answered<T> {
+    encode::deserialize_hex(hex).map_err(|error| ChainError::confused(format!("not a bitcoin object: {error}")))
+}
