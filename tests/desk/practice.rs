@@ -296,3 +296,19 @@ mod on_core {
         assert!(told.contains("the node is on another network"), "{told}");
     }
 }
+
+mod on_electrum {
+    use super::*;
+    use crate::chains::world::World;
+
+    #[tokio::test]
+    async fn serve_refuses_a_server_of_another_network_in_words() {
+        let (database, world) = (fresh_database().await, World::electrum().await);
+        let server = format!("tcp://{}", world.electrs());
+        let told = serve(
+            &database,
+            &[("TRINE_CHAIN", "electrum"), ("TRINE_CHAIN_SERVERS", &server), ("TRINE_NETWORK", "signet")],
+        );
+        assert!(told.contains("is on another network"), "{told}");
+    }
+}

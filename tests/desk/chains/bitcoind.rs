@@ -79,16 +79,12 @@ impl Bitcoind {
     }
 
     pub async fn try_rpc(&self, method: &str, params: Value) -> Result<Value, String> {
-        let cookie = std::fs::read_to_string(self.cookie()).map_err(|error| error.to_string())?;
-        let (user, password) = cookie.split_once(':').ok_or("half a cookie")?;
-        let body = json!({ "jsonrpc": "2.0", "id": 0, "method": method, "params": params });
-        let request = self.http.post(&self.url).basic_auth(user, Some(password)).json(&body);
-        let response = request.send().await.map_err(|error| error.to_string())?;
-        let answer: Value = response.json().await.map_err(|error| error.to_string())?;
-        match answer.get("error") {
-            None | Some(Value::Null) => Ok(answer["result"].clone()),
-            Some(error) => Err(error.to_string()),
-        }
+        call(&self.http, &self.url, &self.cookie(), method, params).await
+    }
+
+    /// What it was started with, beside the usual.
+    pub fn options(&self) -> &'static [&'static str] {
+        self.options
     }
 
     pub fn cookie(&self) -> PathBuf {
@@ -117,6 +113,26 @@ impl Drop for Bitcoind {
     }
 }
 
+/// One call of a node's RPC.
+pub async fn call(
+    http: &reqwest::Client,
+    url: &str,
+    cookie: &Path,
+    method: &str,
+    params: Value,
+) -> Result<Value, String> {
+    let cookie = std::fs::read_to_string(cookie).map_err(|error| error.to_string())?;
+    let (user, password) = cookie.split_once(':').ok_or("half a cookie")?;
+    let body = json!({ "jsonrpc": "2.0", "id": 0, "method": method, "params": params });
+    let request = http.post(url).basic_auth(user, Some(password)).json(&body);
+    let response = request.send().await.map_err(|error| error.to_string())?;
+    let answer: Value = response.json().await.map_err(|error| error.to_string())?;
+    match answer.get("error") {
+        None | Some(Value::Null) => Ok(answer["result"].clone()),
+        Some(error) => Err(error.to_string()),
+    }
+}
+
 fn spawn(folder: &Path, options: &[&str]) -> (Child, String) {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let program = std::env::var_os("BITCOIND_EXE").unwrap_or_else(|| "bitcoind".into());
@@ -124,8 +140,9 @@ fn spawn(folder: &Path, options: &[&str]) -> (Child, String) {
         .arg("-regtest")
         .arg(format!("-datadir={}", folder.display()))
         .arg(format!("-rpcport={port}"))
-        .args(["-rpcbind=127.0.0.1", "-rpcallowip=127.0.0.1", "-server", "-listen=0", "-connect=0", "-dnsseed=0"])
+        .args(["-rpcbind=127.0.0.1", "-rpcallowip=127.0.0.1", "-server", "-connect=0", "-dnsseed=0"])
         .args(["-printtoconsole=0", "-dbcache=4", "-par=1", "-rpcthreads=2"])
+        .arg(if options.iter().any(|option| option.starts_with("-bind=")) { "-listen=1" } else { "-listen=0" })
         .args(options)
         .stdin(Stdio::null())
         .stdout(Stdio::null())

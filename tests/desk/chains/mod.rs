@@ -1,12 +1,17 @@
-//! What a chain promises, held against every backend: the practice chain and a real Bitcoin Core.
+//! What a chain promises, held against every backend: the practice chain, a real Bitcoin Core, and the same
+//! node behind electrs and behind an Esplora server.
 
 pub mod bitcoind;
 pub mod coins;
 mod deposits;
+mod doors;
+pub mod electrs;
+pub mod explorer;
 mod packages;
 mod refusals;
 mod reorganisations;
 mod restarts;
+mod servers;
 mod spends;
 mod whole_chain;
 pub mod world;
@@ -24,6 +29,18 @@ macro_rules! on_every_chain {
             $(#[tokio::test]
             async fn $promise() {
                 super::$promise(&mut $crate::chains::world::World::core().await).await;
+            })+
+        }
+        mod on_electrum {
+            $(#[tokio::test]
+            async fn $promise() {
+                super::$promise(&mut $crate::chains::world::World::electrum().await).await;
+            })+
+        }
+        mod on_esplora {
+            $(#[tokio::test]
+            async fn $promise() {
+                super::$promise(&mut $crate::chains::world::World::esplora().await).await;
             })+
         }
     };

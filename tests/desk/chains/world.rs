@@ -10,6 +10,8 @@ use trine::chain::{BlockRef, Chain, Cursor, Fact, Watched};
 
 use super::bitcoind::{Bitcoind, Folder};
 use super::coins::{Coin, anyones_script, coin_of};
+use super::electrs::{self, Electrs};
+use super::explorer::Explorer;
 
 /// Enough for ten coins that may be spent.
 const BLOCKS_AT_START: u32 = 110;
@@ -20,6 +22,8 @@ const REMEMBERED_BLOCKS: u32 = 10;
 pub struct World {
     pub chain: Arc<dyn Chain>,
     backend: Backend,
+    /// What stands between the node and the desk.
+    front: Option<Front>,
     /// Height of the next coinbase to spend.
     next_coin: u32,
 }
@@ -30,6 +34,12 @@ enum Backend {
     Core(Bitcoind),
 }
 
+#[derive(Debug)]
+enum Front {
+    Electrs(Electrs),
+    Explorer(Explorer),
+}
+
 impl World {
     pub fn practice() -> Self {
         let folder = Folder::new();
@@ -37,7 +47,7 @@ impl World {
         let now = "2026-11-21T12:00:00Z".parse().unwrap();
         practice.mine(BLOCKS_AT_START, now).unwrap();
         let backend = Backend::Practice { practice: Some(practice.clone()), folder, now };
-        Self { chain: practice, backend, next_coin: 1 }
+        Self { chain: practice, backend, front: None, next_coin: 1 }
     }
 
     pub async fn core() -> Self {
@@ -48,9 +58,60 @@ impl World {
     pub async fn core_with(options: &'static [&'static str]) -> Self {
         let node = Bitcoind::start_with(options).await;
         let chain = Arc::new(node.client(Network::Regtest));
-        let world = Self { chain, backend: Backend::Core(node), next_coin: 1 };
+        let world = Self { chain, backend: Backend::Core(node), front: None, next_coin: 1 };
         world.mine(BLOCKS_AT_START).await;
         world
+    }
+
+    /// A node with electrs before it.
+    pub async fn electrum() -> Self {
+        let mut world = Self::core_with(electrs::node_options()).await;
+        let server = Electrs::start(world.node()).await;
+        world.chain = Arc::new(server.client());
+        world.front = Some(Front::Electrs(server));
+        world
+    }
+
+    /// A node with an Esplora server before it.
+    pub async fn esplora() -> Self {
+        let mut world = Self::core().await;
+        let server = Explorer::start(world.node()).await;
+        world.chain = Arc::new(server.client());
+        world.front = Some(Front::Explorer(server));
+        world
+    }
+
+    pub fn node(&self) -> &Bitcoind {
+        match &self.backend {
+            Backend::Core(node) => node,
+            Backend::Practice { .. } => panic!("the practice chain has no node"),
+        }
+    }
+
+    pub fn electrs(&self) -> std::net::SocketAddr {
+        match &self.front {
+            Some(Front::Electrs(server)) => server.address,
+            _ => panic!("no electrs stands before this node"),
+        }
+    }
+
+    pub fn explorer(&self) -> &Explorer {
+        match &self.front {
+            Some(Front::Explorer(server)) => server,
+            _ => panic!("no explorer stands before this node"),
+        }
+    }
+
+    /// Servers that are asked by script have no mempool rules of their own to ask.
+    pub fn tries_all(&self) -> bool {
+        self.front.is_none()
+    }
+
+    /// Waits until what stands before the node knows what the node knows.
+    async fn settle(&self) {
+        if let Some(Front::Electrs(server)) = &self.front {
+            server.catch_up(self.node()).await;
+        }
     }
 
     pub async fn mine(&self, blocks: u32) {
@@ -62,6 +123,7 @@ impl World {
                 node.rpc("generatetoaddress", json!([blocks, address(&anyones_script())])).await;
             }
         }
+        self.settle().await;
     }
 
     /// Takes `depth` blocks away and makes one more; their transactions are mined again, or wait.
@@ -86,6 +148,7 @@ impl World {
                 }
             }
         }
+        self.settle().await;
     }
 
     /// Ends the node and starts it again on what it kept.
@@ -101,7 +164,17 @@ impl World {
             }
             Backend::Core(node) => {
                 node.restart().await;
-                self.chain = Arc::new(node.client(Network::Regtest));
+                self.chain = match &mut self.front {
+                    None => Arc::new(node.client(Network::Regtest)),
+                    Some(Front::Electrs(server)) => {
+                        server.restart(node).await;
+                        Arc::new(server.client())
+                    }
+                    Some(Front::Explorer(server)) => {
+                        *server = Explorer::start(node).await;
+                        Arc::new(server.client())
+                    }
+                };
             }
         }
     }
@@ -138,6 +211,7 @@ impl World {
 
     pub async fn broadcast(&self, transaction: &Transaction) {
         self.chain.broadcast(transaction).await.unwrap();
+        self.settle().await;
     }
 
     pub async fn listener(&self) -> Listener {
@@ -179,6 +253,7 @@ impl Listener {
     }
 
     pub async fn hear_all(&mut self, world: &World) -> Vec<Fact> {
+        world.settle().await;
         let mut heard = Vec::new();
         loop {
             let facts = world.chain.facts_since(&self.cursor, &self.watched).await.unwrap();

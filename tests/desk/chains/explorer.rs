@@ -1,0 +1,375 @@
+//! A small Esplora server: the documented API, told truthfully from a regtest node's RPC. (The real one is on no package
+//! registry.) It keeps the whole chain in memory and looks at the node before each answer.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use actix_web::dev::ServerHandle;
+use actix_web::web::{self, Data, Path};
+use actix_web::{App, HttpResponse, HttpServer};
+use bitcoin::consensus::encode;
+use bitcoin::hashes::{Hash, sha256, sha256d};
+use bitcoin::{Block, BlockHash, Network, OutPoint, ScriptBuf, Transaction, Txid};
+use serde_json::{Value, json};
+use tokio::sync::Mutex;
+use trine::chain::esplora::esplora;
+use trine::chain::light::Light;
+use trine::chain::link::Way;
+
+use super::bitcoind::{Bitcoind, call};
+
+/// Esplora's own numbers.
+const WAITING_PER_ANSWER: usize = 50;
+const CONFIRMED_PER_PAGE: usize = 25;
+const BLOCKS_PER_PAGE: u32 = 10;
+
+/// What it does not tell truthfully any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lie {
+    AnotherTransaction,
+    AnotherPlace,
+    AnotherHeader,
+    AlreadyConfirmed,
+}
+
+pub struct Explorer {
+    pub address: SocketAddr,
+    lie: Arc<std::sync::Mutex<Option<Lie>>>,
+    handle: ServerHandle,
+}
+
+impl std::fmt::Debug for Explorer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "an explorer at {}", self.address)
+    }
+}
+
+#[derive(Default)]
+struct Chain {
+    blocks: Vec<Block>,
+    waiting: HashMap<Txid, Transaction>,
+    /// Which output pays or paid which script.
+    scripts: HashMap<OutPoint, ScriptBuf>,
+}
+
+struct Node {
+    url: String,
+    cookie: PathBuf,
+    http: reqwest::Client,
+    chain: Mutex<Chain>,
+    lie: Arc<std::sync::Mutex<Option<Lie>>>,
+}
+
+impl Node {
+    fn lies(&self, lie: Lie) -> bool {
+        *self.lie.lock().unwrap() == Some(lie)
+    }
+
+    async fn rpc(&self, method: &str, params: Value) -> Result<Value, String> {
+        call(&self.http, &self.url, &self.cookie, method, params).await
+    }
+
+    async fn read<T: encode::Decodable>(&self, method: &str, params: Value) -> Result<T, String> {
+        let hex = self.rpc(method, params).await?;
+        encode::deserialize_hex(hex.as_str().unwrap_or_default()).map_err(|error| error.to_string())
+    }
+
+    /// Brings what is kept to what the node has.
+    async fn look(&self, chain: &mut Chain) -> Result<(), String> {
+        let tip = self.rpc("getblockcount", json!([])).await?.as_u64().unwrap_or_default() as usize;
+        chain.blocks.truncate(tip + 1);
+        while let Some(last) = chain.blocks.last() {
+            let hash = self.rpc("getblockhash", json!([chain.blocks.len() - 1])).await?;
+            if hash == last.block_hash().to_string() {
+                break;
+            }
+            chain.blocks.pop();
+        }
+        while chain.blocks.len() <= tip {
+            let hash = self.rpc("getblockhash", json!([chain.blocks.len()])).await?;
+            let block: Block = self.read("getblock", json!([hash, 0])).await?;
+            block.txdata.iter().for_each(|one| keep_scripts(&mut chain.scripts, one));
+            chain.blocks.push(block);
+        }
+        let now = self.rpc("getrawmempool", json!([])).await?;
+        let now: Vec<Txid> = serde_json::from_value(now).map_err(|error| error.to_string())?;
+        chain.waiting.retain(|txid, _| now.contains(txid));
+        for txid in now {
+            if !chain.waiting.contains_key(&txid) {
+                let transaction = self.read("getrawtransaction", json!([txid])).await?;
+                keep_scripts(&mut chain.scripts, &transaction);
+                chain.waiting.insert(txid, transaction);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn keep_scripts(scripts: &mut HashMap<OutPoint, ScriptBuf>, transaction: &Transaction) {
+    let txid = transaction.compute_txid();
+    for (vout, output) in (0..).zip(&transaction.output) {
+        scripts.insert(OutPoint { txid, vout }, output.script_pubkey.clone());
+    }
+}
+
+impl Chain {
+    /// Waiting ones first, then the newest block's last.
+    fn all(&self) -> impl Iterator<Item = (Option<u32>, &Transaction)> {
+        let waiting = self.waiting.values().map(|one| (None, one));
+        let blocks = self.blocks.iter().enumerate().rev().map(|(height, block)| (height as u32, block));
+        waiting.chain(blocks.flat_map(|(height, block)| block.txdata.iter().rev().map(move |one| (Some(height), one))))
+    }
+
+    fn find(&self, txid: Txid) -> Option<(Option<u32>, &Transaction)> {
+        self.all().find(|(_, one)| one.compute_txid() == txid)
+    }
+
+    fn touches(&self, transaction: &Transaction, name: &str) -> bool {
+        let spent = transaction.input.iter().filter_map(|input| self.scripts.get(&input.previous_output));
+        let paid = transaction.output.iter().map(|output| &output.script_pubkey);
+        spent.chain(paid).any(|script| sha256::Hash::hash(script.as_bytes()).to_string() == name)
+    }
+
+    fn history(&self, name: &str) -> Vec<(Option<u32>, &Transaction)> {
+        self.all().filter(|(_, one)| self.touches(one, name)).collect()
+    }
+
+    fn status(&self, height: Option<u32>) -> Value {
+        match height {
+            None => json!({ "confirmed": false }),
+            Some(height) => {
+                let header = self.blocks[height as usize].header;
+                json!({ "confirmed": true, "block_height": height, "block_hash": header.block_hash(), "block_time": header.time })
+            }
+        }
+    }
+
+    fn transaction(&self, height: Option<u32>, one: &Transaction) -> Value {
+        let inputs = one.input.iter().map(|input| {
+            json!({ "txid": input.previous_output.txid, "vout": input.previous_output.vout,
+                "is_coinbase": one.is_coinbase(), "sequence": input.sequence })
+        });
+        let outputs = one
+            .output
+            .iter()
+            .map(|output| json!({ "scriptpubkey": output.script_pubkey, "value": output.value.to_sat() }));
+        json!({ "txid": one.compute_txid(), "version": one.version.0, "locktime": one.lock_time.to_consensus_u32(),
+            "size": one.total_size(), "weight": one.weight().to_wu(), "status": self.status(height),
+            "vin": inputs.collect::<Vec<_>>(), "vout": outputs.collect::<Vec<_>>() })
+    }
+
+    fn block(&self, height: u32) -> Value {
+        let block = &self.blocks[height as usize];
+        let header = block.header;
+        let before = (height > 0).then_some(header.prev_blockhash);
+        json!({ "id": header.block_hash(), "height": height, "version": header.version.to_consensus(),
+            "timestamp": header.time, "bits": header.bits.to_consensus(), "nonce": header.nonce,
+            "merkle_root": header.merkle_root, "previousblockhash": before, "tx_count": block.txdata.len(),
+            "size": block.total_size(), "weight": block.weight().to_wu() })
+    }
+}
+
+fn merkle_proof(block: &Block, txid: Txid) -> Option<(usize, Vec<sha256d::Hash>)> {
+    let mut row: Vec<sha256d::Hash> = block.txdata.iter().map(|one| one.compute_txid().to_raw_hash()).collect();
+    let place = row.iter().position(|hash| *hash == txid.to_raw_hash())?;
+    let (mut at, mut branch) = (place, Vec::new());
+    while row.len() > 1 {
+        if row.len() % 2 == 1 {
+            row.push(row[row.len() - 1]);
+        }
+        branch.push(row[at ^ 1]);
+        at /= 2;
+        let pair =
+            |pair: &[sha256d::Hash]| sha256d::Hash::hash(&[pair[0].to_byte_array(), pair[1].to_byte_array()].concat());
+        row = row.chunks(2).map(pair).collect();
+    }
+    Some((place, branch))
+}
+
+type Asked = Data<Node>;
+
+/// Looks at the node, then answers; what is not there is 404, a node that is away 503.
+async fn answer(node: &Node, tell: impl FnOnce(&Chain) -> Option<HttpResponse>) -> HttpResponse {
+    let mut chain = node.chain.lock().await;
+    if let Err(error) = node.look(&mut chain).await {
+        return HttpResponse::ServiceUnavailable().body(error);
+    }
+    tell(&chain).unwrap_or_else(|| HttpResponse::NotFound().body("not found"))
+}
+
+fn text(what: impl ToString) -> Option<HttpResponse> {
+    Some(HttpResponse::Ok().content_type("text/plain").body(what.to_string()))
+}
+
+fn list(what: Vec<Value>) -> Option<HttpResponse> {
+    Some(HttpResponse::Ok().json(what))
+}
+
+async fn tip_height(node: Asked) -> HttpResponse {
+    answer(&node, |chain| text(chain.blocks.len() - 1)).await
+}
+
+async fn tip_hash(node: Asked) -> HttpResponse {
+    answer(&node, |chain| text(chain.blocks.last()?.block_hash())).await
+}
+
+async fn blocks(node: Asked, from: Path<u32>) -> HttpResponse {
+    answer(&node, |chain| {
+        chain.blocks.get(*from as usize)?;
+        let page = (from.saturating_sub(BLOCKS_PER_PAGE - 1)..=*from).rev();
+        let mut page: Vec<Value> = page.map(|height| chain.block(height)).collect();
+        if node.lies(Lie::AnotherHeader) {
+            page[0]["nonce"] = json!(page[0]["nonce"].as_u64().unwrap() ^ 1);
+        }
+        list(page)
+    })
+    .await
+}
+
+async fn block_height(node: Asked, height: Path<u32>) -> HttpResponse {
+    answer(&node, |chain| text(chain.blocks.get(*height as usize)?.block_hash())).await
+}
+
+async fn block_header(node: Asked, hash: Path<BlockHash>) -> HttpResponse {
+    answer(&node, |chain| {
+        let block = chain.blocks.iter().find(|block| block.block_hash() == *hash)?;
+        text(encode::serialize_hex(&block.header))
+    })
+    .await
+}
+
+async fn script_history(node: Asked, name: Path<String>) -> HttpResponse {
+    answer(&node, |chain| {
+        let history = chain.history(&name);
+        let waiting = history.iter().filter(|(height, _)| height.is_none()).take(WAITING_PER_ANSWER);
+        let confirmed = history.iter().filter(|(height, _)| height.is_some()).take(CONFIRMED_PER_PAGE);
+        let tip = chain.blocks.len() as u32 - 1;
+        let told = |height: Option<u32>| height.or_else(|| node.lies(Lie::AlreadyConfirmed).then_some(tip));
+        list(waiting.chain(confirmed).map(|(height, one)| chain.transaction(told(*height), one)).collect())
+    })
+    .await
+}
+
+async fn older_history(node: Asked, path: Path<(String, Txid)>) -> HttpResponse {
+    answer(&node, |chain| {
+        let history = chain.history(&path.0);
+        let confirmed = history.iter().filter(|(height, _)| height.is_some());
+        let rest = confirmed.skip_while(|(_, one)| one.compute_txid() != path.1).skip(1).take(CONFIRMED_PER_PAGE);
+        list(rest.map(|(height, one)| chain.transaction(*height, one)).collect())
+    })
+    .await
+}
+
+async fn raw(node: Asked, txid: Path<Txid>) -> HttpResponse {
+    answer(&node, |chain| {
+        let mut one = chain.find(*txid)?.1.clone();
+        if node.lies(Lie::AnotherTransaction) {
+            one.lock_time = bitcoin::absolute::LockTime::from_consensus(1);
+        }
+        Some(HttpResponse::Ok().body(encode::serialize(&one)))
+    })
+    .await
+}
+
+async fn status(node: Asked, txid: Path<Txid>) -> HttpResponse {
+    answer(&node, |chain| Some(HttpResponse::Ok().json(chain.status(chain.find(*txid)?.0)))).await
+}
+
+async fn proof(node: Asked, txid: Path<Txid>) -> HttpResponse {
+    answer(&node, |chain| {
+        let found = chain.find(*txid)?.0;
+        let height = if node.lies(Lie::AlreadyConfirmed) { chain.blocks.len() as u32 - 1 } else { found? };
+        if node.lies(Lie::AlreadyConfirmed) {
+            return Some(HttpResponse::Ok().json(json!({ "block_height": height, "merkle": [], "pos": 0 })));
+        }
+        let (mut place, branch) = merkle_proof(&chain.blocks[height as usize], *txid)?;
+        if node.lies(Lie::AnotherPlace) {
+            place += 1;
+        }
+        Some(HttpResponse::Ok().json(json!({ "block_height": height, "merkle": branch, "pos": place })))
+    })
+    .await
+}
+
+async fn send(node: Asked, hex: String) -> HttpResponse {
+    match node.rpc("sendrawtransaction", json!([hex])).await {
+        Ok(txid) => HttpResponse::Ok().body(txid.as_str().unwrap_or_default().to_owned()),
+        Err(error) => HttpResponse::BadRequest().body(format!("sendrawtransaction RPC error: {error}")),
+    }
+}
+
+async fn fees(node: Asked) -> HttpResponse {
+    let mut rates = serde_json::Map::new();
+    for target in [1, 3, 6, 144] {
+        let Ok(estimate) = node.rpc("estimatesmartfee", json!([target])).await else { continue };
+        if let Some(rate) = estimate["feerate"].as_f64() {
+            rates.insert(target.to_string(), json!(rate * 100_000.0));
+        }
+    }
+    HttpResponse::Ok().json(rates)
+}
+
+impl Explorer {
+    pub async fn start(node: &Bitcoind) -> Self {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let (url, cookie) = (node.url().to_owned(), node.cookie());
+        let lie: Arc<std::sync::Mutex<Option<Lie>>> = Arc::default();
+        let lied = lie.clone();
+        let (tell, told) = tokio::sync::oneshot::channel();
+        std::thread::spawn(move || {
+            actix_web::rt::System::new().block_on(async move {
+                let http = reqwest::Client::builder().no_proxy().build().unwrap();
+                let node = Data::from(Arc::new(Node { url, cookie, http, chain: Mutex::default(), lie: lied }));
+                let app = move || {
+                    App::new()
+                        .app_data(node.clone())
+                        .route("/blocks/tip/height", web::get().to(tip_height))
+                        .route("/blocks/tip/hash", web::get().to(tip_hash))
+                        .route("/blocks/{from}", web::get().to(blocks))
+                        .route("/block-height/{height}", web::get().to(block_height))
+                        .route("/block/{hash}/header", web::get().to(block_header))
+                        .route("/scripthash/{name}/txs", web::get().to(script_history))
+                        .route("/scripthash/{name}/txs/chain/{txid}", web::get().to(older_history))
+                        .route("/tx/{txid}/raw", web::get().to(raw))
+                        .route("/tx/{txid}/status", web::get().to(status))
+                        .route("/tx/{txid}/merkle-proof", web::get().to(proof))
+                        .route("/tx", web::post().to(send))
+                        .route("/fee-estimates", web::get().to(fees))
+                        .app_data(web::PayloadConfig::new(16 << 20))
+                };
+                let server = HttpServer::new(app).workers(1).disable_signals().shutdown_timeout(1);
+                let server = server.listen(listener).unwrap().run();
+                let _ = tell.send(server.handle());
+                server.await.unwrap();
+            });
+        });
+        Self { address, lie, handle: told.await.unwrap() }
+    }
+
+    pub fn lies(&self, lie: Lie) {
+        *self.lie.lock().unwrap() = Some(lie);
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The desk's own client for it, asking anew each time.
+    pub fn client(&self) -> Light {
+        explored(&[self.url()], Network::Regtest)
+    }
+}
+
+pub fn explored(urls: &[String], network: Network) -> Light {
+    let addresses: Vec<_> = urls.iter().map(|url| url.parse().unwrap()).collect();
+    esplora(&addresses, &Way::default(), network).unwrap().with_pace(std::time::Duration::ZERO)
+}
+
+impl Drop for Explorer {
+    fn drop(&mut self) {
+        drop(self.handle.stop(false));
+    }
+}
