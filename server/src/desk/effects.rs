@@ -7,10 +7,10 @@ use serde_json::json;
 use super::error::{Done, Error};
 use super::escrow_book::{EscrowBook, coin};
 use super::room::EventFacts;
-use super::{Desk, funding, room, rulings, watcher};
+use super::{Desk, funding, room, rulings, watcher, weather};
 use crate::domain::offer::{OfferState, PauseReason};
 use crate::domain::trade::{Act, Effect, PayoutKind, Trade};
-use crate::domain::{Actor, DisputeId, Event, Fiat, Refusal, Side};
+use crate::domain::{Actor, DisputeId, Event, Fiat, Refusal, Side, Stage};
 use crate::escrow::payout::PayoutKind as Kind;
 use crate::store::disputes::{self, DisputeRow};
 use crate::store::trades::TradeRow;
@@ -59,7 +59,9 @@ pub(super) async fn follow(
         match effect {
             Effect::ReturnReservation => return_reservation(tx, row).await?,
             Effect::PauseOffer => pause_offer(tx, row, before, now).await?,
-            Effect::FixFundingSet => fix_funding_set(desk, tx, row, now).await?,
+            Effect::FixFundingSet => fix_funding_set(desk, tx, row, before.stage, now).await?,
+            Effect::KeepTheRest => keep_the_rest(tx, row, now).await?,
+            Effect::ForgetSettlement => settlements::forget(tx, row.id, now).await?,
             Effect::BuildRefund => build_refund(desk, tx, row, now).await?,
             Effect::Broadcast(kind) => broadcast(tx, row, *kind, now).await?,
             Effect::LapseProposals => lapse_proposals(tx, row, now).await?,
@@ -71,7 +73,8 @@ pub(super) async fn follow(
             Effect::JudgeAgain => outbox::add(tx, watcher::JUDGE, Some(row.id), &json!({}), now).await?,
         }
     }
-    tell_the_room(tx, row, made, now).await
+    tell_the_room(tx, row, made, now).await?;
+    weather::tell(tx, row, before, made, now).await
 }
 
 async fn tell_the_room(tx: &Transaction<'_>, row: &TradeRow, made: &Made<'_>, now: Timestamp) -> Done<()> {
@@ -127,16 +130,45 @@ async fn pause_offer(tx: &Transaction<'_>, row: &TradeRow, before: &Trade, now: 
 }
 
 /// From now on exactly the counted outputs are spent by every payout of this trade.
-async fn fix_funding_set(desk: &Desk, tx: &Transaction<'_>, row: &TradeRow, now: Timestamp) -> Done<()> {
-    let judged = funding::judged(desk, tx, row).await?;
-    // What was built over other outputs, or by a contract since superseded, is not asked for any more.
-    payouts::void(tx, row.id, PayoutKind::Release.as_str(), now).await?;
-    payouts::void(tx, row.id, PayoutKind::Refund.as_str(), now).await?;
+async fn fix_funding_set(desk: &Desk, tx: &Transaction<'_>, row: &TradeRow, stage: Stage, now: Timestamp) -> Done<()> {
+    let judged = funding::judged(desk, tx, row, stage).await?;
     deposits::fix_funding(tx, row.id, &judged.counted).await?;
+    build_all(tx, row, now).await
+}
+
+/// Release and refund, and the payout of a ruling in force, over the funding set as it is now. What was built over other
+/// outputs, or by a contract since superseded, is not asked for any more.
+async fn build_all(tx: &Transaction<'_>, row: &TradeRow, now: Timestamp) -> Done<()> {
+    for kind in [PayoutKind::Release, PayoutKind::Refund, PayoutKind::Ruling] {
+        payouts::void(tx, row.id, kind.as_str(), now).await?;
+    }
+    lapse_proposals(tx, row, now).await?;
     let book = EscrowBook::read(tx, row).await?;
     let coins = book.funding();
-    book.build(tx, row, Kind::Release, &coins, None, now).await?;
-    book.build(tx, row, Kind::Refund, &coins, None, now).await
+    book.build(tx, row, Kind::Refund, &coins, None, now).await?;
+    // There may be less than was agreed: then there is nothing to release, and the parts of a ruling do not fit.
+    if book.built(Kind::Release, &coins).is_ok() {
+        book.build(tx, row, Kind::Release, &coins, None, now).await?;
+    }
+    if row.state.stage == Stage::Ruled
+        && let Some(ruling) = rulings::in_force(tx, row).await?
+    {
+        let kind = Kind::Ruling { buyer: ruling.buyer, seller: ruling.seller };
+        if book.built(kind, &coins).is_ok() {
+            book.build(tx, row, kind, &coins, Some(ruling.id.0), now).await?;
+        }
+    }
+    Ok(())
+}
+
+/// A part of the funding set is spent: the rest is the funding set now.
+async fn keep_the_rest(tx: &Transaction<'_>, row: &TradeRow, now: Timestamp) -> Done<()> {
+    let tip = funding::tip_height(tx).await?;
+    let outputs = deposits::of_trade(tx, row.id).await?;
+    let rest = outputs.iter().filter(|one| one.funding && one.gone_at.is_none() && !funding::is_taken(one, row, tip));
+    let rest: Vec<_> = rest.map(|one| one.outpoint).collect();
+    deposits::fix_funding(tx, row.id, &rest).await?;
+    build_all(tx, row, now).await
 }
 
 /// A refund over everything confirmed at the address, for a trade that was never funded.
@@ -145,7 +177,8 @@ async fn build_refund(_: &Desk, tx: &Transaction<'_>, row: &TradeRow, now: Times
     // Other outputs, another sum: what was proposed over the old ones means nothing now.
     lapse_proposals(tx, row, now).await?;
     let book = EscrowBook::read(tx, row).await?;
-    let mut there: Vec<_> = book.deposits.iter().filter(|d| d.is_there() && d.height.is_some()).collect();
+    let tip = funding::tip_height(tx).await?;
+    let mut there: Vec<_> = book.deposits.iter().filter(|d| d.is_there() && funding::is_ripe(d, tip)).collect();
     there.sort_by_key(|deposit| std::cmp::Reverse(deposit.value));
     there.truncate(crate::escrow::deposit::COUNTED_OUTPUTS_MAX);
     if there.is_empty() {

@@ -56,7 +56,9 @@ impl EscrowBook {
     pub fn payout(&self, row: &PayoutRow) -> Done<Payout> {
         let kind = Kind::from_word(&row.kind, row.buyer, row.seller)
             .ok_or_else(|| Error::broken(format!("a payout of kind {}", row.kind)))?;
-        let coins = if kind == Kind::Stray { self.coins_of(row)? } else { self.funding() };
+        // What is not asked for any more may have been built over outputs that are no funding set now.
+        let own = kind == Kind::Stray || row.void;
+        let coins = if own { self.coins_of(row)? } else { self.funding() };
         let steps = row.steps.iter().filter_map(|step| FeeStep::from_multiple(*step)).collect();
         Ok(Payout::restore(&self.agreed, kind, &coins, steps, &row.psbt)?)
     }

@@ -1,12 +1,14 @@
 //! What stands at a trade's address, judged by the contract.
 
-use bitcoin::Amount;
+use std::collections::BTreeSet;
+
+use bitcoin::{Amount, OutPoint, Psbt};
 
 use super::Desk;
 use super::error::Done;
 use crate::domain::Stage;
-use crate::domain::trade::Deposit;
-use crate::escrow::deposit::{self as escrow, Due, Judgement, Missing, Seen, judge};
+use crate::domain::trade::{Deposit, PayoutKind};
+use crate::escrow::deposit::{self as escrow, COINBASE_CONFIRMATIONS, Due, Judgement, Missing, Seen, judge};
 use crate::store::deposits::{self, DepositRow};
 use crate::store::trades::TradeRow;
 use crate::store::{GenericClient, payouts};
@@ -18,8 +20,8 @@ pub async fn tip_height(client: &impl GenericClient) -> Done<u32> {
 
 /// Judges the outputs at the address by §6. Outputs first seen after the deposit window are left out while a deposit
 /// is awaited: late is late.
-pub async fn judged(_: &Desk, client: &impl GenericClient, row: &TradeRow) -> Done<Judgement> {
-    let (seen, due) = counted(client, row).await?;
+pub async fn judged(_: &Desk, client: &impl GenericClient, row: &TradeRow, stage: Stage) -> Done<Judgement> {
+    let (seen, due) = counted(client, row, stage).await?;
     Ok(judge(&seen, &due))
 }
 
@@ -28,15 +30,15 @@ pub async fn missing(client: &impl GenericClient, row: &TradeRow) -> Done<Option
     if row.state.stage != Stage::AwaitingDeposit {
         return Ok(None);
     }
-    let (seen, due) = counted(client, row).await?;
+    let (seen, due) = counted(client, row, row.state.stage).await?;
     Ok(escrow::missing(&seen, &due))
 }
 
-async fn counted(client: &impl GenericClient, row: &TradeRow) -> Done<(Vec<Seen>, Due)> {
+async fn counted(client: &impl GenericClient, row: &TradeRow, stage: Stage) -> Done<(Vec<Seen>, Due)> {
     let tip = tip_height(client).await?;
     let outputs = deposits::of_trade(client, row.id).await?;
-    let signed_for = payouts::signatures_of_trade(client, row.id).await?;
-    let awaited = row.state.stage == Stage::AwaitingDeposit;
+    let signed_away = signed_away(client, row).await?;
+    let awaited = stage == Stage::AwaitingDeposit;
     let in_time = |output: &&DepositRow| !awaited || row.state.deposit_by.is_none_or(|by| output.seen_at < by);
     let seen: Vec<Seen> = outputs
         .iter()
@@ -47,7 +49,7 @@ async fn counted(client: &impl GenericClient, row: &TradeRow) -> Done<(Vec<Seen>
             value: output.value,
             confirmations: output.confirmations(tip),
             coinbase: output.coinbase,
-            barred: output.funding && !signed_for.is_empty(),
+            barred: signed_away.contains(&output.outpoint),
         })
         .collect();
     let contract = crate::escrow::Contract::parse(&row.contract_text)?;
@@ -55,24 +57,65 @@ async fn counted(client: &impl GenericClient, row: &TradeRow) -> Done<(Vec<Seen>
     Ok((seen, due))
 }
 
+/// Outputs for which a signature of a refund or a settlement exists: they never count as a deposit again.
+async fn signed_away(client: &impl GenericClient, row: &TradeRow) -> Done<BTreeSet<OutPoint>> {
+    let signed = payouts::signatures_of_trade(client, row.id).await?;
+    let mut away = BTreeSet::new();
+    if signed.is_empty() {
+        return Ok(away);
+    }
+    for payout in payouts::of_trade(client, row.id).await? {
+        let gives_up = [PayoutKind::Refund, PayoutKind::Settlement].iter().any(|kind| kind.as_str() == payout.kind);
+        if gives_up && signed.iter().any(|signature| signature.payout == payout.id) {
+            let psbt = Psbt::deserialize(&payout.psbt).map_err(anyhow::Error::from)?;
+            away.extend(psbt.unsigned_tx.input.iter().map(|input| input.previous_output));
+        }
+    }
+    Ok(away)
+}
+
+/// It can be spent in the next block: in one, and no coinbase that is too young.
+pub fn is_ripe(output: &DepositRow, tip: u32) -> bool {
+    output.confirmations(tip) >= if output.coinbase { COINBASE_CONFIRMATIONS } else { 1 }
+}
+
+/// Another transaction took it, and that is deep enough to be what happened.
+pub fn is_taken(output: &DepositRow, row: &TradeRow, tip: u32) -> bool {
+    output.spent_height.is_some_and(|height| (tip + 1).saturating_sub(height) >= row.state.confirmations)
+}
+
 /// The same as the trade's own field.
 pub async fn deposit_of(desk: &Desk, client: &impl GenericClient, row: &TradeRow) -> Done<Deposit> {
     let outputs = deposits::of_trade(client, row.id).await?;
-    let sum = |outputs: &mut dyn Iterator<Item = &DepositRow>| {
-        outputs.fold(Amount::ZERO, |sum, output| sum.checked_add(output.value).unwrap_or(Amount::MAX_MONEY))
-    };
-    if row.state.ever_funded && row.state.stage != Stage::AwaitingDeposit {
+    let tip = tip_height(client).await?;
+    let judgement = judged(desk, client, row, row.state.stage).await?;
+    let set: BTreeSet<OutPoint> = outputs.iter().filter(|one| one.funding).map(|one| one.outpoint).collect();
+    let other_set = judgement.counted.iter().copied().collect::<BTreeSet<_>>() != set;
+    if row.state.funding_is_fixed() {
         // Of a funded trade only the funding set counts; everything else is a stray.
-        let funding = || outputs.iter().filter(|output| output.funding && output.gone_at.is_none());
-        let confirmed = sum(&mut funding().filter(|output| output.height.is_some()));
-        return Ok(Deposit { seen: sum(&mut funding()), confirmed, counted: confirmed, in_time: true });
+        let funding = || outputs.iter().filter(|output| output.funding);
+        let whole = funding().next().is_some() && funding().all(|one| one.gone_at.is_none() && one.height.is_some());
+        let confirmed = sum(funding().filter(|output| output.height.is_some() && output.gone_at.is_none()));
+        return Ok(Deposit {
+            seen: sum(funding().filter(|output| output.gone_at.is_none())),
+            confirmed,
+            counted: confirmed,
+            in_time: true,
+            whole,
+            renewed: !whole && other_set && judgement.is_funded(),
+        });
     }
-    let there = || outputs.iter().filter(|output| output.is_there());
-    let judgement = judged(desk, client, row).await?;
+    let there = || outputs.iter().filter(|output| output.gone_at.is_none() && !is_taken(output, row, tip));
     Ok(Deposit {
-        seen: sum(&mut there()),
-        confirmed: sum(&mut there().filter(|output| output.height.is_some())),
+        seen: sum(there()),
+        confirmed: sum(there().filter(|output| output.spent_by.is_none() && is_ripe(output, tip))),
         counted: judgement.sum,
         in_time: true,
+        whole: false,
+        renewed: !set.is_empty() && other_set,
     })
+}
+
+pub(super) fn sum<'a>(outputs: impl Iterator<Item = &'a DepositRow>) -> Amount {
+    outputs.fold(Amount::ZERO, |sum, output| sum.checked_add(output.value).unwrap_or(Amount::MAX_MONEY))
 }

@@ -1,6 +1,6 @@
 //! What the chain told of a trade's escrow, judged: judging twice changes nothing.
 
-use bitcoin::Txid;
+use bitcoin::{ScriptBuf, Txid};
 use jiff::Timestamp;
 
 use super::error::Done;
@@ -8,33 +8,60 @@ use super::escrow_book::EscrowBook;
 use super::trades::{self, Who};
 use super::watcher::chain_trouble;
 use super::{Desk, funding};
-use crate::domain::trade::{Act, Outcome, PayoutKind};
+use crate::domain::trade::{Act, Deposit, NOTHING_BELOW_SAT, Outcome, PayoutKind};
 use crate::domain::{Stage, TradeId};
+use crate::escrow::contract::Payee;
 use crate::escrow::payout::PayoutKind as Kind;
 use crate::store::deposits::{self, DepositRow};
 use crate::store::trades::TradeRow;
-use crate::store::{Transaction, outbox, payouts};
+use crate::store::{Transaction, outbox, watched};
 
 /// The outbox job that judges what the chain told of one trade.
 pub const JUDGE: &str = "judge";
 
-/// What the outputs at its address now mean for a trade. Judging twice changes nothing.
+/// One fact may make another one matter: a deposit falls back, and a new one is there already.
+const ROUNDS_MAX: usize = 4;
+
+/// What the outputs at its address now mean for a trade.
 pub(super) async fn judge(desk: &Desk, tx: &Transaction<'_>, id: TradeId) -> Done<()> {
     let now = desk.now(tx).await?;
     let Some(mut row) = crate::store::trades::lock_by_id(tx, id).await? else { return Ok(()) };
-    let outputs = deposits::of_trade(tx, id).await?;
-    if let Some(act) = spend_act(desk, tx, &row, &outputs).await? {
+    for _ in 0..ROUNDS_MAX {
+        let version = row.state.version;
+        let outputs = deposits::of_trade(tx, id).await?;
+        let Some((act, by)) = act(desk, tx, &row, &outputs, now).await? else { break };
+        if let Some(by) = by {
+            row.payout_txid = Some(by);
+        }
         row = told(desk, tx, row, act, now).await?;
-    }
-    if !matches!(row.state.stage, Stage::PayingOut | Stage::Completed) {
-        let deposit = funding::deposit_of(desk, tx, &row).await?;
-        let act = Act::JudgeDeposit { deposit };
-        let changes = row.state.apply(&act, Who::CHAIN.actor, now).is_ok_and(|change| change.event.is_some());
-        if changes || deposit != row.state.deposit {
-            row = told(desk, tx, row, act, now).await?;
+        if row.state.version == version {
+            break;
         }
     }
     build_strays(tx, &row, now).await
+}
+
+/// What there is to tell the trade, and the transaction that did it if it is not the one under way.
+async fn act(
+    desk: &Desk,
+    tx: &Transaction<'_>,
+    row: &TradeRow,
+    outputs: &[DepositRow],
+    now: Timestamp,
+) -> Done<Option<(Act, Option<Txid>)>> {
+    if let Some(told) = spend_act(desk, tx, row, outputs).await? {
+        return Ok(Some(told));
+    }
+    if let Some(act) = loss_act(desk, tx, row).await? {
+        return Ok(Some((act, None)));
+    }
+    if matches!(row.state.stage, Stage::PayingOut | Stage::Completed) {
+        return Ok(None);
+    }
+    let deposit = funding::deposit_of(desk, tx, row).await?;
+    let act = Act::JudgeDeposit { deposit };
+    let changes = row.state.apply(&act, Who::CHAIN.actor, now).is_ok_and(|change| change.event.is_some());
+    Ok((changes || deposit != row.state.deposit).then_some((act, None)))
 }
 
 /// Applies what the chain told, if the table has a row for it in this stage; else it is only written down.
@@ -46,56 +73,117 @@ async fn told(desk: &Desk, tx: &Transaction<'_>, row: TradeRow, act: Act, now: T
     trades::change(desk, tx, row, act, Who::CHAIN, now).await
 }
 
-/// The funding set was spent: by the payout under way, by another of this trade, or by something else.
-async fn spend_act(desk: &Desk, tx: &Transaction<'_>, row: &TradeRow, outputs: &[DepositRow]) -> Done<Option<Act>> {
-    let mut funding = outputs.iter().filter(|output| output.funding);
-    let spend = funding.find_map(|output| Some((output.spent_by?, output.spent_height)));
+/// The coins of the escrow were spent: by the payout under way, by another of this trade, or by something else.
+async fn spend_act(
+    desk: &Desk,
+    tx: &Transaction<'_>,
+    row: &TradeRow,
+    outputs: &[DepositRow],
+) -> Done<Option<(Act, Option<Txid>)>> {
     let stage = row.state.stage;
-    match spend {
-        Some((_, None)) if stage == Stage::Completed => Ok(Some(Act::LosePayoutFromChain)),
-        Some((txid, Some(height))) if !matches!(stage, Stage::Completed | Stage::Cancelled) => {
-            let depth = (funding::tip_height(tx).await? + 1).saturating_sub(height);
-            if depth < row.state.confirmations {
-                return Ok(None);
-            }
-            let outcome = outcome_of(tx, row, txid).await?;
-            let ours = stage == Stage::PayingOut && outcome != Outcome::Other;
-            Ok(Some(if ours { Act::ConfirmPayout { outcome } } else { Act::SeeForeignSpend { outcome } }))
-        }
-        None if stage == Stage::PayingOut && outbox::broadcast_done(tx, row.id).await? => {
-            let Some(txid) = row.payout_txid else { return Ok(None) };
+    if matches!(stage, Stage::Proposed | Stage::Cancelled) || row.state.outcome == Some(Outcome::Lost) {
+        return Ok(None);
+    }
+    // Before a funding set is fixed everything at the address is the escrow's.
+    let has_set = stage != Stage::AwaitingDeposit && outputs.iter().any(|output| output.funding);
+    let coins = || outputs.iter().filter(|output| output.gone_at.is_none() && (output.funding || !has_set));
+    let tip = funding::tip_height(tx).await?;
+    let taken: Vec<&DepositRow> = coins().filter(|output| funding::is_taken(output, row, tip)).collect();
+    let Some(largest) = taken.iter().max_by_key(|output| output.value) else {
+        return unspent_act(desk, tx, row, coins().all(|output| output.spent_height.is_none())).await;
+    };
+    let Some(txid) = largest.spent_by else { return Ok(None) };
+    let rest = funding::sum(coins().filter(|output| !funding::is_taken(output, row, tip)));
+    if rest.to_sat() >= NOTHING_BELOW_SAT {
+        let part = has_set && !matches!(stage, Stage::PayingOut | Stage::Completed);
+        let deposit =
+            Deposit { seen: rest, confirmed: rest, counted: rest, in_time: true, whole: true, renewed: false };
+        return Ok(part.then_some((Act::LosePart { deposit }, None)));
+    }
+    let book = EscrowBook::read(tx, row).await?;
+    let (outcome, kind) = outcome_of(&book, largest, txid);
+    let ours = stage == Stage::PayingOut && kind.is_some() && kind == row.state.paying_out;
+    Ok(match stage {
+        _ if ours => Some((Act::ConfirmPayout { outcome }, Some(txid))),
+        Stage::Completed if row.payout_txid == Some(txid) => None,
+        _ => Some((Act::SeeForeignSpend { outcome }, Some(txid))),
+    })
+}
+
+/// Nothing that spends the escrow is deep enough; of a payout that was, nothing may be left in the chain.
+async fn unspent_act(
+    desk: &Desk,
+    tx: &Transaction<'_>,
+    row: &TradeRow,
+    in_no_block: bool,
+) -> Done<Option<(Act, Option<Txid>)>> {
+    match (row.state.stage, row.payout_txid) {
+        (Stage::Completed, Some(_)) if in_no_block => Ok(Some((Act::LosePayoutFromChain, None))),
+        (Stage::PayingOut, Some(txid)) if in_no_block && outbox::broadcast_done(tx, row.id).await? => {
             let known = desk.chain.transaction(txid, None).await.map_err(chain_trouble)?;
-            Ok(known.is_none().then_some(Act::LosePayoutFromMempool))
+            Ok(known.is_none().then_some((Act::LosePayoutFromMempool, None)))
         }
         _ => Ok(None),
     }
 }
 
-/// Which of the trade's payouts a transaction is.
-async fn outcome_of(tx: &Transaction<'_>, row: &TradeRow, txid: Txid) -> Done<Outcome> {
-    let known = payouts::of_trade(tx, row.id).await?;
-    let kind =
-        known.iter().find(|payout| payout.txid == txid).and_then(|p| PayoutKind::from_word(&p.kind).map(|k| (k, p)));
-    Ok(match kind {
-        None => Outcome::Other,
-        Some((PayoutKind::Release, _)) => Outcome::Released,
-        Some((PayoutKind::Refund, _)) => Outcome::Refunded,
-        Some((_, payout)) if payout.seller.to_sat() == 0 => Outcome::Released,
-        Some((_, payout)) if payout.buyer.to_sat() == 0 => Outcome::Refunded,
-        Some(_) => Outcome::Split,
-    })
+/// The deposit is gone, and what it was made of was spent elsewhere, deep enough that it does not come back.
+async fn loss_act(desk: &Desk, tx: &Transaction<'_>, row: &TradeRow) -> Done<Option<Act>> {
+    let lost = match row.state.stage {
+        Stage::RefundDue => Act::LoseDeposit,
+        Stage::PaymentSent | Stage::Disputed | Stage::Ruled | Stage::PayingOut => Act::LoseDepositForGood,
+        _ => return Ok(None),
+    };
+    let deep = (funding::tip_height(tx).await? + 1).saturating_sub(row.state.confirmations);
+    if !watched::is_undone(tx, row.id, deep).await? {
+        return Ok(None);
+    }
+    // A new deposit in its place is judged as one.
+    let covered = row.state.stage != Stage::PayingOut && funding::deposit_of(desk, tx, row).await?.renewed;
+    Ok((!covered).then_some(lost))
 }
 
-/// Strays, confirmed: each gets a refund of its own.
+/// Which of the trade's payouts a transaction is; of one that is none of them, where its coins went.
+fn outcome_of(book: &EscrowBook, spent: &DepositRow, txid: Txid) -> (Outcome, Option<PayoutKind>) {
+    let known = book.payouts.iter().find(|payout| payout.txid == txid);
+    let Some((payout, kind)) = known.and_then(|payout| Some((payout, PayoutKind::from_word(&payout.kind)?))) else {
+        return (where_it_went(book, spent), None);
+    };
+    let outcome = match kind {
+        PayoutKind::Release => Outcome::Released,
+        PayoutKind::Refund => Outcome::Refunded,
+        _ if payout.seller.to_sat() == 0 => Outcome::Released,
+        _ if payout.buyer.to_sat() == 0 => Outcome::Refunded,
+        _ => Outcome::Split,
+    };
+    (outcome, Some(kind))
+}
+
+/// Made outside the desk, with a recovery kit or another wallet: told by whom it pays.
+fn where_it_went(book: &EscrowBook, spent: &DepositRow) -> Outcome {
+    let Some(spender) = &spent.spender else { return Outcome::Other };
+    let payee = |script: &ScriptBuf| Payee::ALL.into_iter().find(|one| book.agreed.script(*one) == Some(script));
+    let paid: Option<Vec<Payee>> = spender.output.iter().map(|output| payee(&output.script_pubkey)).collect();
+    let Some(paid) = paid else { return Outcome::Other };
+    match (paid.contains(&Payee::Buyer), paid.contains(&Payee::Seller)) {
+        (true, false) => Outcome::Released,
+        (false, true) => Outcome::Refunded,
+        (true, true) => Outcome::Split,
+        (false, false) => Outcome::Other,
+    }
+}
+
+/// Strays, ripe: each gets a refund of its own.
 async fn build_strays(tx: &Transaction<'_>, row: &TradeRow, now: Timestamp) -> Done<()> {
     if !row.state.funding_is_fixed() {
         return Ok(());
     }
+    let tip = funding::tip_height(tx).await?;
     let book = EscrowBook::read(tx, row).await?;
-    for stray in book.deposits.iter().filter(|d| !d.funding && d.is_there() && d.height.is_some()) {
+    for stray in book.deposits.iter().filter(|d| !d.funding && d.is_there() && funding::is_ripe(d, tip)) {
         let coins = [super::escrow_book::coin(stray)];
         // A stray too small to be worth its fee is left where it is, and the page says so.
-        if book.built(Kind::Stray, &coins).is_ok() {
+        if stray.value.to_sat() >= NOTHING_BELOW_SAT && book.built(Kind::Stray, &coins).is_ok() {
             book.build(tx, row, Kind::Stray, &coins, None, now).await?;
         }
     }

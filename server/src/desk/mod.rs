@@ -48,6 +48,7 @@ pub mod trade_facts;
 pub mod trades;
 pub mod visits;
 pub mod watcher;
+pub mod weather;
 pub mod worker;
 
 use std::sync::Arc;

@@ -13,6 +13,7 @@ use crate::domain::{Currency, Fiat, MethodId, Party, PublicRef, Refusal, UserId}
 use crate::escrow::PrivateDetails;
 use crate::escrow::deposit::Missing;
 use crate::store::contracts;
+pub use crate::store::deposits::DepositRow as Output;
 use crate::store::disputes::{self, DisputeRow};
 use crate::store::settlements::{self, SettlementRow};
 use crate::store::trade_log::{self, LoggedLine};

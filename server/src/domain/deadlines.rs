@@ -48,6 +48,10 @@ pub struct Deadline {
 impl Trade {
     /// The windows that run in this stage, the one that matters most first.
     pub fn deadlines(&self) -> Vec<Deadline> {
+        if self.frozen {
+            // Clocks stand still.
+            return Vec::new();
+        }
         let since = self.stage_since;
         let deadline = |what, who, due_at: Option<Timestamp>, at_zero| {
             due_at.map(|due_at| Deadline { what, who, started_at: since, due_at, at_zero })
@@ -141,6 +145,9 @@ impl Trade {
 
     /// Who must act now; empty when only clock or chain can.
     pub fn turn(&self) -> Vec<Party> {
+        if self.frozen {
+            return Vec::new();
+        }
         let unsigned = |kind, party| !self.has_signed(kind, party);
         if let Some(settlement) = &self.settlement
             && self.stage != Stage::PayingOut

@@ -5,6 +5,7 @@
 
 mod agreement;
 mod amendment;
+mod chain;
 mod dispute;
 mod parts;
 mod payment;
@@ -20,6 +21,7 @@ use super::lifecycle::{Actor, Event, Stage, next_stage};
 use super::people::{Party, Side};
 use super::refusal::Refusal;
 pub use amendment::{Amendment, AmendmentKind, DEPOSIT_WINDOW_MINUTES_MAX};
+pub use agreement::NOTHING_BELOW_SAT;
 pub use parts::{Dispute, Outcome, PayoutKind, Ruling, Settlement, Windows};
 use window::not_now;
 
@@ -49,6 +51,14 @@ pub struct Trade {
     pub ever_funded: bool,
     /// The funding set is not confirmed at present.
     pub frozen: bool,
+    #[serde(default)]
+    pub frozen_since: Option<Timestamp>,
+    /// The coins were in escrow once, and a reorganisation took them out again.
+    #[serde(default)]
+    pub fell_back_at: Option<Timestamp>,
+    /// The buyer has signed coins away, over outputs that are gone since.
+    #[serde(default)]
+    pub gave_up: bool,
 
     pub pay_by: Option<Timestamp>,
     pub release_by: Option<Timestamp>,
@@ -90,6 +100,12 @@ pub struct Deposit {
     pub counted: Amount,
     /// Every counted output was first seen before the deposit window ended.
     pub in_time: bool,
+    /// Every output of the funding set is in a block.
+    #[serde(default)]
+    pub whole: bool,
+    /// Other outputs than those that were signed for would make the funding set.
+    #[serde(default)]
+    pub renewed: bool,
 }
 
 /// What someone does, or what became known.
@@ -120,8 +136,12 @@ pub enum Act {
     JudgeDeposit {
         deposit: Deposit,
     },
-    /// The outputs of a deposit that was to be refunded vanished.
+    /// The outputs of a deposit that was to be refunded vanished for good.
     LoseDeposit,
+    /// Another transaction spent a part of the funding set; the rest is what it is now.
+    LosePart {
+        deposit: Deposit,
+    },
     Cancel,
     /// "I have sent the money", with the release signature that came along.
     MarkPaid,
@@ -175,6 +195,10 @@ pub enum Effect {
     FixFundingSet,
     /// Build the refund over everything at the address.
     BuildRefund,
+    /// The funding set is what is left of it; build everything over that.
+    KeepTheRest,
+    /// The accepted settlement was over outputs that are gone.
+    ForgetSettlement,
     /// Hand the complete payout to the chain.
     Broadcast(PayoutKind),
     /// Unaccepted proposals end with the stage.
@@ -228,6 +252,9 @@ impl Trade {
             deposit: Deposit::default(),
             ever_funded: false,
             frozen: false,
+            frozen_since: None,
+            fell_back_at: None,
+            gave_up: false,
             pay_by: None,
             release_by: None,
             paid_at: None,
@@ -259,7 +286,8 @@ impl Trade {
             Act::WindowPassed { what, tip_at } => self.window_passed(*what, *tip_at, actor, at),
             Act::LoseArbitrator => self.lose_arbitrator(actor),
             Act::JudgeDeposit { deposit } => self.judge_deposit(*deposit, actor, at),
-            Act::LoseDeposit => self.event(Event::DepositGone, actor),
+            Act::LoseDeposit => self.lose_deposit(actor),
+            Act::LosePart { deposit } => self.lose_part(*deposit, actor, at),
             Act::Cancel => self.cancel(actor, at),
             Act::MarkPaid => self.mark_paid(actor, at),
             Act::UndoMark => self.undo_mark(actor),
@@ -325,12 +353,13 @@ impl Trade {
 
     /// The buyer has signed something that does not pay him in full: final, he must never pay in this trade again.
     pub fn buyer_gave_up(&self) -> bool {
-        self.has_signed(PayoutKind::Refund, Party::Buyer) || self.has_signed(PayoutKind::Settlement, Party::Buyer)
+        self.gave_up || chain::GIVES_UP.into_iter().any(|kind| self.has_signed(kind, Party::Buyer))
     }
 
     /// The funding set is fixed; every other output at the address is a stray.
     pub fn funding_is_fixed(&self) -> bool {
-        self.stage != Stage::AwaitingDeposit && (self.ever_funded || !self.signed.is_empty())
+        self.stage == Stage::Completed
+            || (self.stage != Stage::AwaitingDeposit && (self.ever_funded || !self.signed.is_empty()))
     }
 
     /// Coins are, or may be, at the escrow address.

@@ -169,6 +169,10 @@ pub enum Payee {
     Arbitrator,
 }
 
+impl Payee {
+    pub const ALL: [Self; 4] = [Self::Buyer, Self::Seller, Self::Desk, Self::Arbitrator];
+}
+
 /// The part of a contract that payouts are made from, checked and as scripts. Only [`Contract::agreed`] makes one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Agreed {

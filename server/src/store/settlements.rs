@@ -82,3 +82,12 @@ pub async fn lapse(client: &impl GenericClient, trade: TradeId, at: Timestamp) -
     client.execute(&client.prepare_cached(LAPSE).await?, &[&trade.0, &at]).await?;
     Ok(())
 }
+
+const FORGET: &str =
+    "UPDATE settlements SET accepted_at = NULL, lapsed_at = $2 WHERE trade = $1 AND accepted_at IS NOT NULL";
+
+/// What was accepted was over outputs that are not there any more.
+pub async fn forget(client: &impl GenericClient, trade: TradeId, at: Timestamp) -> Stored<()> {
+    client.execute(&client.prepare_cached(FORGET).await?, &[&trade.0, &at]).await?;
+    Ok(())
+}

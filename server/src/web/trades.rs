@@ -4,6 +4,7 @@ mod card;
 mod funding;
 mod page;
 mod sheets;
+mod weather;
 
 use actix_web::http::header::{CONTENT_DISPOSITION, ContentDisposition, DispositionParam, DispositionType};
 use actix_web::{HttpResponse, web};

@@ -8,6 +8,7 @@ use trine::domain::trade::{Act, Change, Deposit, Effect, Outcome, PayoutKind, Tr
 use trine::domain::{Actor, Event, Party, Side, Stage};
 
 const DUE: Amount = Amount::from_sat(1_000_000);
+const HALF: Amount = Amount::from_sat(500_000);
 
 fn taken() -> Trade {
     let noon = Timestamp::UNIX_EPOCH;
@@ -32,6 +33,9 @@ fn acts(at: Timestamp) -> Vec<Act> {
         Act::Withdraw,
         Act::LoseArbitrator,
         Act::LoseDeposit,
+        Act::LosePart {
+            deposit: Deposit { seen: HALF, confirmed: HALF, counted: HALF, in_time: true, whole: true, renewed: false },
+        },
         Act::Cancel,
         Act::MarkPaid,
         Act::UndoMark,
@@ -61,7 +65,16 @@ fn acts(at: Timestamp) -> Vec<Act> {
     }
     for (seen, counted) in [(0, 0), (1_000, 0), (500_000, 500_000), (1_000_000, 0), (1_000_000, 1_000_000)] {
         let [seen, counted] = [seen, counted].map(Amount::from_sat);
-        acts.push(Act::JudgeDeposit { deposit: Deposit { seen, confirmed: counted, counted, in_time: true } });
+        acts.push(Act::JudgeDeposit {
+            deposit: Deposit {
+                seen,
+                confirmed: counted,
+                counted,
+                in_time: true,
+                whole: counted >= DUE,
+                renewed: false,
+            },
+        });
     }
     acts
 }

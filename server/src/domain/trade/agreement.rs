@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::super::lifecycle::{Actor, Event, Stage};
 use super::super::refusal::Refusal;
-use super::{Change, Deposit, Effect, Trade, later, not_now};
+use super::{Change, Trade, later, not_now};
 
 /// Less than this at an escrow address is left where it is, and said so.
 pub const NOTHING_BELOW_SAT: u64 = 2_000;
@@ -62,52 +62,6 @@ impl Trade {
 
     pub(super) fn something_at_the_address(&self) -> bool {
         self.deposit.seen.to_sat() >= NOTHING_BELOW_SAT
-    }
-
-    /// The watcher has read what stands at the address.
-    pub(super) fn judge_deposit(&self, deposit: Deposit, actor: Actor, at: Timestamp) -> Result<Change, Refusal> {
-        if actor != Actor::Chain {
-            return Err(not_now(self.stage));
-        }
-        let seen = |trade: &mut Self| trade.deposit = deposit;
-        let covered = deposit.counted >= self.deposit_due;
-        match self.stage {
-            Stage::AwaitingDeposit if covered && deposit.in_time => {
-                let funded = self.event(Event::DepositConfirmed, actor)?.with(seen).and(Effect::FixFundingSet);
-                Ok(funded.with(|trade| {
-                    trade.ever_funded = true;
-                    trade.frozen = false;
-                    trade.pay_by = Some(later(at, trade.windows.payment_minutes));
-                }))
-            }
-            Stage::Cancelled
-                if deposit.confirmed.to_sat() >= NOTHING_BELOW_SAT && deposit.counted > bitcoin::Amount::ZERO =>
-            {
-                Ok(self
-                    .refund_begins(self.event(Event::DepositConfirmed, actor)?.with(seen), at)
-                    .and(Effect::BuildRefund))
-            }
-            Stage::Funded if deposit.confirmed < self.deposit_due => {
-                let back = self.event(Event::DepositReorganisedAway, actor)?.with(seen);
-                Ok(back.with(|trade| {
-                    trade.deposit_by = Some(later(at, trade.windows.deposit_minutes));
-                    trade.confirm_by = None;
-                    trade.pay_by = None;
-                }))
-            }
-            Stage::RefundDue if !self.ever_funded && deposit.seen.to_sat() == 0 && self.signed.is_empty() => {
-                Ok(self.event(Event::DepositGone, actor)?.with(seen))
-            }
-            Stage::RefundDue
-                if !self.ever_funded && self.signed.is_empty() && deposit.confirmed != self.deposit.confirmed =>
-            {
-                Ok(self.field(seen).and(Effect::BuildRefund))
-            }
-            Stage::PaymentSent | Stage::Disputed | Stage::Ruled | Stage::RefundDue if self.ever_funded => {
-                Ok(self.field(seen).with(|trade| trade.frozen = deposit.confirmed < trade.deposit_due))
-            }
-            _ => Ok(self.field(seen)),
-        }
     }
 
     /// The deposit goes back: from now on the seller and one other may sign the refund.

@@ -166,7 +166,7 @@ impl Trade {
         if self.stage != Stage::RefundDue {
             return Err(not_now(self.stage));
         }
-        if !self.signed.is_empty() {
+        if !self.signed.is_empty() || self.gave_up {
             return Err(Refusal::conflict(
                 "A payout of these coins is signed already, and a signature stays valid for ever. So this trade is not \
                  taken up again; never pay in it.",

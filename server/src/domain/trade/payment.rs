@@ -18,6 +18,12 @@ impl Trade {
             ));
         }
         self.nothing_is_settled()?;
+        if self.is_short() {
+            return Err(Refusal::conflict(
+                "A part of the coins was spent by another transaction: less is in escrow than was agreed. Do not pay. Agree \
+                 on a settlement, or cancel.",
+            ));
+        }
         if actor == Actor::Buyer && self.stage == Stage::Funded && !self.has_signed(PayoutKind::Release, Party::Buyer) {
             return Err(Refusal::invalid("Your signature for the release is missing. It comes with the mark."));
         }
@@ -55,6 +61,7 @@ impl Trade {
 
     /// The payment window passed and nothing is marked: the seller asks for his coins.
     pub(super) fn close_unpaid(&self, actor: Actor, at: Timestamp) -> Result<Change, Refusal> {
+        self.not_frozen()?;
         if self.stage == Stage::Funded && self.pay_by.is_none_or(|by| at < by) {
             return Err(Refusal::conflict(
                 "The buyer still has time to pay. You can close the trade when the payment window is over.",

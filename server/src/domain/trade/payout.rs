@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::super::lifecycle::{Actor, Event, Stage};
 use super::super::people::Party;
 use super::super::refusal::Refusal;
-use super::{Change, Effect, Outcome, PayoutKind, Trade, not_now};
+use super::{Change, Effect, PayoutKind, Trade, not_now};
 
 impl Trade {
     /// One party's verified signature for a payout is in. The second of two different parties completes it.
@@ -104,22 +104,6 @@ impl Trade {
             return Err(Refusal::conflict("The objection window is still open. Sign the payout when it is over."));
         }
         Ok(())
-    }
-
-    pub(super) fn complete(&self, event: Event, outcome: Outcome, actor: Actor) -> Result<Change, Refusal> {
-        let change = self.event(event, actor)?;
-        Ok(change.and(Effect::CloseDispute).with(|trade| trade.outcome = Some(outcome)))
-    }
-
-    pub(super) fn lose_payout_from_mempool(&self, actor: Actor) -> Result<Change, Refusal> {
-        let kind = self.paying_out.ok_or_else(|| not_now(self.stage))?;
-        Ok(self.event(Event::PayoutEvicted, actor)?.and(Effect::Broadcast(kind)))
-    }
-
-    pub(super) fn lose_payout_from_chain(&self, actor: Actor) -> Result<Change, Refusal> {
-        let kind = self.paying_out.ok_or_else(|| not_now(self.stage))?;
-        let back = self.event(Event::PayoutReorganisedAway, actor)?.and(Effect::Broadcast(kind));
-        Ok(back.with(|trade| trade.outcome = None))
     }
 }
 

@@ -13,7 +13,7 @@ fn minutes(count: i64) -> Timestamp {
 
 fn deposit(sats: u64) -> Deposit {
     let sats = Amount::from_sat(sats);
-    Deposit { seen: sats, confirmed: sats, counted: sats, in_time: true }
+    Deposit { seen: sats, confirmed: sats, counted: sats, in_time: true, whole: true, renewed: false }
 }
 
 /// A trade that was just taken: a million satoshis due, windows of round numbers.

@@ -5,6 +5,7 @@ mod later;
 
 use serde::Serialize;
 
+use super::weather;
 use crate::desk::trade_facts::TradeFacts;
 use crate::domain::money::{btc_grouped, btc_plain};
 use crate::domain::trade::PayoutKind;
@@ -52,7 +53,7 @@ pub struct Card {
 }
 
 impl Card {
-    fn new(title: impl Into<String>, words: impl Into<String>) -> Self {
+    pub(super) fn new(title: impl Into<String>, words: impl Into<String>) -> Self {
         Self { title: title.into(), words: words.into(), ..Self::default() }
     }
 
@@ -61,7 +62,7 @@ impl Card {
         self
     }
 
-    fn act(mut self, label: impl Into<String>, href: String, style: &'static str) -> Self {
+    pub(super) fn act(mut self, label: impl Into<String>, href: String, style: &'static str) -> Self {
         self.acts.push(Button { label: label.into(), href, post: false, style });
         self
     }
@@ -80,7 +81,9 @@ impl Card {
 /// The card for this viewer.
 pub fn card(site: &Site, facts: &TradeFacts) -> Card {
     let trade = &facts.row.state;
+    let frozen = weather::frozen_card(facts);
     let mut card = match trade.stage {
+        _ if let Some(card) = frozen => card,
         _ if trade.settlement.is_some() && !matches!(trade.stage, Stage::PayingOut | Stage::Completed) => {
             later::settling(facts)
         }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::card::{Card, card};
+use super::weather;
 use crate::desk::room::RoomView;
 use crate::desk::sight::OutOfSight;
 use crate::desk::trade_facts::TradeFacts;
@@ -121,7 +122,7 @@ impl TradePage {
             title: if party == Party::Seller { format!("{btc} → {fiat}") } else { format!("{fiat} → {btc}") },
             subtitle: subtitle(&facts),
             steps: steps(state, party),
-            banner: banner(state, facts.may_reinstate),
+            banner: weather::banner(&facts).unwrap_or_else(|| banner(state, facts.may_reinstate)),
             unseen: facts.out_of_sight.as_ref().map(Unseen::from),
             card: card(site, &facts),
             keys: keys(&facts),
@@ -250,9 +251,6 @@ fn steps(trade: &Trade, party: Party) -> Vec<Step> {
 }
 
 fn banner(trade: &Trade, may_reinstate: bool) -> String {
-    if trade.frozen {
-        return "The chain was reorganised and the deposit is not confirmed at present. Do not pay and do not release; clocks stand still until it is confirmed again.".into();
-    }
     match trade.stage {
         Stage::Disputed => "This trade is with the arbitrator. Both can still settle between themselves.".into(),
         Stage::Ruled => "The arbitrator has ruled.".into(),
@@ -277,25 +275,15 @@ fn escrow_words(facts: &TradeFacts) -> String {
 }
 
 fn deposits(facts: &TradeFacts) -> Vec<DepositLine> {
-    let needed = facts.row.state.confirmations;
-    facts
-        .book
-        .deposits
-        .iter()
-        .filter(|deposit| deposit.gone_at.is_none())
+    let outputs = facts.book.deposits.iter().filter(|deposit| deposit.gone_at.is_none());
+    outputs
         .map(|deposit| {
-            let depth = deposit.confirmations(facts.tip);
             let stray = facts.row.state.funding_is_fixed() && !deposit.funding;
             let payout = facts.book.stray_payout(deposit.outpoint);
-            let words = match (deposit.spent_by, depth) {
-                (Some(by), _) => format!("spent by {by}"),
-                (None, 0) => "seen, not confirmed".into(),
-                (None, depth) => format!("{} of {needed} confirmations", depth.min(needed)),
-            };
             DepositLine {
                 amount: btc_grouped(deposit.value),
                 txid: deposit.outpoint.txid.to_string(),
-                words: if stray { format!("stray, {words}") } else { words },
+                words: weather::output_words(facts, deposit),
                 stray: payout
                     .filter(|_| stray && deposit.spent_by.is_none())
                     .map(|payout| format!("/trades/{}/strays/{}", facts.row.reference, payout.txid)),

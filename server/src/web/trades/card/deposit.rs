@@ -1,9 +1,9 @@
 //! The cards before the coins are in escrow: nothing there yet, too little, on its way, a changed contract.
 
-use super::{Card, at, other};
+use super::{Card, at, other, weather};
 use crate::desk::trade_facts::TradeFacts;
 use crate::domain::Party;
-use crate::domain::money::{btc_grouped, sats_grouped};
+use crate::domain::money::btc_grouped;
 use crate::domain::trade::{Amendment, AmendmentKind};
 
 pub(super) fn awaited(facts: &TradeFacts) -> Card {
@@ -109,15 +109,5 @@ fn changed(facts: &TradeFacts, proposed: &Amendment) -> Card {
 }
 
 pub(super) fn cancelled(facts: &TradeFacts) -> Card {
-    let there = facts.row.state.deposit.seen;
-    let words = if there.to_sat() == 0 {
-        "Nothing is in escrow. The address stays watched: coins that arrive there go back to the seller.".into()
-    } else {
-        format!(
-            "{} sat are at the escrow's address. Less than 2 000 sat are not worth a transaction and stay there; more \
-             goes back to the seller when it is confirmed.",
-            sats_grouped(there)
-        )
-    };
-    Card::new("Cancelled", words)
+    Card::new("Cancelled", weather::cancelled_words(facts))
 }

@@ -1,6 +1,6 @@
 //! The cards of trades that go another way than straight to the release, and of those that are over.
 
-use super::{Card, at};
+use super::{Card, at, weather};
 use crate::desk::trade_facts::TradeFacts;
 use crate::domain::Party;
 use crate::domain::trade::PayoutKind;
@@ -143,7 +143,7 @@ pub(super) fn completed(facts: &TradeFacts) -> Card {
         "deposit lost" => "The deposit's own transaction was spent elsewhere.",
         _ => "The coins went to outputs that are not of this contract.",
     };
-    let card = Card::new("Completed", words);
+    let card = Card::new("Completed", weather::ending(facts).unwrap_or(words));
     match facts.row.payout_txid {
         Some(txid) => card.fact("Transaction", txid.to_string(), txid.to_string()),
         None => card,

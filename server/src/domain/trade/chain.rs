@@ -1,0 +1,166 @@
+//! What the chain does to a trade's deposit: it comes, it goes, it comes back.
+
+use bitcoin::Amount;
+use jiff::{SignedDuration, Timestamp};
+
+use super::super::lifecycle::{Actor, Event, Stage};
+use super::super::refusal::Refusal;
+use super::agreement::NOTHING_BELOW_SAT;
+use super::{Change, Deposit, Effect, Outcome, PayoutKind, Trade, later, not_now};
+
+impl Trade {
+    /// The watcher has read what stands at the address.
+    pub(super) fn judge_deposit(&self, deposit: Deposit, actor: Actor, at: Timestamp) -> Result<Change, Refusal> {
+        if actor != Actor::Chain {
+            return Err(not_now(self.stage));
+        }
+        let seen = |trade: &mut Self| trade.deposit = deposit;
+        let covered = deposit.counted >= self.deposit_due;
+        let fixed = self.funding_is_fixed();
+        match self.stage {
+            Stage::AwaitingDeposit if covered && deposit.in_time => {
+                let funded = self.event(Event::DepositConfirmed, actor)?.with(seen).and(Effect::FixFundingSet);
+                let funded = if deposit.renewed { funded.forget_signatures() } else { funded };
+                Ok(funded.with(|trade| {
+                    trade.ever_funded = true;
+                    trade.pay_by = Some(later(at, trade.windows.payment_minutes));
+                }))
+            }
+            Stage::Cancelled if deposit.confirmed.to_sat() >= NOTHING_BELOW_SAT && deposit.counted > Amount::ZERO => {
+                Ok(self
+                    .refund_begins(self.event(Event::DepositConfirmed, actor)?.with(seen), at)
+                    .and(Effect::BuildRefund))
+            }
+            Stage::Funded if !deposit.whole && deposit.confirmed < self.deposit_due => {
+                Ok(self.falls_back(self.event(Event::DepositReorganisedAway, actor)?.with(seen), at))
+            }
+            Stage::RefundDue if !fixed && deposit.seen.to_sat() < NOTHING_BELOW_SAT => {
+                Ok(self.event(Event::DepositGone, actor)?.with(seen))
+            }
+            Stage::RefundDue if !fixed && deposit.confirmed != self.deposit.confirmed => {
+                Ok(self.field(seen).and(Effect::BuildRefund))
+            }
+            Stage::Funded | Stage::PaymentSent | Stage::RefundDue | Stage::Disputed | Stage::Ruled if fixed => {
+                Ok(self.freezes_or_thaws(deposit, at))
+            }
+            _ => Ok(self.field(seen)),
+        }
+    }
+
+    /// The coins are out of escrow again before anybody has paid: everything is as before the deposit.
+    fn falls_back(&self, change: Change, at: Timestamp) -> Change {
+        let change = if self.settlement.is_some() { change.forget_signatures() } else { change };
+        change.with(|trade| {
+            trade.ever_funded = false;
+            trade.fell_back_at = Some(at);
+            trade.deposit_by = Some(later(at, trade.windows.deposit_minutes));
+            trade.confirm_by = None;
+            trade.pay_by = None;
+            trade.frozen = false;
+            trade.frozen_since = None;
+        })
+    }
+
+    /// While the funding set is not confirmed everything waits. It thaws when the set is back, or when a new deposit of at
+    /// least the due takes its place; then whatever was signed is signed again.
+    fn freezes_or_thaws(&self, deposit: Deposit, at: Timestamp) -> Change {
+        let change = self.field(|trade| trade.deposit = deposit);
+        if deposit.whole {
+            return change.with(|trade| trade.thaws(at));
+        }
+        if deposit.renewed {
+            let fix = if self.ever_funded { Effect::FixFundingSet } else { Effect::BuildRefund };
+            return change.forget_signatures().and(fix).with(|trade| trade.thaws(at));
+        }
+        change.with(|trade| {
+            trade.frozen = true;
+            trade.frozen_since.get_or_insert(at);
+        })
+    }
+
+    /// Clocks stood still: every window that ran goes on where it was.
+    fn thaws(&mut self, at: Timestamp) {
+        self.frozen = false;
+        let Some(since) = self.frozen_since.take() else { return };
+        let still = at.duration_since(since).max(SignedDuration::ZERO);
+        let mut windows =
+            vec![&mut self.pay_by, &mut self.release_by, &mut self.refund_objection_by, &mut self.cosign_by];
+        windows.retain(|window| window.is_some());
+        let mut times: Vec<&mut Timestamp> = windows.into_iter().flatten().collect();
+        if let Some(dispute) = &mut self.dispute {
+            times.extend([&mut dispute.answer_by, &mut dispute.rule_by]);
+        }
+        times.extend(self.ruling.as_mut().map(|ruling| &mut ruling.objection_by));
+        times.extend(self.settlement.as_mut().map(|settlement| &mut settlement.arbitrator_from));
+        for time in times {
+            *time = time.checked_add(still).unwrap_or(*time);
+        }
+    }
+
+    /// What was to go back is gone, and what it was made of is spent elsewhere.
+    pub(super) fn lose_deposit(&self, actor: Actor) -> Result<Change, Refusal> {
+        Ok(self.event(Event::DepositGone, actor)?.forget_signatures().with(|trade| {
+            trade.ever_funded = false;
+            trade.frozen = false;
+            trade.frozen_since = None;
+        }))
+    }
+
+    /// Two keys spent a part of the funding set outside this trade: everything is built again over the rest.
+    pub(super) fn lose_part(&self, deposit: Deposit, actor: Actor, at: Timestamp) -> Result<Change, Refusal> {
+        if actor != Actor::Chain || !self.funding_is_fixed() || !self.holds_money() || self.stage == Stage::PayingOut {
+            return Err(not_now(self.stage));
+        }
+        let change = self.field(|trade| trade.deposit = deposit).forget_signatures();
+        Ok(change.and(Effect::KeepTheRest).with(|trade| trade.thaws(at)))
+    }
+
+    pub(super) fn complete(&self, event: Event, outcome: Outcome, actor: Actor) -> Result<Change, Refusal> {
+        let change = self.event(event, actor)?;
+        Ok(change.and(Effect::CloseDispute).with(|trade| {
+            trade.outcome = Some(outcome);
+            trade.frozen = false;
+            trade.frozen_since = None;
+            if event == Event::SpentOtherwise {
+                // Whatever was under way is not what happened.
+                trade.paying_out = None;
+            }
+        }))
+    }
+
+    pub(super) fn lose_payout_from_mempool(&self, actor: Actor) -> Result<Change, Refusal> {
+        let kind = self.paying_out.ok_or_else(|| not_now(self.stage))?;
+        Ok(self.event(Event::PayoutEvicted, actor)?.and(Effect::Broadcast(kind)))
+    }
+
+    /// A payout that others made is theirs to send again.
+    pub(super) fn lose_payout_from_chain(&self, actor: Actor) -> Result<Change, Refusal> {
+        let back = self.event(Event::PayoutReorganisedAway, actor)?.with(|trade| trade.outcome = None);
+        Ok(match self.paying_out {
+            Some(kind) => back.and(Effect::Broadcast(kind)),
+            None => back,
+        })
+    }
+
+    /// There is less in the escrow than was agreed.
+    pub fn is_short(&self) -> bool {
+        self.ever_funded && self.deposit.whole && self.deposit.confirmed < self.deposit_due
+    }
+}
+
+impl Change {
+    /// What was signed over outputs that are not there any more counts for nothing here. It stays an option for ever, if
+    /// they come back; and a buyer who has signed coins away is never asked to pay.
+    fn forget_signatures(mut self) -> Self {
+        let trade = &mut self.trade;
+        trade.gave_up = trade.buyer_gave_up();
+        trade.signed.clear();
+        if trade.settlement.take().is_some() {
+            self.effects.push(Effect::ForgetSettlement);
+        }
+        self
+    }
+}
+
+/// What a buyer's signature for one of these says: the coins are not his any more, or not all of them.
+pub(super) const GIVES_UP: [PayoutKind; 2] = [PayoutKind::Refund, PayoutKind::Settlement];

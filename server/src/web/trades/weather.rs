@@ -1,0 +1,143 @@
+//! The odd ways of the chain, said on the page of a trade.
+
+use bitcoin::Amount;
+
+use super::card::Card;
+use crate::desk::trade_facts::TradeFacts;
+use crate::domain::money::{btc_grouped, sats_grouped};
+use crate::domain::trade::{NOTHING_BELOW_SAT, Outcome};
+use crate::domain::{Party, Stage};
+
+/// A young coinbase is spent by nobody for so many blocks.
+const COINBASE_BLOCKS: u32 = 100;
+
+/// What everybody must know first.
+pub fn banner(facts: &TradeFacts) -> Option<String> {
+    let trade = &facts.row.state;
+    if trade.frozen {
+        return Some(
+            "The chain was reorganised and the deposit is not confirmed at present. Do not pay and do not release; clocks \
+             stand still until it is confirmed again, or a new deposit is."
+                .into(),
+        );
+    }
+    if trade.stage == Stage::AwaitingDeposit && trade.fell_back_at.is_some() {
+        return Some(
+            "The coins were in escrow, and a reorganisation of the chain took them out again. Do not pay until this page \
+             says once more that they are locked. The desk has handed the deposit to the network again."
+                .into(),
+        );
+    }
+    if let Some(txid) = foreign_spend(facts) {
+        return Some(format!(
+            "A transaction that was not made here spends the coins of this escrow: {txid}. It carries two valid signatures \
+             and is not deep enough yet. Do not pay, and sign nothing; when it is confirmed the trade ends with what it does."
+        ));
+    }
+    if trade.is_short() && matches!(trade.stage, Stage::Funded | Stage::PaymentSent | Stage::Disputed | Stage::Ruled) {
+        return Some(format!(
+            "Another transaction spent a part of the coins. {} BTC are left of {}. Do not pay; what is left can go back or \
+             be divided as both agree.",
+            btc_grouped(trade.deposit.confirmed),
+            btc_grouped(facts.row.deposit)
+        ));
+    }
+    None
+}
+
+/// A spend of the escrow that the desk did not send, while it is not the end of the trade yet.
+fn foreign_spend(facts: &TradeFacts) -> Option<bitcoin::Txid> {
+    if matches!(facts.row.state.stage, Stage::Proposed | Stage::Cancelled | Stage::Completed) {
+        return None;
+    }
+    let has_set = facts.row.state.funding_is_fixed();
+    let own = |txid: &bitcoin::Txid| {
+        facts.row.state.stage == Stage::PayingOut && facts.book.payouts.iter().any(|payout| payout.txid == *txid)
+    };
+    let coins = facts.book.deposits.iter().filter(|one| one.gone_at.is_none() && (one.funding || !has_set));
+    coins.filter_map(|one| one.spent_by).find(|txid| !own(txid))
+}
+
+/// While a trade is frozen nobody has anything to do, whatever its stage is.
+pub fn frozen_card(facts: &TradeFacts) -> Option<Card> {
+    let trade = &facts.row.state;
+    if !trade.frozen {
+        return None;
+    }
+    let words = match facts.party {
+        Party::Buyer if trade.stage == Stage::Funded => "Do not pay now.",
+        Party::Seller => {
+            "Release nothing. If the deposit does not come back by itself, send it again to the same address: a new \
+             deposit of at least the sum due takes its place."
+        }
+        _ => "There is nothing for you to do.",
+    };
+    let card = Card::new(
+        "Wait: the deposit is not confirmed",
+        format!("The block that held it has left the chain. {words} Clocks stand still."),
+    );
+    Some(if facts.party == Party::Seller {
+        card.act("Show the address again", format!("/trades/{}/funding", facts.row.reference), "quiet")
+    } else {
+        card
+    })
+}
+
+/// What is left, or on its way, at the address of a cancelled trade.
+pub fn cancelled_words(facts: &TradeFacts) -> String {
+    let seen = facts.row.state.deposit.seen;
+    let watched = "The address stays watched: coins that arrive there go back to the seller.";
+    if seen.to_sat() == 0 {
+        return format!("Nothing is in escrow. {watched}");
+    }
+    if seen.to_sat() < NOTHING_BELOW_SAT {
+        return format!(
+            "{} sat are at the address. Less than {} sat are not worth a transaction, so they are left there. {watched}",
+            sats_grouped(seen),
+            sats_grouped(Amount::from_sat(NOTHING_BELOW_SAT))
+        );
+    }
+    format!(
+        "{} BTC were sent to the address and are not deep enough in the chain yet. When they are, they go back to the \
+         seller: the trade stays cancelled, and nobody pays for it.",
+        btc_grouped(seen)
+    )
+}
+
+/// How a trade ended that did not end as it was meant to.
+pub fn ending(facts: &TradeFacts) -> Option<&'static str> {
+    Some(match facts.row.state.outcome? {
+        Outcome::Lost => {
+            "What the deposit was made of was spent elsewhere, for good: there is nothing in escrow, and nothing to sign. \
+             If money was paid, it is owed back; what was written here stays as evidence."
+        }
+        Outcome::Other => {
+            "Another transaction with two valid signatures spent the coins, to addresses that are not of this contract. \
+             The desk did not send it."
+        }
+        _ => return None,
+    })
+}
+
+/// What an output at the address is, beside its depth.
+pub fn output_words(facts: &TradeFacts, output: &crate::desk::trade_facts::Output) -> String {
+    let trade = &facts.row.state;
+    let depth = output.confirmations(facts.tip);
+    let needed = if output.coinbase { trade.confirmations.max(COINBASE_BLOCKS) } else { trade.confirmations };
+    let there = match (output.spent_by, depth) {
+        (Some(by), _) => format!("spent by {by}"),
+        (None, 0) => "seen, not confirmed; it may still be replaced".into(),
+        (None, depth) if output.coinbase && depth < needed => {
+            format!("newly mined coins: {depth} of the {needed} confirmations they need")
+        }
+        (None, depth) => format!("{} of {needed} confirmations", depth.min(needed)),
+    };
+    let stray = trade.funding_is_fixed() && !output.funding;
+    match stray {
+        true if output.spent_by.is_none() && output.value.to_sat() < NOTHING_BELOW_SAT => {
+            format!("stray, {there}; too little to be sent back, it is left there")
+        }
+        true => format!("stray: it is the seller's, and no part of this trade; {there}"),
+        false => there,
+    }
+}
