@@ -10,6 +10,7 @@ mod crowd;
 mod harness;
 mod takes;
 mod tools;
+mod watcher;
 
 use trine::desk::Rules;
 
@@ -26,6 +27,12 @@ fn main() {
 }
 
 async fn measure() {
+    if wanted("watcher") {
+        print(watcher::measure());
+    }
+    if !["takes", "rush", "board"].into_iter().any(wanted) {
+        return;
+    }
     // A taker of the crowd takes more than once; the rule for newcomers is not what is measured.
     let rules = Rules { new_account_trades_max: u32::MAX, ..Rules::default() };
     let story = story_with(Start { rules, ..Start::default() }).await;

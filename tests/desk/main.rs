@@ -11,5 +11,6 @@ mod model;
 mod practice;
 mod races;
 mod routes;
+mod sky;
 mod stories;
 mod walls;

@@ -88,6 +88,22 @@ impl Practice {
         inner.tip()
     }
 
+    /// Makes a block whose reward goes to this script, as a miner's own would.
+    pub fn mine_for(&self, script: &Script, now: Timestamp) -> Result<Tip, ChainError> {
+        let mut inner = self.lock();
+        let block = mint::block(&inner.state, now, true, script)?;
+        inner.write(&Record::Block(block))?;
+        inner.sync()?;
+        inner.tip()
+    }
+
+    /// Makes blocks that leave everything waiting, as a miner does who asks for more.
+    pub fn mine_empty(&self, blocks: u32, now: Timestamp) -> Result<Tip, ChainError> {
+        let mut inner = self.lock();
+        inner.mine(blocks, now, false)?;
+        inner.tip()
+    }
+
     /// One beat of the heart: a block while something waits or is young, else one in ten minutes.
     /// The caller decides how often.
     pub fn beat(&self, now: Timestamp) -> Result<Option<Tip>, ChainError> {
@@ -161,7 +177,7 @@ impl Inner {
 
     fn mine(&mut self, blocks: u32, now: Timestamp, with_waiting: bool) -> Result<(), ChainError> {
         for _ in 0..blocks {
-            let block = mint::block(&self.state, now, with_waiting)?;
+            let block = mint::block(&self.state, now, with_waiting, &mint::faucet_script())?;
             self.write(&Record::Block(block))?;
         }
         self.sync()

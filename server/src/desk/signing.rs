@@ -105,6 +105,7 @@ pub async fn view(
         Paper::Payout { kind, about, ruling } => {
             let rows: Vec<&PayoutRow> =
                 book.live(kind).filter(|payout| about.is_none() || payout.about == *about).collect();
+            row.state.not_frozen()?;
             still_unspent(desk, &book).await?;
             payout_paper(&mut view, &mut envelope, row, &book, &rows)?;
             set(&mut envelope, "ruling", json!(ruling));

@@ -20,8 +20,8 @@ use super::deadlines::What;
 use super::lifecycle::{Actor, Event, Stage, next_stage};
 use super::people::{Party, Side};
 use super::refusal::Refusal;
-pub use amendment::{Amendment, AmendmentKind, DEPOSIT_WINDOW_MINUTES_MAX};
 pub use agreement::NOTHING_BELOW_SAT;
+pub use amendment::{Amendment, AmendmentKind, DEPOSIT_WINDOW_MINUTES_MAX};
 pub use parts::{Dispute, Outcome, PayoutKind, Ruling, Settlement, Windows};
 use window::not_now;
 

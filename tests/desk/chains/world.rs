@@ -30,7 +30,7 @@ pub struct World {
 
 #[derive(Debug)]
 enum Backend {
-    Practice { practice: Option<Arc<Practice>>, folder: Folder, now: Timestamp },
+    Practice { practice: Option<Arc<Practice>>, folder: Folder, now: Option<Timestamp> },
     Core(Bitcoind),
 }
 
@@ -42,10 +42,18 @@ enum Front {
 
 impl World {
     pub fn practice() -> Self {
+        Self::practice_at(Some("2026-11-21T12:00:00Z".parse().unwrap()))
+    }
+
+    /// One whose blocks are of today, for a desk that looks at their time.
+    pub fn practice_today() -> Self {
+        Self::practice_at(None)
+    }
+
+    fn practice_at(now: Option<Timestamp>) -> Self {
         let folder = Folder::new();
         let practice = Arc::new(Practice::open(&folder.0.join("chain")).unwrap());
-        let now = "2026-11-21T12:00:00Z".parse().unwrap();
-        practice.mine(BLOCKS_AT_START, now).unwrap();
+        practice.mine(BLOCKS_AT_START, now.unwrap_or_else(Timestamp::now)).unwrap();
         let backend = Backend::Practice { practice: Some(practice.clone()), folder, now };
         Self { chain: practice, backend, front: None, next_coin: 1 }
     }
@@ -117,7 +125,7 @@ impl World {
     pub async fn mine(&self, blocks: u32) {
         match &self.backend {
             Backend::Practice { practice, now, .. } => {
-                practice.as_ref().unwrap().mine(blocks, *now).unwrap();
+                practice.as_ref().unwrap().mine(blocks, now.unwrap_or_else(Timestamp::now)).unwrap();
             }
             Backend::Core(node) => {
                 node.rpc("generatetoaddress", json!([blocks, address(&anyones_script())])).await;
@@ -126,11 +134,50 @@ impl World {
         self.settle().await;
     }
 
+    /// A block whose new coins go to this script.
+    pub async fn mine_for(&self, script: &ScriptBuf) {
+        match &self.backend {
+            Backend::Practice { practice, now, .. } => {
+                practice.as_ref().unwrap().mine_for(script, now.unwrap_or_else(Timestamp::now)).unwrap();
+            }
+            Backend::Core(node) => {
+                node.rpc("generatetoaddress", json!([1, address(script)])).await;
+            }
+        }
+        self.settle().await;
+    }
+
+    /// Blocks that leave everything waiting.
+    pub async fn mine_empty(&self, blocks: u32) {
+        match &self.backend {
+            Backend::Practice { practice, now, .. } => {
+                practice.as_ref().unwrap().mine_empty(blocks, now.unwrap_or_else(Timestamp::now)).unwrap();
+            }
+            Backend::Core(node) => {
+                for _ in 0..blocks {
+                    node.rpc("generateblock", json!([address(&anyones_script()), []])).await;
+                }
+            }
+        }
+        self.settle().await;
+    }
+
+    /// What reached an address, in blocks.
+    pub async fn got(&self, at: &Address) -> u64 {
+        let script = at.script_pubkey();
+        let mut got = 0;
+        for height in 0..=self.height().await {
+            let outputs = self.block(height).await.txdata.into_iter().flat_map(|one| one.output);
+            got += outputs.filter(|one| one.script_pubkey == script).map(|one| one.value.to_sat()).sum::<u64>();
+        }
+        got
+    }
+
     /// Takes `depth` blocks away and makes one more; their transactions are mined again, or wait.
     pub async fn reorganise(&self, depth: u32, fate: Fate) {
         match &self.backend {
             Backend::Practice { practice, now, .. } => {
-                let later = now.checked_add(SignedDuration::from_mins(1)).unwrap();
+                let later = now.unwrap_or_else(Timestamp::now).checked_add(SignedDuration::from_mins(1)).unwrap();
                 practice.as_ref().unwrap().reorganise(depth, fate, later).unwrap();
             }
             Backend::Core(node) => {

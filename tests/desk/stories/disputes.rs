@@ -28,7 +28,7 @@ impl Story {
         trade
     }
 
-    async fn opens_dispute(&self, who: &Person, trade: PublicRef, reason: &str, wanted: &str) {
+    pub async fn opens_dispute(&self, who: &Person, trade: PublicRef, reason: &str, wanted: &str) {
         let fields = [
             ("reason", reason),
             ("wanted", wanted),

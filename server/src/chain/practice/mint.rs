@@ -42,7 +42,7 @@ pub fn is_faucet(script: &Script) -> bool {
 }
 
 /// The next block, with what waits or without. Its time is `now`, unless the rules ask for later.
-pub fn block(state: &State, now: Timestamp, with_waiting: bool) -> Result<Block, ChainError> {
+pub fn block(state: &State, now: Timestamp, with_waiting: bool, reward_to: &Script) -> Result<Block, ChainError> {
     let (tip, _) = state.tip()?;
     let height = tip.height.saturating_add(1);
     let mut fees = Amount::ZERO;
@@ -54,7 +54,7 @@ pub fn block(state: &State, now: Timestamp, with_waiting: bool) -> Result<Block,
         }
     }
     let reward = rules::subsidy(height).checked_add(fees).ok_or_else(|| ChainError::confused("too much money"))?;
-    transactions.insert(0, coinbase(height, state.blocks_ever(), reward));
+    transactions.insert(0, coinbase(height, state.blocks_ever(), reward, reward_to));
     let after = state.median_time(tip.height).saturating_add(1);
     let time = u32::try_from(now.as_second()).unwrap_or(0).max(after);
     let header = Header {
@@ -99,7 +99,7 @@ fn chosen(state: &State) -> Vec<(Transaction, Amount)> {
 }
 
 /// Height first (BIP 34), then a number that no other block has.
-fn coinbase(height: u32, number: usize, reward: Amount) -> Transaction {
+fn coinbase(height: u32, number: usize, reward: Amount, to: &Script) -> Transaction {
     let number = i64::try_from(number).unwrap_or(i64::MAX);
     let script_sig = Builder::new().push_int(i64::from(height)).push_slice(number.to_le_bytes()).into_script();
     Transaction {
@@ -111,7 +111,7 @@ fn coinbase(height: u32, number: usize, reward: Amount) -> Transaction {
             sequence: Sequence::MAX,
             witness: Witness::from_slice(&[[0_u8; 32]]),
         }],
-        output: vec![TxOut { value: reward, script_pubkey: faucet_script() }],
+        output: vec![TxOut { value: reward, script_pubkey: to.to_owned() }],
     }
 }
 

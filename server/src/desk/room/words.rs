@@ -100,21 +100,16 @@ pub fn of_event(event: Event, facts: &EventFacts<'_>) -> String {
         }
         Event::Reinstated => format!("Both took the trade up again. {buyer} sends {fiat} next."),
         Event::DisputeOpened => format!("{who} opened a dispute. {}", facts.enters()),
-        Event::DepositGone => {
-            "The deposit vanished from the chain. Nothing is left to send back; should it return, it goes \
-                               back to its sender."
-                .into()
-        }
+        Event::DepositGone => "The deposit vanished from the chain. Nothing is left to send back.".into(),
         Event::PaymentMarkedSent => format!("{buyer} marked {fiat} as sent."),
         Event::PaymentSeen => format!("{seller} sees money that {buyer} had not marked as sent."),
         Event::CancelledByBuyer => format!("{buyer} cancelled. The coins go back to {seller}. {}", facts.enters()),
         Event::ClosedUnpaid => {
             format!("{seller} closed the trade as unpaid. The coins go back to {seller}. {}", facts.enters())
         }
-        Event::DepositReorganisedAway => format!(
-            "The chain dropped the block with the deposit. {buyer}, do not pay until the coins are back. If you have paid \
-             already, say so here and mark it as soon as they are."
-        ),
+        Event::DepositReorganisedAway => {
+            format!("The chain dropped the block with the deposit. {buyer}, do not pay until the coins are back.")
+        }
         Event::PaymentMarkUndone => format!("{buyer} took the mark back: {fiat} is not sent yet."),
         Event::ReleaseWindowPassed => {
             format!("The time to release is over and the arbitrator was called. {}", facts.enters())
@@ -130,10 +125,9 @@ pub fn of_event(event: Event, facts: &EventFacts<'_>) -> String {
         Event::SpentOtherwise => {
             format!("Another transaction with two valid signatures spent the escrow. {}", facts.ending())
         }
-        Event::DepositLost => format!(
-            "What the deposit was made of was spent elsewhere, for good. There is nothing in escrow any more. {buyer}, if \
-             you have paid, ask {seller} for the money back; everything written here stays as evidence."
-        ),
+        Event::DepositLost => {
+            format!("The deposit was spent elsewhere for good and is lost. {buyer}, money that you paid is owed back.")
+        }
     }
 }
 
@@ -159,8 +153,7 @@ pub fn of_act(act: &Act, facts: &EventFacts<'_>) -> Option<String> {
         Act::AcceptSettlement { .. } => format!("{who} accepted the settlement."),
         Act::Speak => format!("{who} made a statement in the dispute."),
         Act::LosePart { .. } => {
-            "Another transaction with two valid signatures spent a part of the escrow. What is left can \
-                                 go back, or be divided as both agree; nothing signed before counts any more."
+            "Another transaction spent a part of the escrow. What is left can go back, or be divided as both agree."
                 .into()
         }
         Act::Object => format!("{who} objected to the ruling."),

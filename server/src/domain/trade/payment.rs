@@ -76,7 +76,8 @@ impl Trade {
         self.release_by = Some(later(at, self.windows.release_minutes));
     }
 
-    pub(super) fn not_frozen(&self) -> Result<(), Refusal> {
+    /// While the deposit is not confirmed nobody marks, signs or rules.
+    pub fn not_frozen(&self) -> Result<(), Refusal> {
         if self.frozen {
             return Err(Refusal::conflict(
                 "The deposit is not confirmed at present: the chain was reorganised. Wait until it is confirmed again; clocks stand still.",

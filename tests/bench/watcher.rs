@@ -1,0 +1,99 @@
+//! A full block looked through with a thousand, a hundred thousand and a million watched scripts, against the bare reading
+//! of the same block by the `bitcoin` crate, in turns.
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use bitcoin::hashes::Hash;
+use bitcoin::{
+    Amount, Block, BlockHash, CompactTarget, OutPoint, ScriptBuf, Sequence, Transaction, TxIn, TxMerkleNode, TxOut,
+    Txid, WPubkeyHash, WScriptHash, Witness, absolute, block, consensus, transaction,
+};
+use trine::chain::{BlockRef, Watched, of_block};
+
+use super::Figure;
+
+const TRANSACTIONS: u32 = 4_000;
+const ROUNDS: usize = 40;
+/// Open escrows at one time, each with an output that may be spent.
+const OUTPOINTS: u32 = 10_000;
+
+pub fn measure() -> Vec<Figure> {
+    let block = full_block();
+    let bytes = consensus::serialize(&block);
+    let place = BlockRef { height: 800_000, hash: block.block_hash() };
+    let worlds = [1_000, 100_000, 1_000_000].map(|scripts| {
+        let before = resident_bytes();
+        let watched = watched(scripts);
+        (watched, resident_bytes().saturating_sub(before))
+    });
+    let mut spent = [0.0; 4];
+    for _ in 0..ROUNDS {
+        spent[0] += seconds(|| drop(black_box(consensus::deserialize::<Block>(black_box(&bytes)).unwrap())));
+        for (sum, (watched, _)) in spent[1..].iter_mut().zip(&worlds) {
+            *sum += seconds(|| assert_eq!(of_block(black_box(&bytes), place, watched).unwrap().len(), 1));
+        }
+    }
+    let each = |sum: f64| sum * 1_000.0 / ROUNDS as f64;
+    vec![
+        ("block_parse_ms", each(spent[0]), "ms"),
+        ("watch_1k_vs_parse", spent[1] / spent[0], "ratio"),
+        ("watch_100k_vs_parse", spent[2] / spent[0], "ratio"),
+        ("watch_1m_vs_parse", spent[3] / spent[0], "ratio"),
+        ("watch_1m_memory_mib", worlds[2].1 as f64 / f64::from(1 << 20), "MiB"),
+    ]
+}
+
+fn seconds(work: impl FnOnce()) -> f64 {
+    let start = Instant::now();
+    work();
+    start.elapsed().as_secs_f64()
+}
+
+fn watched(scripts: u32) -> Watched {
+    Watched {
+        scripts: (0..scripts).map(|n| ScriptBuf::new_p2wsh(&WScriptHash::hash(&n.to_le_bytes()))).collect(),
+        outpoints: (0..OUTPOINTS).map(|n| OutPoint { txid: Txid::hash(&n.to_be_bytes()), vout: 0 }).collect(),
+        ..Watched::default()
+    }
+}
+
+/// Two inputs with signature and key, three outputs of the usual kinds; one in seven pays some other P2WSH script.
+fn full_block() -> Block {
+    let output = |n: u32, kind: u32| TxOut {
+        value: Amount::from_sat(100_000),
+        script_pubkey: match kind {
+            0 => ScriptBuf::new_p2wsh(&WScriptHash::hash(format!("other {n}").as_bytes())),
+            _ => ScriptBuf::new_p2wpkh(&WPubkeyHash::hash(&(n * 3 + kind).to_le_bytes())),
+        },
+    };
+    let input = |n: u32| TxIn {
+        previous_output: OutPoint { txid: Txid::hash(format!("spent {n}").as_bytes()), vout: n % 3 },
+        script_sig: ScriptBuf::new(),
+        sequence: Sequence::ENABLE_RBF_NO_LOCKTIME,
+        witness: Witness::from_slice(&[vec![7; 72], vec![3; 33]]),
+    };
+    let transactions = (0..TRANSACTIONS).map(|n| Transaction {
+        version: transaction::Version::TWO,
+        lock_time: absolute::LockTime::ZERO,
+        input: vec![input(2 * n), input(2 * n + 1)],
+        output: vec![output(n, if n % 3 == 0 { 0 } else { 1 }), output(n, 2), output(n, 3)],
+    });
+    let header = block::Header {
+        version: block::Version::TWO,
+        prev_blockhash: BlockHash::all_zeros(),
+        merkle_root: TxMerkleNode::all_zeros(),
+        time: 1_700_000_000,
+        bits: CompactTarget::from_consensus(0x207f_ffff),
+        nonce: 0,
+    };
+    let mut block = Block { header, txdata: transactions.collect() };
+    block.header.merkle_root = block.compute_merkle_root().unwrap();
+    block
+}
+
+/// What this process holds in memory now.
+fn resident_bytes() -> u64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+    statm.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 4096
+}
