@@ -27,16 +27,18 @@ pub fn measure() -> Vec<Figure> {
         let watched = watched(scripts);
         (watched, resident_bytes().saturating_sub(before))
     });
-    let mut spent = [0.0; 4];
+    // The quickest round of each: whatever else the machine does makes the others slower, never this one.
+    let mut spent = [f64::INFINITY; 4];
     for _ in 0..ROUNDS {
-        spent[0] += seconds(|| drop(black_box(consensus::deserialize::<Block>(black_box(&bytes)).unwrap())));
-        for (sum, (watched, _)) in spent[1..].iter_mut().zip(&worlds) {
-            *sum += seconds(|| assert_eq!(of_block(black_box(&bytes), place, watched).unwrap().len(), 1));
+        let bare = seconds(|| drop(black_box(consensus::deserialize::<Block>(black_box(&bytes)).unwrap())));
+        spent[0] = spent[0].min(bare);
+        for (least, (watched, _)) in spent[1..].iter_mut().zip(&worlds) {
+            let all = seconds(|| assert_eq!(of_block(black_box(&bytes), place, watched).unwrap().len(), 1));
+            *least = least.min(all);
         }
     }
-    let each = |sum: f64| sum * 1_000.0 / ROUNDS as f64;
     vec![
-        ("block_parse_ms", each(spent[0]), "ms"),
+        ("block_parse_ms", spent[0] * 1_000.0, "ms"),
         ("watch_1k_vs_parse", spent[1] / spent[0], "ratio"),
         ("watch_100k_vs_parse", spent[2] / spent[0], "ratio"),
         ("watch_1m_vs_parse", spent[3] / spent[0], "ratio"),
