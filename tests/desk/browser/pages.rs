@@ -59,7 +59,7 @@ impl Walk {
             for theme in THEMES {
                 chrome.theme(theme).await;
                 if let Some(folder) = &self.pictures {
-                    let file = format!("{:02} {name} {width} {theme}.png", self.number).replace(' ', "-");
+                    let file = format!("{:03} {name} {width} {theme}.png", self.number).replace(' ', "-");
                     chrome.picture(&folder.join(file)).await;
                 } else {
                     let faults = chrome.faults().await;
@@ -68,6 +68,24 @@ impl Walk {
             }
         }
         chrome.width(WIDTHS[0]).await;
+    }
+
+    /// On a phone, with JavaScript off.
+    async fn without_script(&mut self, who: &Actor, name: &str, path: &str) {
+        who.chrome.without_script(true).await;
+        who.chrome.goto(path).await;
+        who.chrome.width(WIDTHS[1]).await;
+        self.number += 1;
+        let overhang = who.chrome.overhang().await;
+        if overhang > 0 {
+            self.faults.insert(format!("{name} without script: {overhang} px wider than the window"));
+        }
+        if let Some(folder) = &self.pictures {
+            let file = format!("{:03} without script {name}.png", self.number).replace(' ', "-");
+            who.chrome.picture(&folder.join(file)).await;
+        }
+        who.chrome.without_script(false).await;
+        who.chrome.width(WIDTHS[0]).await;
     }
 
     /// The routes of pages that nobody has looked at.
@@ -139,16 +157,23 @@ async fn pages_of_a_trade(walk: &mut Walk, play: &Play, offer: &str) {
     let (buyer, seller) = (&play.buyer, &play.seller);
     let trade = &buyer.takes(offer).await;
     walk.of_a_trade(buyer, "proposed", trade, &["", "/contract-signature"]).await;
+    walk.without_script(buyer, "board", "/").await;
+    walk.without_script(buyer, "offer", &format!("/offers/{offer}")).await;
+    walk.without_script(buyer, "contract", &format!("/trades/{trade}/contract-signature")).await;
     walk.visit(&buyer.chrome, "with a trade", &["/trades", "/"]).await;
     play.both_sign_the_contract(trade).await;
     walk.of_a_trade(seller, "to fund", trade, &["", "/funding"]).await;
     walk.of_a_trade(buyer, "to fund", trade, &["", "/funding"]).await;
+    walk.without_script(seller, "to fund", &format!("/trades/{trade}")).await;
+    walk.without_script(seller, "funding", &format!("/trades/{trade}/funding")).await;
     play.is_funded(trade).await;
     seller.opens(trade).await;
     seller.chrome.fill("#f-room-text", "Good morning! The coins are in. Please pay from your own account.").await;
     seller.chrome.press("Send").await;
     walk.of_a_trade(buyer, "funded", trade, &["", "/payment", "/cancellation"]).await;
-    walk.of_a_trade(seller, "funded", trade, &["", "/unpaid"]).await;
+    walk.of_a_trade(seller, "funded", trade, &[""]).await;
+    walk.without_script(buyer, "funded", &format!("/trades/{trade}")).await;
+    walk.without_script(buyer, "payment", &format!("/trades/{trade}/payment")).await;
     play.payment_is_marked(trade).await;
     walk.of_a_trade(buyer, "paid", trade, &["", "/payment-release"]).await;
     walk.of_a_trade(seller, "paid", trade, &["", "/release", "/refund"]).await;
@@ -168,9 +193,11 @@ async fn pages_of_a_dispute(walk: &mut Walk, play: &Play, offer: &str) {
     play.is_funded(trade).await;
     play.payment_is_marked(trade).await;
     walk.of_a_trade(buyer, "paid", trade, &["/dispute"]).await;
+    walk.without_script(buyer, "dispute", &format!("/trades/{trade}/dispute")).await;
     walk.of_a_trade(seller, "paid", trade, &["/settlement"]).await;
     play.is_disputed(trade).await;
     walk.of_a_trade(buyer, "disputed", trade, &["", "/dispute"]).await;
+    walk.of_a_trade(&play.arbitrator, "disputed", trade, &[""]).await;
     walk.visit(arbitrator, "arbitrator", &["/arbitration", &format!("/arbitration/{trade}")]).await;
     play.is_drafted(trade).await;
     walk.look(arbitrator, "arbitrator draft").await;
@@ -205,6 +232,35 @@ async fn pages_of_a_settlement(walk: &mut Walk, play: &Play, offer: &str) {
     walk.of_a_trade(seller, "settling", trade, &["", "/settlement/completion"]).await;
 }
 
+/// A fourth one is withdrawn from, a fifth one never paid: the coins go back.
+async fn pages_of_a_refund(walk: &mut Walk, play: &Play) {
+    let (buyer, seller) = (&play.buyer, &play.seller);
+    let offer = &seller.offers("sell").await;
+    let trade = &buyer.takes(offer).await;
+    buyer.opens(trade).await;
+    buyer.chrome.press("Withdraw").await;
+    buyer.chrome.reads("Cancelled").await;
+    walk.look(&buyer.chrome, "trade cancelled bea").await;
+    let trade = &buyer.takes(offer).await;
+    play.both_sign_the_contract(trade).await;
+    play.is_funded(trade).await;
+    play.later(24 * 60 + 1).await;
+    walk.of_a_trade(seller, "unpaid", trade, &["", "/unpaid"]).await;
+    walk.of_a_trade(buyer, "unpaid", trade, &[""]).await;
+    seller.signs_at(&format!("/trades/{trade}/unpaid")).await;
+    walk.of_a_trade(seller, "refund due", trade, &[""]).await;
+    walk.of_a_trade(buyer, "refund due", trade, &["", "/refund"]).await;
+    walk.of_a_trade(&play.arbitrator, "refund due", trade, &[""]).await;
+    buyer.signs_at(&format!("/trades/{trade}/refund")).await;
+    play.work().await;
+    walk.of_a_trade(seller, "going back", trade, &[""]).await;
+    play.is_completed(trade).await;
+    walk.of_a_trade(seller, "refunded", trade, &[""]).await;
+    walk.of_a_trade(buyer, "refunded", trade, &[""]).await;
+    walk.visit(&seller.chrome, "at the end", &["/trades", "/", "/my/offers", "/payment-accounts"]).await;
+    walk.visit(&play.arbitrator.chrome, "at the end", &["/arbitration"]).await;
+}
+
 #[tokio::test]
 async fn axe_finds_nothing_on_any_page() {
     let play = Play::start().await;
@@ -215,6 +271,7 @@ async fn axe_finds_nothing_on_any_page() {
     pages_of_a_trade(&mut walk, &play, &offer).await;
     pages_of_a_dispute(&mut walk, &play, &offer).await;
     pages_of_a_settlement(&mut walk, &play, &offer).await;
+    pages_of_a_refund(&mut walk, &play).await;
     let faults: Vec<_> = walk.faults.iter().cloned().collect();
     assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
     let missed = walk.missed();

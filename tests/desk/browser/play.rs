@@ -323,6 +323,11 @@ impl Actor {
         self.chrome.leaves(&here).await;
     }
 
+    pub async fn signs_at(&self, path: &str) {
+        self.chrome.goto(path).await;
+        self.signs().await;
+    }
+
     /// Kind and words of the signer's refusal, when there is one.
     pub async fn refusal(&self) -> Option<(String, String)> {
         self.chrome.find("#signer-app[data-state]:not([data-state=checking])").await;

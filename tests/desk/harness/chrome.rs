@@ -106,7 +106,10 @@ impl Chrome {
 
     /// Clicks the link or button with exactly these words.
     pub async fn press(&self, words: &str) {
-        let path = format!("//main//*[self::a or self::button][normalize-space(.)='{words}']");
+        // What stands between groups of digits and before a unit is a blank to whoever reads.
+        let path = format!(
+            "//main//*[self::a or self::button][normalize-space(translate(., '\u{202f}\u{a0}', '  '))='{words}']"
+        );
         let until = Instant::now() + PATIENCE;
         loop {
             for found in self.driver().find_all(By::XPath(path.as_str())).await.unwrap_or_default() {
@@ -124,7 +127,7 @@ impl Chrome {
     pub async fn words(&self, css: &str) -> String {
         self.find(css).await;
         let value = self.run(&format!("return document.querySelector({})?.innerText ?? ''", json!(css))).await;
-        value.as_str().unwrap().to_owned()
+        value.as_str().unwrap().replace(['\u{202f}', '\u{a0}'], " ")
     }
 
     /// The text of the first such element, shown or not.
@@ -185,6 +188,11 @@ impl Chrome {
     pub async fn theme(&self, theme: &str) {
         let features = json!({ "features": [{ "name": "prefers-color-scheme", "value": theme }] });
         self.tell("Emulation.setEmulatedMedia", features).await;
+    }
+
+    /// Pages opened from now on run no script of their own, or do so again.
+    pub async fn without_script(&self, without: bool) {
+        self.tell("Emulation.setScriptExecutionDisabled", json!({ "value": without })).await;
     }
 
     /// The whole page as a PNG.
