@@ -68,8 +68,8 @@ export function divide(terms, kind, total, inputs, feeOf) {
   for (let round = 0; round < 4; round += 1) {
     const { outputs, dust } = carryOut(plan, pot, feeOf);
     if (outputs) return outputs;
-    if (dust === 'buyer' && plan.seller > 0n) plan = wholeTo('seller', pot);
-    else if (dust === 'seller' && plan.seller > 0n) plan = wholeTo('buyer', pot);
+    if (dust === 'buyer' && plan.buyer > 0n && plan.seller > 0n) plan = wholeTo('seller', pot);
+    else if (dust === 'seller' && plan.buyer > 0n && plan.seller > 0n) plan = wholeTo('buyer', pot);
     else if (dust === 'seller' && plan.surplusOutput) plan.surplusOutput = false;
     else break;
   }

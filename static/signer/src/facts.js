@@ -1,6 +1,6 @@
 /** What is about to be signed, in words: labels and values for the page. */
 
-import { btc, grouped, PAYOUT_NAMES, rowsOf } from './words.js';
+import { btc, fiat, grouped, moment, PAYOUT_NAMES, rowsOf } from './words.js';
 
 /** @typedef {[string, string][]} Facts */
 
@@ -10,8 +10,11 @@ export function detailFacts(details) {
   return /** @type {Facts} */ ([...rows(details?.payee, 'Payment to'), ...rows(details?.payer, 'Payment from')]);
 }
 
-/** @param {any} fields @returns {Facts} */
-export function contractFacts(fields) {
+/** The fee step an own wallet signs, shown first. */
+const USUAL_STEP = 2;
+
+/** @param {any} fields @param {unknown} [method] the desk's name for the way to pay; the contract has a short word for it @returns {Facts} */
+export function contractFacts(fields, method) {
   const money = (/** @type {number} */ sat) => btc(sat);
   const { buyer, seller } = fields.desk_fee_sat;
   /** @type {Facts} */
@@ -21,30 +24,42 @@ export function contractFacts(fields) {
     ['Seller', fields.seller],
     ['Bitcoin traded', money(fields.amount_sat)],
     ['Deposit asked of the seller', money(fields.deposit_sat)],
-    ['The buyer pays', `${fields.fiat} ${fields.currency} by ${fields.method}`],
-    ['Price of one bitcoin', `${fields.price} ${fields.currency}`],
+    ['The buyer pays', `${fiat(fields.fiat, fields.currency)} by ${method ? `${method} (in the contract: ${fields.method})` : fields.method}`],
+    ['Price of one bitcoin', fiat(fields.price, fields.currency)],
     ['Reference of the payment', fields.reference],
-    ['On release, to the buyer', `${money(fields.amount_sat - buyer)} less the miner fee, at ${grouped(fields.payouts.release[0].address)}`],
-    ['On refund, to the seller', `${money(fields.deposit_sat)} less the miner fee, at ${grouped(fields.payouts.refund[0].address)}`],
+    ['On release, to the buyer', `${money(fields.amount_sat - buyer)} less the miner fee, to\n${grouped(fields.payouts.release[0].address)}`],
+    ['On refund, to the seller', `${money(fields.deposit_sat)} less the miner fee, to\n${grouped(fields.payouts.refund[0].address)}`],
     ['Miner fee at most', money(fields.fee_cap_sat)],
-    ['Desk fee', buyer + seller === 0 ? 'none' : `${money(buyer + seller)} (buyer ${money(buyer)}, seller ${money(seller)})`],
+    ['Desk fee', buyer + seller === 0 ? 'none' : `${money(buyer + seller)} (buyer ${buyer === 0 ? 'none' : money(buyer)}, seller ${seller === 0 ? 'none' : money(seller)})`],
     ['Arbitrator’s fee, only after a ruling', fields.arbitrator_fee_sat === 0 ? 'none' : money(fields.arbitrator_fee_sat)],
-    ['Sign by', fields.sign_by],
+    ['Sign by', moment(fields.sign_by)],
   ];
   if (fields.terms?.length) facts.push(['Terms', fields.terms.join('\n')]);
   return facts;
 }
 
-/** @param {any} envelope @param {import('./contract.js').Contract} contract @param {import('./payout.js').CheckedPayout[]} payouts @returns {Facts} */
+/** @typedef {{title: string, usual: boolean, facts: Facts}} StepFacts one of several transactions, of which one can be used */
+
+/** @param {import('./payout.js').CheckedPayout} payout @returns {Facts} */
+const factsOf = ({ outputs, fee, txid }) => [
+  ...outputs.map(({ to, address, amount }) => /** @type {[string, string]} */ ([`To the ${to}`, `${btc(amount)}\n${grouped(address)}`])),
+  ['Miner fee', btc(fee)],
+  ['Transaction', txid],
+];
+
+/**
+ * What a payout does. One transaction stands among the facts; several, which differ in the miner fee, are steps of their own.
+ * @param {any} envelope @param {import('./contract.js').Contract} contract @param {import('./payout.js').CheckedPayout[]} payouts
+ * @returns {{facts: Facts, steps: StepFacts[]}}
+ */
 export function payoutFacts(envelope, contract, payouts) {
   /** @type {Facts} */
   const facts = [['You sign', PAYOUT_NAMES[envelope.payout.kind]], ['Trade', contract.fields.trade]];
-  for (const { step, outputs, fee, txid } of payouts) {
-    const name = payouts.length > 1 ? `Fee step ×${step}: ` : '';
-    for (const { to, address, amount } of outputs) facts.push([`${name}to the ${to}`, `${btc(amount)} at ${grouped(address)}`]);
-    facts.push([`${name}miner fee`, btc(fee)], [`${name}transaction`, txid]);
-  }
-  return facts;
+  if (payouts.length === 1) return { facts: [...facts, ...factsOf(payouts[0])], steps: [] };
+  facts.push(['Miner fee', `${payouts.length} versions with different fees are signed; only one of them can ever be used.`]);
+  const usual = payouts.find(({ step }) => step === USUAL_STEP) ?? payouts[0];
+  const steps = payouts.map((one) => ({ title: `With fee ×${one.step}: ${btc(one.fee)} to the miners`, usual: one === usual, facts: factsOf(one) }));
+  return { facts, steps };
 }
 
 /** @param {any} ruling @returns {Facts} */

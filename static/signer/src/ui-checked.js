@@ -61,14 +61,31 @@ function startCopying(texts) {
   }
 }
 
-/** @param {import('./verify.js').Plan} plan */
-function showDetails(plan) {
+/** Puts the details behind the contract's hashes in the place of what the server wrote. @param {import('./verify.js').Plan} plan */
+export function showDetails(plan) {
   for (const [name, details] of [['payee-details', plan.details?.payee], ['payer-details', plan.details?.payer]]) {
     if (!details) {
       insist(all(String(name)).length === 0, 'details', 'The desk did not send the payment details with the hash of the contract. Send no money.');
       continue;
     }
-    const rows = rowsOf(details.fields ?? details).flatMap(([label, value]) => [el('dt', {}, label), el('dd', { class: 'fact' }, value)]);
-    for (const list of all(String(name))) list.replaceChildren(...rows);
+    for (const list of all(String(name))) {
+      const written = writtenIn(list);
+      const order = [...written.keys()];
+      const byOrder = (/** @type {[string, string]} */ [, one], /** @type {[string, string]} */ [, two]) => order.indexOf(bare(one)) - order.indexOf(bare(two));
+      const rows = rowsOf(details.fields ?? details).sort(byOrder).flatMap(([label, value]) => {
+        const [words, spaced] = written.get(bare(value)) ?? [label, value];
+        return [el('dt', {}, words), el('dd', { class: 'fact' }, spaced)];
+      });
+      list.replaceChildren(...rows);
+    }
   }
 }
+
+const bare = (/** @type {string} */ text) => text.replace(/\s/gu, '');
+
+/** The server's label and spacing of each value, kept where the value is the contract's. @param {Element} list @returns {Map<string, [string, string]>} */
+const writtenIn = (list) =>
+  new Map([...list.querySelectorAll('dt')].map((term) => {
+    const value = term.nextElementSibling?.textContent ?? '';
+    return [bare(value), [term.textContent ?? '', value]];
+  }));

@@ -10,12 +10,12 @@
 
 import { requireSecureContext } from './context.js';
 import { browserStore } from './memory.js';
-import { hideUnchecked, showChecked } from './ui-checked.js';
+import { hideUnchecked, showChecked, showDetails } from './ui-checked.js';
 import { addressNodes, alertFor, busy, byId, el, field, pageData, showRefusal } from './ui-dom.js';
 import { signEnvelope } from './sign.js';
 import { slowWords } from './kdf.js';
 import { verify } from './verify.js';
-import { CONSEQUENCES } from './words.js';
+import { BUTTONS, CONSEQUENCES } from './words.js';
 import { insist } from './refusal.js';
 
 /** @param {string} state */
@@ -32,6 +32,7 @@ export function startSigning() {
     const plan = verify(envelope, here);
     app.replaceChildren(...pageOf(plan, envelope, here));
     if (plan.contract && ['check', 'contract'].includes(envelope.act)) showChecked(plan);
+    else if (plan.contract) showDetails(plan);
     setState(plan.jobs.length > 0 ? 'ready' : 'checked');
   } catch (problem) {
     showRefusal(app, problem);
@@ -42,10 +43,10 @@ export function startSigning() {
 /** @param {import('./verify.js').Plan} plan @param {any} envelope @param {any} here @returns {Node[]} */
 function pageOf(plan, envelope, here) {
   const checks = el('ul', { id: 'checks', class: 'checks' }, ...plan.checks.map(({ name, words }) => el('li', { 'data-check': name, 'data-state': 'ok' }, words)));
-  const facts = plan.facts.flatMap(([label, value]) => [el('dt', {}, label), el('dd', { class: 'fact' }, value)]);
-  const parts = [el('section', { 'data-signer': 'checks' }, el('h2', {}, 'Checked by this page'), checks)];
+  const passed = el('details', {}, el('summary', {}, `All ${plan.checks.length} checks passed`), checks);
+  const parts = [el('section', { 'data-signer': 'checks' }, el('h2', {}, 'Checked by this page'), passed)];
   if (plan.jobs.length > 0) {
-    parts.unshift(el('section', { 'data-signer': 'summary' }, el('h2', {}, 'What you sign'), el('dl', { id: 'signer-facts', class: 'facts' }, ...facts)));
+    parts.unshift(el('section', { 'data-signer': 'summary' }, el('h2', {}, 'What you sign'), factList(plan.facts, 'signer-facts'), ...plan.steps.map(stepDetails)));
     const consequence = envelope.act === 'payout' && CONSEQUENCES[`${envelope.payout.kind} ${envelope.role}`];
     if (consequence) parts.push(el('p', { class: 'note', id: 'signer-consequence' }, consequence));
     if (plan.alive.length > 0) {
@@ -56,6 +57,12 @@ function pageOf(plan, envelope, here) {
   }
   return parts;
 }
+
+/** @param {[string, string][]} facts @param {string} [id] */
+const factList = (facts, id) => el('dl', { id, class: 'facts' }, ...facts.flatMap(([label, value]) => [el('dt', {}, label), el('dd', {}, el('span', { class: 'fact' }, value))]));
+
+/** One of several transactions; the usual one is open. @param {import('./facts.js').StepFacts} step */
+const stepDetails = ({ title, usual, facts }) => el('details', { open: usual }, el('summary', {}, usual ? `${title} · the usual one` : title), factList(facts));
 
 /** Checking needs no secure context, using a key does. @param {import('./verify.js').Plan} plan @param {any} envelope @param {any} here */
 function unlockWhereSafe(plan, envelope, here) {
@@ -81,7 +88,7 @@ function addressQuestion(addresses) {
 /** @param {import('./verify.js').Plan} plan @param {any} envelope @param {any} here */
 function unlockForm(plan, envelope, here) {
   const problems = el('div', {});
-  const button = el('button', { type: 'submit', id: 'signer-sign', class: 'btn big' }, 'Sign');
+  const button = el('button', { type: 'submit', id: 'signer-sign', class: 'btn big' }, BUTTONS[envelope.act] ?? BUTTONS[envelope.payout?.kind] ?? 'Sign');
   const question = plan.askAddresses.length > 0 ? addressQuestion(plan.askAddresses) : null;
   const passphrase = field('signer-passphrase', 'Signing passphrase', { type: 'password', autocomplete: 'off' }, 'Not your login password. It is used once, here, and forgotten.');
   const input = passphrase.querySelector('input');

@@ -21,6 +21,7 @@ import { insist, refuse } from './refusal.js';
  * @typedef {object} Plan
  * @property {Check[]} checks what was checked, in words
  * @property {[string, string][]} facts what is signed or shown, in words
+ * @property {import('./facts.js').StepFacts[]} steps the same of several transactions that differ in the miner fee
  * @property {string[]} alive signatures alive for this deposit and what each could still do
  * @property {Job[]} jobs what to sign; empty when there is nothing to sign
  * @property {import('./lock.js').Lock|null} lock
@@ -37,7 +38,7 @@ export function verify(envelope, here) {
   insist(envelope && envelope.v === 1, 'envelope', 'The desk sent this page something that it cannot read. Reload the page.');
   insist(envelope.desk === here.hostname, 'desk', `This page comes from “${here.hostname}”, but what it holds was made for “${envelope.desk}”.`);
   network(envelope.network);
-  const plan = { checks: [], facts: [], alive: [], jobs: [], lock: null, contract: null, askAddresses: [], details: null, own: null };
+  const plan = { checks: [], facts: [], steps: [], alive: [], jobs: [], lock: null, contract: null, askAddresses: [], details: null, own: null };
   plan.checks.push({ name: 'desk', words: `This is the desk “${here.hostname}”, on ${envelope.network}.` });
   if (envelope.act === 'drill' || envelope.act === 'proof') return verifyDrill(envelope, plan);
   const contract = (plan.contract = readContract(envelope, here.hostname));
@@ -72,14 +73,14 @@ const ACTS = {
   check(envelope, plan) {
     checkContractSignatures(envelope, plan.contract, ['buyer', 'seller']);
     plan.checks.push({ name: 'signatures', words: 'Both traders signed exactly this contract with the keys that guard the coins.' });
-    plan.facts = contractFacts(plan.contract.fields);
+    plan.facts = contractFacts(plan.contract.fields, envelope.method);
     plan.askAddresses = [];
   },
   contract(envelope, plan) {
     const signed = checkContractSignatures(envelope, plan.contract, []);
     if (signed.length > 0) plan.checks.push({ name: 'signatures', words: `Signed so far by: ${signed.join(', ')}.` });
     insist(plan.own.role !== 'arbitrator', 'envelope', 'An arbitrator does not sign contracts.');
-    plan.facts = [...contractFacts(plan.contract.fields), ...detailFacts(plan.details)];
+    plan.facts = [...contractFacts(plan.contract.fields, envelope.method), ...detailFacts(plan.details)];
     messageJob(envelope, plan, contractMessage(plan.contract));
   },
   payout(envelope, plan) {
@@ -87,7 +88,7 @@ const ACTS = {
     plan.checks.push({ name: 'signatures', words: 'Both traders signed this contract.' });
     const payouts = checkPayouts(envelope, plan.contract);
     plan.checks.push({ name: 'payout', words: 'Every transaction spends exactly this deposit and pays only addresses of the contract, with the agreed amounts and a fee within its limits.' });
-    plan.facts = payoutFacts(envelope, plan.contract, payouts);
+    Object.assign(plan, payoutFacts(envelope, plan.contract, payouts));
     plan.jobs = payouts.map((one) => one.job);
   },
   ruling(envelope, plan) {

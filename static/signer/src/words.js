@@ -1,11 +1,28 @@
 /** Amounts, addresses and acts as people read them. */
 
+/** Between groups of digits, and before a unit: no line breaks there. */
+const [GAP, BEFORE_UNIT] = ['\u202f', '\u00a0'];
+
+/** @param {string} digits */
+const inThrees = (digits) => digits.replace(/\B(?=(\d{3})+$)/gu, GAP);
+
 /** `856214n` → `0.00 856 214 BTC`. @param {bigint|number} sat */
 export function btc(sat) {
   const digits = BigInt(sat).toString().padStart(9, '0');
   const [whole, part] = [digits.slice(0, -8), digits.slice(-8)];
-  const grouped = whole.replace(/\B(?=(\d{3})+$)/gu, ' ');
-  return `${grouped}.${part.slice(0, 2)} ${part.slice(2, 5)} ${part.slice(5)} BTC`;
+  return `${inThrees(whole)}.${part.slice(0, 2)}${GAP}${part.slice(2, 5)}${GAP}${part.slice(5)}${BEFORE_UNIT}BTC`;
+}
+
+/** `58712.20`, `EUR` → `58 712.20 EUR`. @param {string} amount @param {string} currency */
+export function fiat(amount, currency) {
+  const [whole, decimals] = amount.split('.');
+  return `${inThrees(whole)}${decimals === undefined ? '' : `.${decimals}`}${BEFORE_UNIT}${currency}`;
+}
+
+/** A moment with its time zone, the reader's own if none is named. @param {string} iso @param {string} [timeZone] */
+export function moment(iso, timeZone) {
+  const style = /** @type {const} */ ({ day: 'numeric', month: 'short', year: 'numeric', hour: '2-digit', minute: '2-digit', timeZoneName: 'short' });
+  return new Intl.DateTimeFormat('en-GB', { ...style, timeZone }).format(new Date(iso));
 }
 
 /** `856214` → `0.00856214`, as wallets take it. @param {number} sat */
@@ -24,6 +41,18 @@ export const PAYOUT_NAMES = {
   settlement: 'Settlement: the coins are split as agreed',
   ruling: 'Ruling: the coins are paid as the arbitrator decided',
   stray: 'Sending back a deposit that does not belong to the trade',
+};
+
+/** What the button says, by act or kind of payout. @type {Record<string, string>} */
+export const BUTTONS = {
+  contract: 'Sign the contract',
+  drill: 'Sign the drill',
+  proof: 'Sign the proof',
+  release: 'Sign the release',
+  refund: 'Sign the refund',
+  settlement: 'Sign the settlement',
+  ruling: 'Sign the ruling',
+  stray: 'Sign the refund',
 };
 
 /** What a signature means for the one who gives it, said above the passphrase: by kind of payout and role. @type {Record<string, string>} */

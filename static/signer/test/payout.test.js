@@ -55,7 +55,7 @@ test('a release pays buyer and desk, and both signatures verify', async () => {
   const coins = [deposit(lock, 1_003_000)];
   const given = await payoutEnvelope('seller', 'release', coins);
   const plan = verify(given, here());
-  assert.match(JSON.stringify(plan.facts), /to the buyer/u);
+  assert.match(JSON.stringify(plan.facts), /To the buyer/u);
   const [signed] = await signEnvelope(given, here(), PASSPHRASE);
   const tx = parsePsbt(signed, 'it');
   assert.equal(signatureHolds(tx, 0, lock, 1_003_000n, lock.pubkeys.seller, signatureOf(tx, 0, lock.pubkeys.seller)), true);
@@ -94,6 +94,24 @@ test('money is neither made nor lost, whatever is split', () => {
     assert.equal(fee, perVb(vbytes));
     assert.ok(outputs.every((one) => one.amount >= 546n));
     assert.deepEqual(divideAt(terms, parts, total, inputs, fee, vbytes), outputs);
+  }
+});
+
+test('who was to get nothing gets nothing, however small the other part is', () => {
+  const other = { buyer: 'seller', seller: 'buyer' };
+  for (const whole of ['buyer', 'seller']) {
+    // The longer script of the one who is paid costs more, so the other's output would just not be dust.
+    const longer = { ...terms, to: { ...terms.to, [whole]: { ...terms.to[whole], script: new Uint8Array(60) } } };
+    for (let total = 600n; total < 1600n; total += 1n) {
+      const parts = { kind: 'settlement', buyer: 0n, seller: 0n, [whole]: total };
+      let outputs = [];
+      try {
+        outputs = divide(longer, parts, total, 1, rate(3));
+      } catch (problem) {
+        kind('payout')(problem);
+      }
+      assert.ok(outputs.every(({ to }) => to !== other[whole]), `${total} sat for the ${whole}`);
+    }
   }
 });
 
