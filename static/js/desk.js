@@ -36,7 +36,7 @@
   function left(milliseconds) {
     const minutes = Math.ceil(milliseconds / MINUTE);
     if (minutes >= 48 * 60) return `${Math.floor(minutes / 1440)} days left`;
-    if (minutes >= 120) return `${Math.floor(minutes / 60)} h ${minutes % 60} min left`;
+    if (minutes >= 120) return minutes % 60 === 0 ? `${minutes / 60} h left` : `${Math.floor(minutes / 60)} h ${minutes % 60} min left`;
     return minutes <= 1 ? 'less than a minute left' : `${minutes} min left`;
   }
 

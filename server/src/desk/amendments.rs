@@ -13,7 +13,7 @@ use super::throttle::{self, MESSAGES_ACCOUNT};
 use super::trades::{self, Held, Who};
 use super::{Desk, contracts, funding, keys, room};
 use crate::domain::amending::Sums;
-use crate::domain::money::btc_grouped;
+use crate::domain::money::btc_words;
 use crate::domain::trade::{Act, Amendment, AmendmentKind};
 use crate::domain::{Currency, Fiat, Party, PublicRef, Refusal, Side, UserId};
 use crate::escrow::contract::{Amended, FeeShares};
@@ -225,13 +225,13 @@ fn change(desk: &Desk, row: &TradeRow, terms: &Terms, now: Timestamp, after: Tim
 
 fn proposal_words(row: &TradeRow, party: Party, kind: AmendmentKind, terms: &Terms, more: u32) -> String {
     let (who, buyer) = (row.name_of(party), &row.buyer_name);
-    let (amount, fiat) = (btc_grouped(terms.sums.amount), terms.sums.fiat);
+    let (amount, fiat) = (btc_words(terms.sums.amount), terms.sums.fiat);
     match kind {
         AmendmentKind::ScaleDown => {
-            format!("{who} proposes to scale the trade down to what is in escrow: {amount} BTC for {fiat}.")
+            format!("{who} proposes to scale the trade down to what is in escrow: {amount} for {fiat}.")
         }
         AmendmentKind::Waive => {
-            format!("{who} proposes that {buyer} still pays {fiat} and gets {amount} BTC: what is missing is waived.")
+            format!("{who} proposes that {buyer} still pays {fiat} and gets {amount}: what is missing is waived.")
         }
         AmendmentKind::Lengthen => format!("{who} proposes {} more hours for the deposit.", more / 60),
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bitcoin::{Amount, OutPoint};
+use bitcoin::{Amount, OutPoint, Txid};
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -61,6 +61,17 @@ impl EscrowBook {
         let coins = if own { self.coins_of(row)? } else { self.funding() };
         let steps = row.steps.iter().filter_map(|step| FeeStep::from_multiple(*step)).collect();
         Ok(Payout::restore(&self.agreed, kind, &coins, steps, &row.psbt)?)
+    }
+
+    /// What a trader gets from the payout with this id; None if there is no such payout, or nothing in it for this party.
+    pub fn part_of(&self, party: Party, txid: Txid) -> Option<Amount> {
+        let payee = match party {
+            Party::Buyer => Payee::Buyer,
+            Party::Seller => Payee::Seller,
+            Party::Arbitrator => Payee::Arbitrator,
+        };
+        let row = self.payouts.iter().find(|payout| payout.txid == txid)?;
+        self.payout(row).ok().map(|payout| payout.amount_to(payee)).filter(|part| *part > Amount::ZERO)
     }
 
     /// The refund of a stray output.

@@ -1,9 +1,10 @@
 //! On a practice desk anyone can pay a deposit with play money and mine blocks.
 
-use bitcoin::Amount;
+use bitcoin::{Address, Amount, WitnessProgram, WitnessVersion};
 use jiff::Timestamp;
 
 use super::error::{Done, Error};
+use super::secrets::sha256;
 use super::{Desk, funding, trades, watcher, worker};
 use crate::chain::practice::Practice;
 use crate::domain::money::parse_btc;
@@ -32,6 +33,14 @@ pub async fn deposit(desk: &Desk, reference: PublicRef, account: UserId, amount:
     };
     practice.pay(&row.script, amount).map_err(|why| Refusal::invalid(why.to_string()))?;
     worker::work_once(desk).await
+}
+
+/// An address for somebody who has no wallet at hand: nobody has its key, so play money sent there stays there.
+pub fn play_address(desk: &Desk, account: UserId) -> Option<String> {
+    desk.practice.as_ref()?;
+    let digest = sha256(format!("play address of {account}"));
+    let program = WitnessProgram::new(WitnessVersion::V0, digest.get(..20)?).ok()?;
+    Some(Address::from_witness_program(program, desk.rules.network).to_string())
 }
 
 /// Mines blocks at once.

@@ -15,7 +15,7 @@ pub use words::{EventFacts, of_act, of_event};
 use super::pictures::{self, Picture};
 use super::throttle::{self, MESSAGES_ACCOUNT, PICTURES_ACCOUNT};
 use super::{Desk, Done};
-use crate::domain::money::btc_grouped;
+use crate::domain::money::btc_words;
 use crate::domain::text::{MESSAGE_CHARS_MAX, clean_optional_text};
 use crate::domain::trade::Act;
 use crate::domain::{AttachmentId, Event, MessageId, PublicRef, Quote, Refusal, Stage, TradeId, UserId};
@@ -55,7 +55,7 @@ pub async fn system(client: &impl GenericClient, trade: TradeId, words: &str, at
 
 /// The first line of a room: what was agreed.
 pub fn words_of_take(quote: &Quote) -> String {
-    format!("Trade agreed: {} for {} BTC. Both sign the contract next.", quote.fiat, btc_grouped(quote.amount))
+    format!("Trade agreed: {} for {}. Both sign the contract next.", quote.fiat, btc_words(quote.amount))
 }
 
 /// Tells the room of an event of the lifecycle.

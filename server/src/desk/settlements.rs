@@ -15,7 +15,7 @@ use super::splits::{self, Step};
 use super::throttle::{self, MESSAGES_ACCOUNT};
 use super::trades::{self, Held, Who};
 use super::{Desk, room};
-use crate::domain::money::btc_grouped;
+use crate::domain::money::btc_words;
 use crate::domain::parts::Parts;
 use crate::domain::text::clean_optional_text;
 use crate::domain::trade::{Act, PayoutKind};
@@ -160,11 +160,11 @@ pub async fn propose(
     let kind = splits::kind_of(PayoutKind::Settlement, parts);
     book.build(&tx, &row, kind, &book.funding(), Some(id.0), now).await?;
     let words = format!(
-        "{} proposes a settlement: {} BTC to {}, {} BTC to {}, before fees.",
+        "{} proposes a settlement: {} to {}, {} to {}, before fees.",
         row.name_of(party),
-        btc_grouped(parts.buyer),
+        btc_words(parts.buyer),
         row.buyer_name,
-        btc_grouped(parts.seller),
+        btc_words(parts.seller),
         row.seller_name
     );
     room::system(&tx, row.id, &words, now).await?;

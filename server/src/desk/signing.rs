@@ -10,9 +10,9 @@ use super::escrow_book::EscrowBook;
 use super::take::{payee_place, payer_place};
 use super::watcher::chain_trouble;
 use super::{Desk, arbitrators, funding, keys};
-use crate::domain::money::btc_grouped;
-use crate::domain::{Party, Refusal, Stage};
-use crate::escrow::contract::Payee;
+use crate::domain::money::btc_words;
+use crate::domain::{MethodId, Party, Refusal, Stage};
+use crate::escrow::contract::{Payee, PayoutEntry};
 use crate::escrow::message::{self, Form};
 use crate::escrow::payout::PayoutKind as Kind;
 use crate::escrow::{ArbiterLevel, FeeStep, Payout};
@@ -69,9 +69,14 @@ pub struct SigningView {
     pub browser_key: bool,
     pub psbts: Vec<PsbtView>,
     pub lines: Vec<Line>,
+    /// The exact text of the contract that is signed; empty for anything else.
+    pub contract: String,
     /// Each signature alive for this deposit, in words.
     pub alive: Vec<String>,
     pub message: String,
+    /// When the page was made, by the database.
+    #[serde(skip)]
+    pub now: Timestamp,
 }
 
 /// The content of a signing page. Before a signature for coins is asked for, the outputs are looked up once more.
@@ -93,11 +98,17 @@ pub async fn view(
         browser_key: envelope.pointer("/key/file").is_some_and(|file| !file.is_null()),
         psbts: Vec::new(),
         lines: Vec::new(),
+        contract: String::new(),
         alive: alive(row, &book, party),
         message: String::new(),
+        now: desk.now(client).await?,
     };
     match paper {
-        Paper::Contract => message_paper(&mut view, &mut envelope, row, &book, "contract", &book.contract.message()?)?,
+        Paper::Contract => {
+            message_paper(&mut view, &mut envelope, row, &book, "contract", &book.contract.message()?)?;
+            view.lines = contract_lines(row, &book);
+            view.contract = row.contract_text.clone();
+        }
         Paper::RulingText { text, message } => {
             message_paper(&mut view, &mut envelope, row, &book, "ruling", message)?;
             set(&mut envelope, "ruling", json!(text));
@@ -165,6 +176,7 @@ async fn envelope(
         "trade": row.reference,
         "role": party,
         "account": row.name_of(party),
+        "method": MethodId::parse(&row.method).ok().map(|method| method.method().label.as_str()),
         "key": { "origin": key.origin(), "xpub": key.xpub().to_string(), "file": file },
         "contract": row.contract_text,
         "contract_hash": data_encoding::HEXLOWER.encode(&row.contract_hash),
@@ -298,6 +310,25 @@ fn payout_paper(
     Ok(())
 }
 
+/// The contract in short, for whoever reads it without the signer.
+fn contract_lines(row: &TradeRow, book: &EscrowBook) -> Vec<Line> {
+    let contract = &book.contract;
+    let method = MethodId::parse(&row.method).map_or(row.method.as_str(), |method| method.method().label.as_str());
+    let line =
+        |label: &str, amount: String, address: &str| Line { label: label.into(), amount, address: address.into() };
+    let payout = |entry: Option<&PayoutEntry>, label| {
+        entry.map(|entry| line(label, format!("{} less the miner fee", btc_words(entry.sat)), &entry.address))
+    };
+    let mut lines = vec![
+        line("The buyer pays", format!("{} by {method}", row.fiat_words()), ""),
+        line("The seller locks", btc_words(contract.deposit_sat), &contract.address),
+    ];
+    lines.extend(payout(contract.payouts.release.first(), "On release, to the buyer"));
+    lines.extend(payout(contract.payouts.refund.first(), "On refund, to the seller"));
+    lines.push(line("Arbitrator", row.arbitrator_name.clone(), ""));
+    lines
+}
+
 /// Who gets how much, where.
 pub fn lines(book: &EscrowBook, payout: &Payout) -> Vec<Line> {
     let mut lines: Vec<Line> = payout
@@ -311,13 +342,13 @@ pub fn lines(book: &EscrowBook, payout: &Payout) -> Vec<Line> {
                 Payee::Arbitrator => "Arbitrator's fee",
             }
             .into(),
-            amount: btc_grouped(share.amount),
+            amount: btc_words(share.amount),
             address: bitcoin::Address::from_script(&share.script, book.contract.network)
                 .map(|address| address.to_string())
                 .unwrap_or_default(),
         })
         .collect();
-    lines.push(Line { label: "Miner fee".into(), amount: btc_grouped(payout.fee()), address: String::new() });
+    lines.push(Line { label: "Miner fee".into(), amount: btc_words(payout.fee()), address: String::new() });
     lines
 }
 
@@ -346,11 +377,11 @@ pub fn alive(row: &TradeRow, book: &EscrowBook, viewer: Party) -> Vec<String> {
         let does = match payout.kind.as_str() {
             "release" => "release the coins to the buyer".to_owned(),
             "refund" => "send the coins back to the seller".to_owned(),
-            "stray" => "send a stray payment back to the seller".to_owned(),
+            "stray" => "send an extra payment back to the seller".to_owned(),
             kind => format!(
-                "carry out the {kind} of {} BTC to the buyer and {} BTC to the seller",
-                btc_grouped(payout.buyer),
-                btc_grouped(payout.seller)
+                "carry out the {kind} of {} to the buyer and {} to the seller",
+                btc_words(payout.buyer),
+                btc_words(payout.seller)
             ),
         };
         if !seen.iter().any(|(words, party, _)| *words == does && *party == signature.party) {

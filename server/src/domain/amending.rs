@@ -6,7 +6,7 @@
 use bitcoin::Amount;
 use rust_decimal::Decimal;
 
-use super::money::{DUST_SATS, Fiat, btc_grouped, check_trade_amount};
+use super::money::{DUST_SATS, Fiat, btc_words, check_trade_amount};
 use super::price::sats_for;
 use super::refusal::Refusal;
 
@@ -66,9 +66,9 @@ impl Sums {
         let missing = self.amount.checked_sub(amount).unwrap_or(Amount::ZERO);
         if missing > self.amount / WAIVED_PARTS_MIN {
             return Err(Refusal::conflict(format!(
-                "{} BTC are missing, more than 5 % of the trade. That would be another price; scale the trade down \
+                "{} are missing, more than 5 % of the trade. That would be another price; scale the trade down \
                  instead.",
-                btc_grouped(missing)
+                btc_words(missing)
             )));
         }
         Ok(self.of(amount, self.fiat))

@@ -14,7 +14,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 pub use currency::{Currency, NotACurrency};
-pub use shown::{btc_grouped, btc_plain, fiat_grouped, sats_grouped};
+pub use shown::{btc_grouped, btc_plain, btc_words, fiat_grouped, fiat_words, sats_grouped};
 pub use typed::{NumberRefusal, parse_btc, parse_decimal, parse_percent, parse_sats};
 
 use super::refusal::Refusal;
@@ -46,9 +46,9 @@ pub fn check_trade_amount(amount: Amount) -> Result<Amount, AmountRefusal> {
 /// Why an amount cannot be traded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AmountRefusal {
-    #[error("The smallest trade is {} BTC.", btc_grouped(Amount::from_sat(AMOUNT_SATS_MIN)))]
+    #[error("The smallest trade is {}.", btc_words(Amount::from_sat(AMOUNT_SATS_MIN)))]
     TooSmall,
-    #[error("The largest trade is {} BTC.", btc_grouped(Amount::from_sat(AMOUNT_SATS_MAX)))]
+    #[error("The largest trade is {}.", btc_words(Amount::from_sat(AMOUNT_SATS_MAX)))]
     TooLarge,
 }
 
@@ -170,7 +170,7 @@ impl PartialOrd for Fiat {
 /// `58 712.20 EUR`
 impl fmt::Display for Fiat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.grouped(), self.currency)
+        f.write_str(&fiat_words(*self))
     }
 }
 

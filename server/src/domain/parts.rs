@@ -4,7 +4,7 @@ use bitcoin::Amount;
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 
-use super::money::{DUST_SATS, NumberRefusal, btc_grouped, parse_decimal, sats_grouped};
+use super::money::{DUST_SATS, NumberRefusal, btc_words, parse_decimal, sats_grouped};
 use super::people::{Side, words};
 use super::refusal::{Problems, Refusal};
 use super::trade::Outcome;
@@ -111,7 +111,7 @@ fn part(unit: PartsUnit, text: &str, pot: Amount) -> Result<Amount, NumberRefusa
 }
 
 fn shown(amount: Amount) -> String {
-    format!("{} BTC ({} sat)", btc_grouped(amount), sats_grouped(amount))
+    format!("{} ({} sat)", btc_words(amount), sats_grouped(amount))
 }
 
 #[cfg(test)]
@@ -160,9 +160,9 @@ mod tests {
         ] {
             assert_eq!(field(unit, buyer, "").0, "buyer", "{unit} {buyer}");
         }
-        assert!(field("sat", "1000001", "").1.contains("only 0.01 000 000 BTC"));
+        assert!(field("sat", "1000001", "").1.contains("only 0.01\u{202f}000\u{202f}000\u{a0}BTC"));
         let (name, words) = field("sat", "600000", "500000");
-        assert!(name == "seller" && words.contains("leaves 0.00 400 000 BTC"), "{words}");
+        assert!(name == "seller" && words.contains("leaves 0.00\u{202f}400\u{202f}000\u{a0}BTC"), "{words}");
         assert!(field("sat", "100", "").1.contains("buyer's part is below 546"));
         assert!(field("sat", "999900", "").1.contains("seller's part is below 546"));
         assert!(field("btc", "1,234", "").1.contains("can be read as"));

@@ -41,12 +41,16 @@ impl PartsShown {
     pub fn new(parts: Parts, unit: &str) -> Self {
         let whole = parts.buyer.checked_add(parts.seller).unwrap_or(Amount::MAX_MONEY);
         Self {
-            buyer: bitcoin(parts.buyer, unit),
-            seller: bitcoin(parts.seller, unit),
+            buyer: part(parts.buyer, unit),
+            seller: part(parts.seller, unit),
             buyer_share: share(parts.buyer, whole),
             seller_share: share(parts.seller, whole),
         }
     }
+}
+
+fn part(amount: Amount, unit: &str) -> String {
+    if amount == Amount::ZERO { "nothing".into() } else { bitcoin(amount, unit) }
 }
 
 /// Per cent with at most two decimals: `60 %`, `33.33 %`.

@@ -76,7 +76,7 @@ fn told(kind: &str, entry: &Value) -> (&'static str, String) {
             format!("{}. Trades with a deposit keep him: his key is in them.", text("arbitrator")),
         ),
         "record" => ("Public record", format!("{} rules with the record {}.", text("arbitrator"), text("hash"))),
-        "drill" => ("Drill passed", format!("{} showed that he can sign with his key.", text("arbitrator"))),
+        "drill" => ("Drill passed", format!("{} showed that the key can sign.", text("arbitrator"))),
         "ruling" => ("Ruling", format!("A ruling of {} with the hash {}.", text("arbitrator"), text("hash"))),
         _ => ("Entry", String::new()),
     }

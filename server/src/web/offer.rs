@@ -92,7 +92,7 @@ impl OfferPage {
         Self {
             reference: offer.reference.to_string(),
             shown_reference: offer.reference.grouped(),
-            title: title(taker, offer.currency),
+            title: title(if own { offer.side } else { taker }, offer.currency),
             verb: if taker == Side::Buyer { "Buy" } else { "Sell" },
             maker: view.row.maker_name.clone(),
             face: Face::of(&view.row.maker_name),
@@ -258,7 +258,6 @@ fn facts(view: &OfferView) -> Vec<(&'static str, String)> {
         ),
         ("Time to pay", shown::minutes(offer.payment_window_minutes)),
         ("Confirmations of the deposit", confirmations),
-        ("Key of the maker", "named in the contract".to_owned()),
         ("Offer", format!("{}, version {}", offer.reference.grouped(), offer.version)),
     ]
 }

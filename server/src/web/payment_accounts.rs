@@ -9,7 +9,7 @@ use super::board::country_name;
 use super::error::{Answer, again};
 use super::page::{Page, local_path, see_other};
 use super::posted::{Errors, Fields, Posted, Query};
-use super::shown::{Choice, MethodTag, Way, minutes};
+use super::shown::{Choice, MethodTag, Way, account_number, minutes};
 use super::site::Site;
 use super::visitor::Trader;
 use crate::desk::payment_accounts::{self, AccountForm, Opened};
@@ -57,7 +57,7 @@ impl From<Opened> for AccountShown {
             id: saved.id.to_string(),
             label: saved.label.clone(),
             method: method.into(),
-            filled: method.fields.iter().filter_map(|f| Some((f.label.clone(), value(f)?))).collect(),
+            filled: method.fields.iter().filter_map(|f| Some((f.label.clone(), account_number(&value(f)?)))).collect(),
             offers: saved.offers.iter().map(|offer| Way::new(format!("/offers/{offer}"), offer)).collect(),
         }
     }
@@ -72,6 +72,8 @@ pub struct ChoosePage {
     pub currencies: Vec<Choice>,
     pub next: String,
     pub kinds: Vec<KindShown>,
+    /// The list was narrowed, so it is short enough to be open.
+    pub narrowed: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -215,6 +217,7 @@ impl ChoosePage {
             });
         }
         Self {
+            narrowed: !country.is_empty() || currency.is_some(),
             country: country.clone(),
             currency: currency.map_or("", Currency::code).to_owned(),
             countries: named_countries(),

@@ -7,28 +7,28 @@ use serde::Serialize;
 
 use crate::desk::secrets::sha256;
 use crate::domain::methods::{Method, Risk};
-use crate::domain::money::{btc_grouped, sats_grouped};
+use crate::domain::money::{btc_words, sats_grouped};
 use crate::domain::reputation::{IDENTICON_CELLS, Identicon};
 use crate::domain::{Currency, Fiat};
 
 /// An amount in the reader's unit: `0.00 856 214 BTC` or `856 214 sat`.
 pub fn bitcoin(amount: Amount, unit: &str) -> String {
     match unit {
-        "sat" => format!("{} sat", sats_grouped(amount)),
-        _ => format!("{} BTC", btc_grouped(amount)),
+        "sat" => format!("{}\u{a0}sat", sats_grouped(amount)),
+        _ => btc_words(amount),
     }
 }
 
 /// Two limits in short: `0.0017 – 0.0425 BTC`, `170 200 – 4 250 000 sat`.
 pub fn bitcoin_range(low: Amount, high: Amount, unit: &str) -> String {
     if unit == "sat" {
-        return format!("{} – {} sat", sats_grouped(low), sats_grouped(high));
+        return format!("{} – {}\u{a0}sat", sats_grouped(low), sats_grouped(high));
     }
     let short = |amount: Amount| {
         let whole = Decimal::from(amount.to_sat()) / Decimal::from(100_000_000);
         format!("{:.4}", whole.round_dp(4))
     };
-    format!("{} – {} BTC", short(low), short(high))
+    format!("{} – {}\u{a0}BTC", short(low), short(high))
 }
 
 /// A sum without its currency, and without decimals that are all zero: `2 500`, `99.50`.
@@ -65,6 +65,31 @@ pub fn minutes(count: u32) -> String {
         (hours, 0) => format!("{hours} h"),
         (hours, minutes) => format!("{hours} h {minutes} min"),
     }
+}
+
+/// An IBAN in groups of four, as banks print it; anything else as it is.
+pub fn account_number(value: &str) -> String {
+    let (letters, digits) = (value.chars().take(2), value.chars().skip(2).take(2));
+    let is_iban = (15..=34).contains(&value.len())
+        && value.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit())
+        && letters.into_iter().all(|c| c.is_ascii_uppercase())
+        && digits.into_iter().all(|c| c.is_ascii_digit());
+    if !is_iban {
+        return value.to_owned();
+    }
+    let mut text = String::new();
+    for (place, c) in value.chars().enumerate() {
+        if place > 0 && place % 4 == 0 {
+            text.push(' ');
+        }
+        text.push(c);
+    }
+    text
+}
+
+/// Labels and values of payment details, for reading.
+pub fn account_rows(rows: &[(String, String)]) -> Vec<(String, String)> {
+    rows.iter().map(|(label, value)| (label.clone(), account_number(value))).collect()
 }
 
 /// How long ago: `40 s ago`, `3 h ago`.
@@ -158,12 +183,23 @@ mod tests {
     #[test]
     fn sums_are_short_where_nothing_is_lost() {
         let eur = |text: &str| Fiat::new(decimal(text), Currency::EUR).unwrap();
-        assert_eq!([plain_sum(eur("2500")), plain_sum(eur("99.5"))], ["2 500", "99.50"]);
-        assert_eq!(price(decimal("58712.2"), Currency::EUR), "58 712.20");
+        assert_eq!([plain_sum(eur("2500")), plain_sum(eur("99.5"))], ["2\u{202f}500", "99.50"]);
+        assert_eq!(price(decimal("58712.2"), Currency::EUR), "58\u{202f}712.20");
         let sat = Amount::from_sat;
-        assert_eq!(bitcoin(sat(856_214), "btc"), "0.00 856 214 BTC");
-        assert_eq!(bitcoin_range(sat(170_200), sat(4_250_000), "btc"), "0.0017 – 0.0425 BTC");
-        assert_eq!(bitcoin_range(sat(170_200), sat(4_250_000), "sat"), "170 200 – 4 250 000 sat");
+        assert_eq!(bitcoin(sat(856_214), "btc"), "0.00\u{202f}856\u{202f}214\u{a0}BTC");
+        assert_eq!(bitcoin_range(sat(170_200), sat(4_250_000), "btc"), "0.0017 – 0.0425\u{a0}BTC");
+        assert_eq!(
+            bitcoin_range(sat(170_200), sat(4_250_000), "sat"),
+            "170\u{202f}200 – 4\u{202f}250\u{202f}000\u{a0}sat"
+        );
+    }
+
+    #[test]
+    fn an_iban_is_read_in_groups_of_four() {
+        assert_eq!(account_number("DE89370400440532013000"), "DE89 3704 0044 0532 0130 00");
+        for other in ["sol-sells Example", "DE89", "+4915112345678", "SALARYACCOUNTNUMBER1"] {
+            assert_eq!(account_number(other), other);
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod card;
 mod funding;
 mod page;
 mod sheets;
+mod strays;
 mod weather;
 
 use actix_web::http::header::{CONTENT_DISPOSITION, ContentDisposition, DispositionParam, DispositionType};
@@ -11,8 +12,9 @@ use actix_web::{HttpResponse, web};
 use serde::Serialize;
 
 pub use funding::{FundingPage, funding};
-pub use page::{TradePage, dots, stage_words};
+pub use page::{TradePage, dots, price_words, stage_words};
 pub use sheets::*;
+pub use strays::*;
 
 use super::error::Answer;
 use super::page::{Page, see_other};
@@ -22,7 +24,7 @@ use super::times::Moment;
 use super::visitor::SignedIn;
 use crate::desk::trades::{self as desk, TradeRow};
 use crate::desk::{contracts, trade_facts};
-use crate::domain::money::btc_grouped;
+use crate::domain::money::btc_words;
 use crate::domain::trade::Act;
 use crate::domain::{Party, PublicRef, Refusal};
 
@@ -88,7 +90,7 @@ fn line(row: &TradeRow, party: Party) -> TradeLine {
         role: party.as_str(),
         other,
         fiat: row.fiat_words(),
-        btc: btc_grouped(row.amount),
+        btc: btc_words(row.amount),
         stage: page::stage_words(&row.state),
         due: row.state.deadlines().first().map(|deadline| deadline.due_at.into()),
         since: row.created_at.into(),

@@ -14,6 +14,7 @@ use super::error::Trouble;
 use super::site::Site;
 use crate::desk;
 use crate::desk::accounts::Started;
+use crate::desk::practice;
 use crate::desk::secrets::random;
 use crate::desk::visits;
 use crate::domain::{Refusal, RefusalKind, Role, SessionId, UserId};
@@ -65,6 +66,8 @@ pub struct ChromeAccount {
     pub role: &'static str,
     pub waiting: i64,
     pub suspended_why: Option<String>,
+    /// On a practice desk, filled in where an address is asked for.
+    pub play_address: Option<String>,
 }
 
 pub const THEME_COOKIE: &str = "trine-theme";
@@ -109,6 +112,7 @@ impl Visitor {
                 role: account.role.as_str(),
                 waiting: account.waiting,
                 suspended_why: account.suspended_why.clone(),
+                play_address: practice::play_address(&site.desk, account.id),
             }),
             theme: self.theme.clone(),
             unit: self.account.as_ref().map_or("btc", |a| a.unit.as_str()).to_owned(),

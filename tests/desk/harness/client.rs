@@ -188,12 +188,14 @@ impl Seen {
 
     /// What is said to be wrong with a field, empty if nothing.
     pub fn error(&self, field: &str) -> String {
-        between(&self.body, &format!("id=\"e-{field}\">"), "</p>").unwrap_or_default().to_owned()
+        let words = between(&self.body, &format!("id=\"e-{field}\">"), "</p>").unwrap_or_default();
+        words.replace(['\u{202f}', '\u{a0}'], " ")
     }
 
     /// What is said to be wrong with the whole form.
     pub fn problem(&self) -> String {
-        between(&self.body, "<p class=\"note bad\" role=\"alert\">", "</p>").unwrap_or_default().to_owned()
+        let words = between(&self.body, "<p class=\"note bad\" role=\"alert\">", "</p>").unwrap_or_default();
+        words.replace(['\u{202f}', '\u{a0}'], " ")
     }
 
     /// What a field of the page's form holds.

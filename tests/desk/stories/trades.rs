@@ -37,7 +37,9 @@ async fn seller_gets_the_deposit_back_when_the_buyer_cancels() {
 async fn seller_gets_refund_when_buyer_never_pays() {
     let story = story().await;
     let trade = story.funded().await;
-    assert_eq!(story.sign(&story.bob, trade, "unpaid", &[]).await.status, 409, "the buyer still has time");
+    let (path, version) = (format!("/trades/{trade}/unpaid"), story.version(trade, &story.bob).await);
+    assert_eq!(story.bob.browser.get(&path).await.status, 409, "the buyer still has time");
+    assert_eq!(story.bob.browser.post(&path, &[("version", &version)]).await.status, 409);
     story.later(60 * 24 * 8).await;
     story.signs(&story.bob, trade, "unpaid", &[]).await;
     assert_eq!(story.stage(trade).await, "refund_due");

@@ -1,7 +1,7 @@
 //! What the room says when something happens: one short sentence per event, with the facts of this trade in it.
 
 use crate::domain::deadlines::What;
-use crate::domain::money::btc_grouped;
+use crate::domain::money::btc_words;
 use crate::domain::trade::{Act, Outcome, PayoutKind, Trade};
 use crate::domain::{Actor, Event, Stage};
 
@@ -80,8 +80,8 @@ pub fn of_event(event: Event, facts: &EventFacts<'_>) -> String {
             format!("{arbitrator}, the arbitrator, is no longer on duty. The trade is cancelled; no coins were locked.")
         }
         Event::ContractAmended => format!(
-            "Both have signed the changed contract. {} BTC are due{}, and {buyer} pays {fiat}.",
-            btc_grouped(facts.after.deposit_due),
+            "Both have signed the changed contract. {} are due{}, and {buyer} pays {fiat}.",
+            btc_words(facts.after.deposit_due),
             facts.after.deposit_by.map(|by| format!(" until {}", by.strftime("%-d %b %H:%M UTC"))).unwrap_or_default()
         ),
         Event::DepositConfirmed if facts.after.stage == Stage::Funded => {

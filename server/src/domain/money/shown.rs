@@ -1,8 +1,15 @@
-//! Amounts as people read them: groups of three, a plain blank between them (the page makes it unbreakable).
+//! Amounts as people read them: groups of three with a narrow blank between them that no line breaks at. What is typed
+//! back with it is understood.
 
 use bitcoin::{Amount, Denomination};
 
 use super::Fiat;
+
+/// Between groups of digits: a narrow no-break space.
+const GAP: char = '\u{202f}';
+
+/// Between a sum and its unit: a no-break space.
+const BEFORE_UNIT: char = '\u{a0}';
 
 /// Bitcoin with eight decimals in groups: `0.00 856 214`, `1 234.50 000 000`.
 pub fn btc_grouped(amount: Amount) -> String {
@@ -12,11 +19,21 @@ pub fn btc_grouped(amount: Amount) -> String {
     let mut text = format!("{}.{first}", grouped(whole));
     for (place, digit) in rest.chars().enumerate() {
         if place % 3 == 0 {
-            text.push(' ');
+            text.push(GAP);
         }
         text.push(digit);
     }
     text
+}
+
+/// `0.00 856 214 BTC`
+pub fn btc_words(amount: Amount) -> String {
+    format!("{}{BEFORE_UNIT}BTC", btc_grouped(amount))
+}
+
+/// `58 712.20 EUR`
+pub fn fiat_words(fiat: Fiat) -> String {
+    format!("{}{BEFORE_UNIT}{}", fiat_grouped(fiat), fiat.currency())
 }
 
 /// Bitcoin with eight decimals, for copying: `0.00856214`.
@@ -44,7 +61,7 @@ fn grouped(digits: &str) -> String {
     let mut text = String::with_capacity(count + count / 3);
     for (place, digit) in digits.chars().enumerate() {
         if place > 0 && (count - place).is_multiple_of(3) {
-            text.push(' ');
+            text.push(GAP);
         }
         text.push(digit);
     }

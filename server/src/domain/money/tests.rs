@@ -78,7 +78,8 @@ fn what_is_no_number_is_refused_in_words() {
 #[test]
 fn bitcoin_has_eight_decimals_and_an_end() {
     assert_eq!(parse_btc("0,00856214"), Ok(Amount::from_sat(856_214)));
-    assert_eq!(parse_btc("0.00 856 214"), Ok(Amount::from_sat(856_214)), "as the desk itself writes it");
+    assert_eq!(parse_btc("0.00 856 214"), Ok(Amount::from_sat(856_214)), "in groups");
+    assert_eq!(parse_btc("0.00\u{202f}856\u{202f}214"), Ok(Amount::from_sat(856_214)), "as the desk itself writes it");
     assert_eq!(parse_btc("0.123456789"), Err(NumberRefusal::TooManyDecimals(8)));
     assert_eq!(parse_btc("0.100000000"), Err(NumberRefusal::TooManyDecimals(8)), "a ninth decimal is a slip");
     assert_eq!(parse_btc("0"), Err(NumberRefusal::Zero));
@@ -99,16 +100,21 @@ fn percent_has_a_sign_and_two_decimals() {
     assert_eq!(parse_percent("1.2345"), Err(NumberRefusal::TooManyDecimals(2)));
 }
 
+/// With plain blanks, as on a keyboard.
+fn as_typed(text: &str) -> String {
+    text.replace(['\u{202f}', '\u{a0}'], " ")
+}
+
 #[test]
 fn amounts_are_written_in_groups() {
-    assert_eq!(btc_grouped(Amount::from_sat(856_214)), "0.00 856 214");
-    assert_eq!(btc_grouped(Amount::from_sat(123_400_000_000)), "1 234.00 000 000");
+    assert_eq!(btc_words(Amount::from_sat(856_214)), "0.00\u{202f}856\u{202f}214\u{a0}BTC");
+    assert_eq!(as_typed(&btc_words(Amount::from_sat(123_400_000_000))), "1 234.00 000 000 BTC");
     assert_eq!(btc_plain(Amount::from_sat(1)), "0.00000001");
-    assert_eq!(sats_grouped(Amount::from_sat(1_856_214)), "1 856 214");
+    assert_eq!(as_typed(&sats_grouped(Amount::from_sat(1_856_214))), "1 856 214");
     let eur = Fiat::new(decimal("58712.2"), Currency::EUR).unwrap();
-    assert_eq!((eur.grouped().as_str(), eur.plain().as_str()), ("58 712.20", "58712.20"));
-    assert_eq!(eur.to_string(), "58 712.20 EUR");
-    assert_eq!(Fiat::new(decimal("1000"), Currency::JPY).unwrap().grouped(), "1 000");
+    assert_eq!((as_typed(&eur.grouped()).as_str(), eur.plain().as_str()), ("58 712.20", "58712.20"));
+    assert_eq!(as_typed(&eur.to_string()), "58 712.20 EUR");
+    assert_eq!(Fiat::new(decimal("1000"), Currency::JPY).unwrap().grouped(), "1\u{202f}000");
     assert_eq!(Fiat::new(decimal("1.5"), Currency::KWD).unwrap().plain(), "1.500");
     for amount in ["0.001", "1.5", "999.999", "1234.567", "58000"] {
         let dinar = Fiat::new(decimal(amount), Currency::KWD).unwrap();
@@ -158,5 +164,5 @@ fn trade_amounts_have_limits() {
     assert!(check_trade_amount(Amount::from_sat(20_000)).is_ok());
     assert!(check_trade_amount(Amount::from_sat(1_000_000_000)).is_ok());
     assert_eq!(check_trade_amount(Amount::from_sat(1_000_000_001)), Err(AmountRefusal::TooLarge));
-    assert_eq!(AmountRefusal::TooSmall.to_string(), "The smallest trade is 0.00 020 000 BTC.");
+    assert_eq!(as_typed(&AmountRefusal::TooSmall.to_string()), "The smallest trade is 0.00 020 000 BTC.");
 }

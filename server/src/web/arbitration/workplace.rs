@@ -1,5 +1,6 @@
 //! One dispute with everything the arbitrator needs on one page: contract, chain, both sides, room, ruling.
 
+use bitcoin::Amount;
 use serde::Serialize;
 
 use super::{WindowShown, windows};
@@ -9,7 +10,7 @@ use crate::desk::error::Error;
 use crate::desk::room::RoomView;
 use crate::desk::splits;
 use crate::desk::trade_facts::TradeFacts;
-use crate::domain::money::{btc_grouped, sats_grouped};
+use crate::domain::money::{btc_words, sats_grouped};
 use crate::domain::trade::{Act, PayoutKind};
 use crate::domain::{Actor, Party, Stage};
 use crate::web::disputes::DisputeShown;
@@ -18,7 +19,7 @@ use crate::web::page::Page;
 use crate::web::posted::{Errors, Fields};
 use crate::web::shown::{Choice, Way, bitcoin, minutes};
 use crate::web::times::Moment;
-use crate::web::trades::stage_words;
+use crate::web::trades::{price_words, stage_words};
 
 /// A label and what it says.
 #[derive(Debug, Serialize)]
@@ -117,12 +118,8 @@ impl WorkplacePage {
             tip: facts.tip,
             payout_txid: row.payout_txid.map(|txid| txid.to_string()).unwrap_or_default(),
             rulings: rulings(&found, unit),
-            pot: format!(
-                "{} BTC ({} sat)",
-                btc_grouped(splits::pot(&facts.book)),
-                sats_grouped(splits::pot(&facts.book))
-            ),
-            arbitrator_fee: bitcoin(facts.book.contract.arbitrator_fee_sat, unit),
+            pot: format!("{} ({} sat)", btc_words(splits::pot(&facts.book)), sats_grouped(splits::pot(&facts.book))),
+            arbitrator_fee: fee_words(facts.book.contract.arbitrator_fee_sat, unit),
             objection_window: minutes(trade.windows.objection_minutes),
             units: divided::units(),
             pictures: pictures(facts, &typed),
@@ -171,6 +168,10 @@ fn to_do(facts: &TradeFacts) -> (String, Vec<Way>) {
     (words, Vec::new())
 }
 
+fn fee_words(fee: Amount, unit: &str) -> String {
+    if fee == Amount::ZERO { "none".into() } else { bitcoin(fee, unit) }
+}
+
 /// The contract in words.
 fn contract(facts: &TradeFacts, unit: &str) -> Vec<FactShown> {
     let contract = &facts.book.contract;
@@ -179,22 +180,25 @@ fn contract(facts: &TradeFacts, unit: &str) -> Vec<FactShown> {
         fact("Buyer sends", format!("{} by {}", facts.fiat, facts.method.method().label)),
         fact(
             "Buyer gets",
-            format!("{} at {} {} per BTC", bitcoin(contract.amount_sat, unit), contract.price, contract.currency),
+            format!(
+                "{} at {} for one bitcoin",
+                bitcoin(contract.amount_sat, unit),
+                price_words(&contract.price, facts)
+            ),
         ),
         fact("Reference", contract.reference.clone()),
         fact("Deposit due", bitcoin(contract.deposit_sat, unit)),
         fact(
             "Desk fee",
-            format!(
-                "{} buyer, {} seller",
-                bitcoin(contract.desk_fee_sat.buyer, unit),
-                bitcoin(contract.desk_fee_sat.seller, unit)
-            ),
+            match (contract.desk_fee_sat.buyer, contract.desk_fee_sat.seller) {
+                (Amount::ZERO, Amount::ZERO) => "none".into(),
+                (buyer, seller) => format!("{} buyer, {} seller", fee_words(buyer, unit), fee_words(seller, unit)),
+            },
         ),
-        fact("Your fee in a ruling", bitcoin(contract.arbitrator_fee_sat, unit)),
+        fact("Your fee in a ruling", fee_words(contract.arbitrator_fee_sat, unit)),
         fact("Time to pay", minutes(contract.windows.payment)),
         fact("Time to release", minutes(contract.windows.release)),
-        fact("Seller may wait", minutes(contract.hold)),
+        fact("Seller may wait", if contract.hold == 0 { "not at all".into() } else { minutes(contract.hold) }),
         fact("Taken", Moment::from(facts.row.created_at).text),
     ];
     if let Some(paid) = facts.row.state.paid_at {
@@ -212,7 +216,7 @@ fn coins(facts: &TradeFacts, unit: &str) -> Vec<CoinShown> {
     there
         .map(|deposit| {
             let depth = deposit.confirmations(facts.tip);
-            let role = if deposit.funding { "funding" } else { "stray" };
+            let role = if deposit.funding { "the deposit" } else { "an extra payment, the seller's" };
             let words = match deposit.spent_by {
                 Some(by) => format!("{role}, spent by {by}"),
                 None => format!("{role}, {depth} confirmations of {needed} needed"),

@@ -8,7 +8,7 @@ use crate::desk::rulings::Drafted;
 use crate::domain::disputing::{Reason, Wanted};
 use crate::domain::{Party, Side, Stage};
 use crate::web::divided::{self, PartsShown, StepShown};
-use crate::web::shown::minutes;
+use crate::web::shown::{account_rows, minutes};
 use crate::web::times::Moment;
 
 /// One thing said.
@@ -59,6 +59,8 @@ pub struct DisputeShown {
     pub open: bool,
     pub answer_by: Option<Moment>,
     pub answer_over: bool,
+    /// Nobody is waited for any more.
+    pub both_spoke: bool,
     pub rule_by: Option<Moment>,
     pub arbitrator: String,
     /// The buyer, then the seller.
@@ -91,7 +93,7 @@ impl DisputeShown {
                 said: found.said.iter().filter(|one| one.party == side.into()).map(|one| said(one, found)).collect(),
                 owed,
                 silent: !spoke && window.is_some_and(|dispute| facts.now >= dispute.answer_by),
-                details: details.clone().unwrap_or_default(),
+                details: account_rows(details.as_deref().unwrap_or_default()),
             });
         }
         Ok(Self {
@@ -108,6 +110,7 @@ impl DisputeShown {
             opened: latest.map_or(facts.now, |one| one.opened_at).into(),
             open,
             answer_by: window.map(|dispute| dispute.answer_by.into()),
+            both_spoke: window.is_some_and(|dispute| dispute.buyer_spoke && dispute.seller_spoke),
             answer_over: window.is_none_or(|dispute| facts.now >= dispute.answer_by),
             rule_by: window.map(|dispute| dispute.rule_by.into()),
             arbitrator: row.arbitrator_name.clone(),

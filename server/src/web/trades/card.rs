@@ -7,9 +7,10 @@ use serde::Serialize;
 
 use super::weather;
 use crate::desk::trade_facts::TradeFacts;
-use crate::domain::money::{btc_grouped, btc_plain};
+use crate::domain::money::btc_words;
 use crate::domain::trade::PayoutKind;
 use crate::domain::{Party, Stage};
+use crate::web::shown::account_number;
 use crate::web::site::Site;
 use crate::web::times::Moment;
 
@@ -106,7 +107,7 @@ pub fn card(site: &Site, facts: &TradeFacts) -> Card {
     if site.desk.rules.practice {
         let waits = trade.stage == Stage::AwaitingDeposit;
         card.practice_deposit =
-            facts.missing.filter(|_| waits && facts.party == Party::Seller).map(|missing| btc_plain(missing.top_up));
+            facts.missing.filter(|_| waits && facts.party == Party::Seller).map(|missing| btc_words(missing.top_up));
         let unconfirmed = waits && trade.deposit.seen.to_sat() > 0;
         card.practice_mine = unconfirmed || matches!(trade.stage, Stage::PayingOut | Stage::Cancelled);
     }
@@ -118,6 +119,7 @@ fn left(minutes: i64) -> String {
     match minutes {
         ..=0 => "over".into(),
         1..=119 => format!("{minutes} min left"),
+        120..=2879 if minutes % 60 == 0 => format!("{} h left", minutes / 60),
         120..=2879 => format!("{} h {} min left", minutes / 60, minutes % 60),
         _ => format!("{} days left", minutes / 1440),
     }
@@ -164,7 +166,7 @@ fn leave(card: Card, facts: &TradeFacts) -> Card {
 fn sends(facts: &TradeFacts) -> String {
     match facts.party {
         Party::Buyer => facts.fiat.to_string(),
-        _ => format!("{} BTC into the escrow", btc_grouped(facts.row.deposit)),
+        _ => format!("{} into the escrow", btc_words(facts.row.deposit)),
     }
 }
 
@@ -172,7 +174,7 @@ fn receives(facts: &TradeFacts) -> String {
     match facts.party {
         Party::Buyer => {
             let entry = facts.book.contract.payouts.release.first();
-            format!("{} BTC before the miner fee", entry.map(|entry| btc_grouped(entry.sat)).unwrap_or_default())
+            format!("{} before the miner fee", entry.map(|entry| btc_words(entry.sat)).unwrap_or_default())
         }
         _ => facts.fiat.to_string(),
     }
@@ -195,7 +197,7 @@ fn funded(facts: &TradeFacts) -> Card {
                 format!("The coins are locked. Pay by {rail} from your own account, then press the button."),
             );
             for (label, value) in facts.payee.iter().flatten() {
-                card = card.fact(label.clone(), value.clone(), value.clone());
+                card = card.fact(label.clone(), account_number(value), value.clone());
             }
             card = card
                 .fact("Amount", facts.fiat.to_string(), facts.fiat.plain())
@@ -248,7 +250,11 @@ fn payment_sent(facts: &TradeFacts) -> Card {
                 format!("{} marked the payment as sent. Log in to your own account and look.", facts.row.buyer_name),
             );
             for (label, value) in facts.payer.iter().flatten() {
-                card = card.fact(format!("Payer: {label}"), value.clone(), "");
+                card = card.fact(format!("Payer: {label}"), account_number(value), "");
+            }
+            // The first field is the name; the rest says which account to look into.
+            for (label, value) in facts.payee.iter().flatten().skip(1) {
+                card = card.fact(format!("Your {label}"), account_number(value), "");
             }
             card = card
                 .fact("Reference", facts.row.reference.to_string(), "")

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::reference;
 use crate::desk::signing::{Paper, SigningView};
 use crate::desk::trade_facts::{self, TradeFacts};
-use crate::domain::money::{btc_grouped, btc_plain};
+use crate::domain::money::{btc_plain, btc_words};
 use crate::domain::{Party, Refusal, Stage};
 use crate::web::error::Answer;
 use crate::web::headers::SignerPage;
@@ -61,7 +61,7 @@ impl FundingPage {
         let seller = facts.party == Party::Seller;
         Ok(Self {
             bundle_hash: signer_hash(),
-            amount: btc_grouped(asked),
+            amount: btc_words(asked),
             bip21: format!("bitcoin:{}?amount={}", row.address, btc_plain(asked)),
             address: row.address.clone(),
             descriptor: facts.book.contract.descriptor.clone(),
@@ -70,9 +70,9 @@ impl FundingPage {
             seller,
             asks: seller && missing.is_some() && !too_late,
             top_up: missing.filter(|missing| missing.expected.to_sat() > 0).map(|missing| TopUp {
-                expected: btc_grouped(missing.expected),
-                short_by: btc_grouped(missing.short_by),
-                cost: (missing.cost.to_sat() > 0).then(|| btc_grouped(missing.cost)),
+                expected: btc_words(missing.expected),
+                short_by: btc_words(missing.short_by),
+                cost: (missing.cost.to_sat() > 0).then(|| btc_words(missing.cost)),
                 until: trade.deposit_by.map(Into::into),
             }),
             too_late: missing.is_some() && too_late,

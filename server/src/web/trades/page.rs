@@ -7,7 +7,7 @@ use super::weather;
 use crate::desk::room::RoomView;
 use crate::desk::sight::OutOfSight;
 use crate::desk::trade_facts::TradeFacts;
-use crate::domain::money::btc_grouped;
+use crate::domain::money::btc_words;
 use crate::domain::trade::{Outcome, Trade};
 use crate::domain::{Fiat, Party, Stage};
 use crate::web::page::Page;
@@ -34,6 +34,7 @@ pub struct KeyDot {
 /// An output at the escrow's address.
 #[derive(Debug, Serialize)]
 pub struct DepositLine {
+    pub label: &'static str,
     pub amount: String,
     pub txid: String,
     pub words: String,
@@ -71,6 +72,8 @@ pub struct TradePage {
     pub title: String,
     pub subtitle: String,
     pub steps: Vec<Step>,
+    /// Nothing more happens here.
+    pub over: bool,
     pub banner: String,
     pub unseen: Option<Unseen>,
     pub card: Card,
@@ -78,6 +81,8 @@ pub struct TradePage {
     pub address: String,
     pub escrow: String,
     pub deposits: Vec<DepositLine>,
+    /// What this viewer gets from the escrow, and where; empty if nothing.
+    pub receives_label: &'static str,
     pub receives: String,
     pub pays_to: String,
     pub price: String,
@@ -89,7 +94,6 @@ pub struct TradePage {
     pub agreed: bool,
     /// There are several: all of them can be seen.
     pub contracts: i64,
-    pub payout_txid: Option<String>,
     pub payer: Option<Vec<(String, String)>>,
     pub alive: Vec<String>,
     pub log: Vec<LogEntry>,
@@ -103,17 +107,9 @@ impl Page for TradePage {
 impl TradePage {
     pub fn new(site: &Site, facts: TradeFacts) -> Self {
         let (row, state, party) = (&facts.row, &facts.row.state, facts.party);
-        let (fiat, btc) = (facts.fiat.to_string(), format!("{} BTC", btc_grouped(row.amount)));
+        let (fiat, btc) = (facts.fiat.to_string(), btc_words(row.amount));
         let contract = &facts.book.contract;
-        let own = match party {
-            Party::Buyer => contract.payouts.release.first(),
-            Party::Seller => contract.payouts.refund.first(),
-            Party::Arbitrator => None,
-        };
-        let (receives, pays_to) = match own {
-            Some(entry) => (format!("{} BTC before the miner fee", btc_grouped(entry.sat)), entry.address.clone()),
-            None => (String::new(), String::new()),
-        };
+        let (receives_label, receives, pays_to) = own_part(&facts);
         Self {
             reference: row.reference.to_string(),
             grouped: row.reference.grouped(),
@@ -123,12 +119,14 @@ impl TradePage {
             subtitle: subtitle(&facts),
             steps: steps(state, party),
             banner: weather::banner(&facts).unwrap_or_else(|| banner(state, facts.may_reinstate)),
+            over: state.stage == Stage::Completed,
             unseen: facts.out_of_sight.as_ref().map(Unseen::from),
             card: card(site, &facts),
             keys: keys(&facts),
             address: row.address.clone(),
             escrow: escrow_words(&facts),
             deposits: deposits(&facts),
+            receives_label,
             receives,
             pays_to,
             price: price_words(contract.price.as_str(), &facts),
@@ -139,7 +137,6 @@ impl TradePage {
             contract_hash: data_encoding::HEXLOWER.encode(&row.contract_hash),
             contracts: facts.contracts,
             agreed: state.buyer_agreed && state.seller_agreed,
-            payout_txid: row.payout_txid.map(|txid| txid.to_string()),
             log: log(&facts),
             payer: facts.payer,
             alive: facts.alive,
@@ -158,8 +155,37 @@ fn subtitle(facts: &TradeFacts) -> String {
     format!("Trade {} · {who}", row.reference.grouped())
 }
 
+/// What this viewer gets from the escrow: by the payout that was made, else by the contract.
+fn own_part(facts: &TradeFacts) -> (&'static str, String, String) {
+    let payouts = &facts.book.contract.payouts;
+    let entry = match facts.party {
+        Party::Buyer => payouts.release.first(),
+        Party::Seller => payouts.refund.first(),
+        Party::Arbitrator => return Default::default(),
+    };
+    let Some(entry) = entry else { return Default::default() };
+    let state = &facts.row.state;
+    if state.stage == Stage::Cancelled {
+        return Default::default();
+    }
+    if !matches!(state.stage, Stage::PayingOut | Stage::Completed) {
+        let label = if facts.party == Party::Buyer { "You receive" } else { "A refund gives you" };
+        return (label, format!("{} before the miner fee", btc_words(entry.sat)), entry.address.clone());
+    }
+    let label = match (facts.party, state.stage) {
+        (Party::Buyer, Stage::Completed) => "You received",
+        (Party::Buyer, _) => "You receive",
+        (_, Stage::Completed) => "You got back",
+        _ => "You get back",
+    };
+    match facts.row.payout_txid.and_then(|txid| facts.book.part_of(facts.party, txid)) {
+        Some(part) => (label, btc_words(part), entry.address.clone()),
+        None => Default::default(),
+    }
+}
+
 /// The agreed price, grouped for people.
-fn price_words(price: &str, facts: &TradeFacts) -> String {
+pub fn price_words(price: &str, facts: &TradeFacts) -> String {
     let amount = price.parse().ok().and_then(|price| Fiat::new(price, facts.fiat.currency()).ok());
     amount.map_or_else(|| format!("{price} {}", facts.fiat.currency()), |amount| amount.to_string())
 }
@@ -194,25 +220,35 @@ pub fn dots(trade: &Trade) -> [bool; 3] {
 
 fn keys(facts: &TradeFacts) -> Vec<KeyDot> {
     let trade = &facts.row.state;
-    let signing_contract = trade.stage == Stage::Proposed;
     Party::ALL
         .into_iter()
         .zip(dots(trade))
         .map(|(party, signed)| KeyDot {
             role: party.as_str(),
             name: if party == facts.party { "You".to_owned() } else { facts.row.name_of(party).to_owned() },
-            words: match (party, signed, signing_contract) {
-                (Party::Arbitrator, false, _) => "arbitrator, only in a dispute",
-                (Party::Arbitrator, true, _) => "arbitrator, has signed",
-                (_, true, true) => "signed the contract",
-                (_, false, true) => "has not signed yet",
-                (Party::Buyer, false, _) => "signs when the money is sent",
-                (Party::Seller, false, _) => "signs on receipt",
-                (_, true, false) => "has signed a payout",
-            },
+            words: key_words(trade.stage, party, signed),
             signed,
         })
         .collect()
+}
+
+fn key_words(stage: Stage, party: Party, signed: bool) -> &'static str {
+    match (party, signed, stage) {
+        (Party::Arbitrator, true, _) => "arbitrator, signed a payout",
+        (Party::Arbitrator, false, Stage::Disputed) => "arbitrator, decides",
+        (Party::Arbitrator, false, Stage::Ruled) => "arbitrator, signs after the time to object",
+        (Party::Arbitrator, false, Stage::RefundDue) => "arbitrator, if one of the two is gone",
+        (Party::Arbitrator, false, Stage::PayingOut | Stage::Completed) => "arbitrator, was not needed",
+        (Party::Arbitrator, false, Stage::Cancelled) => "arbitrator",
+        (Party::Arbitrator, false, _) => "arbitrator, only in a dispute",
+        (_, true, Stage::Proposed) => "signed the contract",
+        (_, true, _) => "signed a payout",
+        (_, false, Stage::Proposed | Stage::RefundDue | Stage::Disputed | Stage::Ruled) => "not signed yet",
+        (_, false, Stage::PayingOut | Stage::Completed) => "did not sign a payout",
+        (_, false, Stage::Cancelled) => "nothing to sign",
+        (Party::Buyer, false, _) => "signs when the money is sent",
+        (Party::Seller, false, _) => "signs on receipt",
+    }
 }
 
 fn steps(trade: &Trade, party: Party) -> Vec<Step> {
@@ -252,8 +288,9 @@ fn steps(trade: &Trade, party: Party) -> Vec<Step> {
 
 fn banner(trade: &Trade, may_reinstate: bool) -> String {
     match trade.stage {
-        Stage::Disputed => "This trade is with the arbitrator. Both can still settle between themselves.".into(),
-        Stage::Ruled => "The arbitrator has ruled.".into(),
+        Stage::Disputed | Stage::Ruled => {
+            "This trade is with the arbitrator. Both can still settle between themselves.".into()
+        }
         Stage::RefundDue if may_reinstate => {
             "The deposit came too late. Nobody pays in this trade, unless both take it up again.".into()
         }
@@ -266,12 +303,15 @@ fn banner(trade: &Trade, may_reinstate: bool) -> String {
 fn escrow_words(facts: &TradeFacts) -> String {
     let deposit = facts.row.state.deposit;
     if facts.row.state.stage == Stage::Completed {
-        return "empty: paid out".into();
+        return if facts.row.payout_txid.is_some() { "empty: paid out" } else { "empty" }.into();
+    }
+    if deposit.seen.to_sat() == 0 && facts.row.state.stage == Stage::Cancelled {
+        return "empty".into();
     }
     if deposit.seen.to_sat() == 0 {
-        return format!("{} BTC are due", btc_grouped(facts.row.deposit));
+        return format!("{} are due", btc_words(facts.row.deposit));
     }
-    format!("{} BTC", btc_grouped(deposit.seen))
+    btc_words(deposit.seen)
 }
 
 fn deposits(facts: &TradeFacts) -> Vec<DepositLine> {
@@ -281,7 +321,8 @@ fn deposits(facts: &TradeFacts) -> Vec<DepositLine> {
             let stray = facts.row.state.funding_is_fixed() && !deposit.funding;
             let payout = facts.book.stray_payout(deposit.outpoint);
             DepositLine {
-                amount: btc_grouped(deposit.value),
+                label: if stray { "Extra payment" } else { "Deposit" },
+                amount: btc_words(deposit.value),
                 txid: deposit.outpoint.txid.to_string(),
                 words: weather::output_words(facts, deposit),
                 stray: payout

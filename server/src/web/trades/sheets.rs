@@ -2,6 +2,7 @@
 
 use actix_web::http::StatusCode;
 use actix_web::web;
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{file, reference};
@@ -9,12 +10,13 @@ use crate::desk::error::Error;
 use crate::desk::signing::{Paper, SigningView};
 use crate::desk::trades::TradeRow;
 use crate::desk::{contracts, payouts, trade_facts};
-use crate::domain::trade::PayoutKind;
+use crate::domain::trade::{Act, PayoutKind};
 use crate::domain::{Party, PublicRef, Refusal, RefusalKind, Stage};
 use crate::web::error::{Answer, status_of};
 use crate::web::headers::SignerPage;
 use crate::web::page::{Page, see_other};
 use crate::web::posted::{Errors, Fields, Posted};
+use crate::web::shown::account_rows;
 use crate::web::site::{Site, signer_hash};
 use crate::web::visitor::{SignedIn, Visitor};
 
@@ -49,6 +51,8 @@ pub struct SigningPage {
     /// Where the buyer pays, and who pays; the signer puts in their place what the contract's hashes stand for.
     pub payee: Vec<(String, String)>,
     pub payer: Vec<(String, String)>,
+    /// What else belongs to the payment.
+    pub also: Vec<(&'static str, String)>,
     pub typed: Fields,
     pub errors: Errors,
 }
@@ -60,7 +64,16 @@ impl Page for SigningPage {
 impl SigningPage {
     pub fn new(sheet: Sheet, view: SigningView) -> Self {
         let (typed, errors) = (Fields::default(), Errors::default());
-        Self { sheet, view, bundle_hash: signer_hash(), payee: Vec::new(), payer: Vec::new(), typed, errors }
+        Self {
+            sheet,
+            view,
+            bundle_hash: signer_hash(),
+            payee: Vec::new(),
+            payer: Vec::new(),
+            also: Vec::new(),
+            typed,
+            errors,
+        }
     }
 
     /// With the policy of pages that use a key.
@@ -203,7 +216,7 @@ impl Slip {
 async fn show_slip(site: &Site, who: &SignedIn, path: &str, slip: Slip) -> Answer {
     let reference = reference(path)?;
     let (row, party, view) = trade_facts::signing_page(&site.desk, reference, who.account.id, &slip.paper()).await?;
-    fits(slip, &row, party)?;
+    fits(slip, &row, party, view.now)?;
     slip_page(site, slip, &row, party, view)?.sign(StatusCode::OK, site, &who.visitor)
 }
 
@@ -211,15 +224,18 @@ fn slip_page(site: &Site, slip: Slip, row: &TradeRow, party: Party, view: Signin
     let mut page = SigningPage::new(slip.sheet(row, party), view);
     let [payee, payer] = trade_facts::details(&site.desk, row, party)?;
     match slip {
-        Slip::Payment => page.payee = payee,
-        Slip::Release => page.payer = payer,
+        Slip::Payment => {
+            page.payee = account_rows(&payee);
+            page.also = vec![("Amount", row.fiat_words()), ("Reference", row.reference.to_string())];
+        }
+        Slip::Release => page.payer = account_rows(&payer),
         _ => {}
     }
     Ok(page)
 }
 
 /// Whether this party could sign this now; the trade page offers only what fits, an old link may not.
-fn fits(slip: Slip, row: &TradeRow, party: Party) -> Result<(), Refusal> {
+fn fits(slip: Slip, row: &TradeRow, party: Party, now: Timestamp) -> Result<(), Refusal> {
     let (stage, trade) = (row.state.stage, &row.state);
     let ok = match slip {
         Slip::Contract => stage == Stage::Proposed && party != Party::Arbitrator,
@@ -229,7 +245,7 @@ fn fits(slip: Slip, row: &TradeRow, party: Party) -> Result<(), Refusal> {
         }
         Slip::Release => party == Party::Seller && trade.has_signed(PayoutKind::Release, Party::Buyer),
         Slip::Cancellation => stage == Stage::Funded && party == Party::Buyer,
-        Slip::Unpaid => stage == Stage::Funded && party == Party::Seller,
+        Slip::Unpaid => return trade.apply(&Act::CloseUnpaid, party.into(), now).map(|_| ()),
         Slip::Refund => matches!(stage, Stage::RefundDue | Stage::PaymentSent | Stage::Disputed | Stage::Ruled),
     };
     if ok {
@@ -308,48 +324,4 @@ slips! {
     Cancellation: cancellation_form, cancel_purchase, cancellation_psbt;
     Unpaid: unpaid_form, close_unpaid, unpaid_psbt;
     Refund: refund_form, sign_refund, refund_psbt;
-}
-
-/// The refund of one stray.
-async fn stray(site: &Site, who: &SignedIn, reference: PublicRef, txid: &str) -> Result<SigningPage, Error> {
-    let paper = Paper::Stray { txid: txid.to_owned() };
-    let (_, _, view) = trade_facts::signing_page(&site.desk, reference, who.account.id, &paper).await?;
-    let sheet = Sheet {
-        title: "Send back a stray payment".into(),
-        words: "These coins came to the escrow's address beside the deposit. They are the seller's and go to his refund address; the trade itself does not change.".into(),
-        warning: String::new(),
-        button: "Send my signature".into(),
-        action: format!("/trades/{reference}/strays/{txid}"),
-        back: format!("/trades/{reference}"),
-        ticks: Vec::new(),
-        files: format!("/trades/{reference}/strays/{txid}/files"),
-    };
-    Ok(SigningPage::new(sheet, view))
-}
-
-pub async fn stray_form(site: web::Data<Site>, who: SignedIn, path: web::Path<(String, String)>) -> Answer {
-    stray(&site, &who, reference(&path.0)?, &path.1).await?.sign(StatusCode::OK, &site, &who.visitor)
-}
-
-pub async fn stray_psbt(site: web::Data<Site>, who: SignedIn, path: web::Path<(String, String, usize)>) -> Answer {
-    psbt_file(&stray(&site, &who, reference(&path.0)?, &path.1).await?.view, path.2)
-}
-
-pub async fn sign_stray(
-    site: web::Data<Site>,
-    who: SignedIn,
-    path: web::Path<(String, String)>,
-    posted: Posted,
-) -> Answer {
-    let (trade, txid) = (reference(&path.0)?, &path.1);
-    match payouts::sign_stray(&site.desk, trade, who.account.id, txid, upload(&posted)).await {
-        Ok(()) => Ok(see_other(format!("/trades/{trade}"))),
-        Err(Error::Refused(refusal)) if refusal.kind == RefusalKind::Invalid => {
-            let mut page = stray(&site, &who, trade, txid).await?;
-            page.typed = posted.fields.clone();
-            page.errors = Errors::from(&refusal);
-            page.sign(status_of(refusal.kind), &site, &who.visitor)
-        }
-        Err(error) => Err(error.into()),
-    }
 }

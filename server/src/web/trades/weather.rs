@@ -125,6 +125,7 @@ pub fn output_words(facts: &TradeFacts, output: &crate::desk::trade_facts::Outpu
     let depth = output.confirmations(facts.tip);
     let needed = if output.coinbase { trade.confirmations.max(COINBASE_BLOCKS) } else { trade.confirmations };
     let there = match (output.spent_by, depth) {
+        (Some(by), _) if Some(by) == facts.row.payout_txid => "paid out".into(),
         (Some(by), _) => format!("spent by {by}"),
         (None, 0) => "seen, not confirmed; it may still be replaced".into(),
         (None, depth) if output.coinbase && depth < needed => {

@@ -22,7 +22,7 @@ async fn an_account_is_checked_sealed_and_shown_to_its_owner_only() {
         ("label", "My bank"),
     ];
     let list = anna.submit("/payment-accounts", &typed).await;
-    assert!(list.words().contains("My bank") && list.words().contains("DE89370400440532013000"));
+    assert!(list.words().contains("My bank") && list.words().contains("DE89 3704 0044 0532 0130 00"));
     let sealed: Vec<u8> = site.sql().await.one("SELECT sealed FROM payment_accounts").await;
     assert!(!String::from_utf8_lossy(&sealed).contains("DE89"), "only ciphertext is kept");
     let other = site.register("boris").await;

@@ -3,7 +3,7 @@
 use super::{Card, at, other, weather};
 use crate::desk::trade_facts::TradeFacts;
 use crate::domain::Party;
-use crate::domain::money::btc_grouped;
+use crate::domain::money::{btc_words, sats_grouped};
 use crate::domain::trade::{Amendment, AmendmentKind};
 
 pub(super) fn awaited(facts: &TradeFacts) -> Card {
@@ -30,9 +30,9 @@ pub(super) fn awaited(facts: &TradeFacts) -> Card {
 }
 
 fn nothing_there(facts: &TradeFacts) -> Card {
-    let due = btc_grouped(facts.row.deposit);
+    let due = btc_words(facts.row.deposit);
     let card = if facts.party == Party::Seller {
-        Card::new(format!("Lock {due} BTC"), "Open the funding page: it rebuilds the escrow's address from the contract both have signed, and only then shows it.")
+        Card::new(format!("Lock {due}"), "Open the funding page: it rebuilds the escrow's address from the contract both have signed, and only then shows it.")
             .act("Check and show the address", at(facts, "funding"), "big")
     } else {
         Card::new(
@@ -47,12 +47,9 @@ fn nothing_there(facts: &TradeFacts) -> Card {
 fn short(facts: &TradeFacts) -> Card {
     let trade = &facts.row.state;
     let Some(missing) = &facts.missing else { return Card::default() };
-    let title = format!("Short by {} BTC", btc_grouped(missing.short_by));
-    let counts = format!(
-        "{} BTC of the {} BTC that are due have arrived.",
-        btc_grouped(missing.expected),
-        btc_grouped(facts.row.deposit)
-    );
+    let title = format!("Short by {}", btc_words(missing.short_by));
+    let counts =
+        format!("{} of the {} that are due have arrived.", btc_words(missing.expected), btc_words(facts.row.deposit));
     let over = trade.confirm_by.is_some() || trade.deposit_by.is_some_and(|by| facts.now >= by);
     let change = at(facts, "amendment");
     match facts.party {
@@ -64,9 +61,9 @@ fn short(facts: &TradeFacts) -> Card {
         Party::Seller => Card::new(
             title,
             format!(
-                "{counts} Send {} BTC more before the window ends, or change the contract together; else the coins go \
+                "{counts} Send {} more before the window ends, or change the contract together; else the coins go \
                  back to you.",
-                btc_grouped(missing.top_up)
+                btc_words(missing.top_up)
             ),
         )
         .act("Send the missing part", at(facts, "funding"), "big")

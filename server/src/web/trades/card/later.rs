@@ -2,8 +2,8 @@
 
 use super::{Card, at, weather};
 use crate::desk::trade_facts::TradeFacts;
-use crate::domain::Party;
-use crate::domain::trade::PayoutKind;
+use crate::domain::trade::{Act, Outcome, PayoutKind};
+use crate::domain::{Actor, Party};
 
 pub(super) fn refund_due(facts: &TradeFacts) -> Card {
     let trade = &facts.row.state;
@@ -47,8 +47,15 @@ pub(super) fn refund_due(facts: &TradeFacts) -> Card {
         })
             .act("Sign the refund", at(facts, "refund"), "big")
             .act("I have paid: open a dispute", at(facts, "dispute"), ""),
-        Party::Arbitrator if !signed(Party::Arbitrator) => Card::new("A refund waits for a second signature", "You may sign when the time to object is over and a trader has signed.")
-            .act("Sign the refund", at(facts, "refund"), "big"),
+        Party::Arbitrator if !signed(Party::Arbitrator) => {
+            let sign = Act::SignPayout { kind: PayoutKind::Refund };
+            if trade.apply(&sign, Actor::Arbitrator, facts.now).is_ok() {
+                Card::new("The refund needs your signature", "The time to object is over. Your signature and that of one trader send the coins back to the seller.")
+                    .act("Sign the refund", at(facts, "refund"), "big")
+            } else {
+                Card::new("A refund waits for the traders", "You may sign it when the time to object is over and a trader has signed. Until then there is nothing for you to do.")
+            }
+        }
         Party::Buyer => Card::new("The coins are going back", format!("Your signature is in. {pay}")),
         _ => Card::new("Waiting for the second signature", "Your signature for the refund is in. The buyer signs next; if the buyer is gone, the arbitrator can, when the time to object is over.")
             .act("Open a dispute", at(facts, "dispute"), ""),
@@ -95,9 +102,19 @@ pub(super) fn ruled(facts: &TradeFacts) -> Card {
             "big",
         );
     }
+    let outcome = match facts.row.state.ruling.as_ref().map(|ruling| ruling.outcome) {
+        Some(Outcome::Released) => ": the coins go to the buyer",
+        Some(Outcome::Refunded) => ": the coins go back to the seller",
+        Some(Outcome::Split) => ": the coins are split",
+        _ => "",
+    };
     Card::new(
-        "The arbitrator has ruled",
-        "Read the ruling. The coins move with the arbitrator's signature and one of yours.",
+        format!("{} has ruled{outcome}", facts.row.arbitrator_name),
+        if facts.row.state.has_signed(PayoutKind::Ruling, facts.party) {
+            "You have co-signed the payout. The coins move when the arbitrator has signed too."
+        } else {
+            "Read the ruling. The coins move with the arbitrator's signature and one of yours."
+        },
     )
     .act("Read the ruling", at(facts, "ruling"), "big")
     .act("Propose a settlement", at(facts, "settlement"), "")
