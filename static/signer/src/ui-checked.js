@@ -20,9 +20,16 @@ export function hideUnchecked() {
   for (const node of [...all('address-block'), ...all('bip21'), ...all('qr'), ...all('server-words')]) node.hidden = true;
 }
 
-/** Puts the rebuilt address and the checked details into the page. @param {import('./verify.js').Plan} plan */
-export function showChecked(plan) {
+/**
+ * Puts the rebuilt address and the checked details into the page. What is asked for is the deposit of the contract, or what the desk
+ * says is missing of it: never more than the contract's.
+ * @param {import('./verify.js').Plan} plan @param {number|null} missing in satoshis
+ */
+export function showChecked(plan, missing) {
   const { address } = plan.contract.lock;
+  const due = plan.contract.fields.deposit_sat;
+  const asked = missing ?? due;
+  insist(Number.isSafeInteger(asked) && asked > 0 && asked <= due, 'contract', 'The desk asks for more than the deposit of the contract. Send nothing.');
   const other = 'The desk shows another address than the one the three keys make. Do not send coins to it.';
   for (const text of written.values()) insist(text === '' || text === '…' || text === address, 'address', other);
   for (const link of all('bip21')) {
@@ -34,11 +41,11 @@ export function showChecked(plan) {
     node.replaceChildren(...addressNodes(address));
     node.dataset.checked = 'yes';
   }
-  const uri = paymentUri(address, plan.contract.fields.deposit_sat);
+  const uri = paymentUri(address, asked);
   for (const node of all('qr')) node.replaceChildren(qrCode(uri, `QR code: ${uri}`));
   for (const node of all('bip21')) node.setAttribute('href', uri);
   for (const node of [...all('address-block'), ...all('bip21'), ...all('qr')]) node.hidden = false;
-  startCopying({ 'copy-address': address, 'copy-amount': plainBtc(plan.contract.fields.deposit_sat) });
+  startCopying({ 'copy-address': address, 'copy-amount': plainBtc(asked) });
   for (const node of all('unchecked')) node.hidden = true;
   for (const node of all('checked')) {
     node.textContent = `Checked by this page: all ${plan.checks.length} checks passed, and the address follows from the three keys of the contract.`;

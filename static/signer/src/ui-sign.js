@@ -31,7 +31,7 @@ export function startSigning() {
     const envelope = pageData('envelope');
     const plan = verify(envelope, here);
     app.replaceChildren(...pageOf(plan, envelope, here));
-    if (plan.contract && ['check', 'contract'].includes(envelope.act)) showChecked(plan);
+    if (plan.contract && ['check', 'contract'].includes(envelope.act)) showChecked(plan, envelope.top_up_sat ?? null);
     else if (plan.contract) showDetails(plan);
     setState(plan.jobs.length > 0 ? 'ready' : 'checked');
   } catch (problem) {
@@ -48,6 +48,7 @@ function pageOf(plan, envelope, here) {
   if (plan.jobs.length > 0) {
     parts.unshift(el('section', { 'data-signer': 'summary' }, el('h2', {}, 'What you sign'), factList(plan.facts, 'signer-facts'), ...plan.steps.map(stepDetails)));
     const consequence = envelope.act === 'payout' && CONSEQUENCES[`${envelope.payout.kind} ${envelope.role}`];
+    if (plan.notice) parts.push(el('p', { class: 'note', id: 'signer-notice' }, plan.notice));
     if (consequence) parts.push(el('p', { class: 'note', id: 'signer-consequence' }, consequence));
     if (plan.alive.length > 0) {
       const alive = el('ul', { id: 'signer-alive' }, ...plan.alive.map((words) => el('li', {}, words)));

@@ -6,7 +6,8 @@
 import { checkArbitrator, checkContractSignatures, checkDetails, checkOwnKey, contractMessage, readContract } from './contract.js';
 import { DRILL_LEVEL, drillLock } from './drill.js';
 import { checkMessageInput, formOf } from './message.js';
-import { checkReuse, typedAddresses } from './memory.js';
+import { changeWords, checkSuperseded } from './amended.js';
+import { checkReuse, otherContract, typedAddresses } from './memory.js';
 import { network } from './network.js';
 import { ownAddresses } from './terms.js';
 import { contractFacts, detailFacts, payoutFacts, rulingFacts } from './facts.js';
@@ -26,6 +27,7 @@ import { insist, refuse } from './refusal.js';
  * @property {Job[]} jobs what to sign; empty when there is nothing to sign
  * @property {import('./lock.js').Lock|null} lock
  * @property {import('./contract.js').Contract|null} contract
+ * @property {string} notice what to know before signing; empty if nothing
  * @property {string[]} askAddresses own addresses that were not typed on this device
  * @property {{payee: any, payer: any}|null} details
  * @property {{role: string, level: number|null, index: number, xpub: string}|null} own where the own key stands
@@ -38,7 +40,7 @@ export function verify(envelope, here) {
   insist(envelope && envelope.v === 1, 'envelope', 'The desk sent this page something that it cannot read. Reload the page.');
   insist(envelope.desk === here.hostname, 'desk', `This page comes from “${here.hostname}”, but what it holds was made for “${envelope.desk}”.`);
   network(envelope.network);
-  const plan = { checks: [], facts: [], steps: [], alive: [], jobs: [], lock: null, contract: null, askAddresses: [], details: null, own: null };
+  const plan = { checks: [], facts: [], steps: [], alive: [], jobs: [], lock: null, contract: null, notice: '', askAddresses: [], details: null, own: null };
   plan.checks.push({ name: 'desk', words: `This is the desk “${here.hostname}”, on ${envelope.network}.` });
   if (envelope.act === 'drill' || envelope.act === 'proof') return verifyDrill(envelope, plan);
   const contract = (plan.contract = readContract(envelope, here.hostname));
@@ -80,14 +82,18 @@ const ACTS = {
     const signed = checkContractSignatures(envelope, plan.contract, []);
     if (signed.length > 0) plan.checks.push({ name: 'signatures', words: `Signed so far by: ${signed.join(', ')}.` });
     insist(plan.own.role !== 'arbitrator', 'envelope', 'An arbitrator does not sign contracts.');
-    plan.facts = [...contractFacts(plan.contract.fields, envelope.method), ...detailFacts(plan.details)];
+    const changes = checkSuperseded(envelope, plan.contract);
+    if (plan.contract.fields.supersedes !== null) plan.checks.push({ name: 'superseded', words: `It replaces the contract ${plan.contract.fields.supersedes.slice(0, 16)}… of this trade, and only sums and the time for the deposit differ. That one stays until both have signed.` });
+    plan.notice = changeWords(changes, plan.own.role);
+    plan.facts = [...changes.map(([label, was, is]) => [`Changed: ${label}`, `${was} → ${is}`]), ...contractFacts(plan.contract.fields, envelope.method), ...detailFacts(plan.details)];
     messageJob(envelope, plan, contractMessage(plan.contract));
   },
-  payout(envelope, plan) {
+  payout(envelope, plan, here) {
     checkContractSignatures(envelope, plan.contract, ['buyer', 'seller']);
     plan.checks.push({ name: 'signatures', words: 'Both traders signed this contract.' });
     const payouts = checkPayouts(envelope, plan.contract);
     plan.checks.push({ name: 'payout', words: 'Every transaction spends exactly this deposit and pays only addresses of the contract, with the agreed amounts and a fee within its limits.' });
+    plan.notice = otherContract(here.store, plan.own.xpub, plan.contract.fields, plan.contract.hash);
     Object.assign(plan, payoutFacts(envelope, plan.contract, payouts));
     plan.jobs = payouts.map((one) => one.job);
   },

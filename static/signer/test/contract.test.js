@@ -30,8 +30,8 @@ test('a contract is checked, signed, and its signature verifies', async () => {
   // The same contract again is no second use; another one for the same number is.
   await signEnvelope(given, at, PASSPHRASE);
   refuses(await envelope('contract', 'buyer', { signed: [], change: (c) => { c.fiat = '500.00'; } }), 'reuse', at);
-  const amended = await envelope('contract', 'buyer', { signed: [], change: (c) => { c.fiat = '500.00'; c.supersedes = given.contract_hash; } });
-  verify(amended, at);
+  const amended = await envelope('contract', 'buyer', { signed: [], change: (c) => { c.windows.deposit = 240; c.supersedes = given.contract_hash; } });
+  verify({ ...amended, superseded: given.contract }, at);
 });
 
 test('a number used for one trade is refused for the next', async () => {
