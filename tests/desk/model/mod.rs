@@ -4,7 +4,9 @@ use bitcoin::Amount;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use trine::domain::deadlines::What;
-use trine::domain::trade::{Act, Change, Deposit, Effect, Outcome, PayoutKind, Trade, Windows};
+use trine::domain::trade::{
+    Act, Amendment, AmendmentKind, Change, Deposit, Effect, Outcome, PayoutKind, Trade, Windows,
+};
 use trine::domain::{Actor, Event, Party, Side, Stage};
 
 const DUE: Amount = Amount::from_sat(1_000_000);
@@ -63,6 +65,26 @@ fn acts(at: Timestamp) -> Vec<Act> {
     for what in [What::Signing, What::Deposit, What::Confirmation, What::Release] {
         acts.push(Act::WindowPassed { what, tip_at: Some(at) });
     }
+    acts.extend([Act::SignAmendment, Act::WithdrawAmendment, Act::AgreeToReinstate, Act::TakeBackReinstatement]);
+    for (kind, due, minutes) in [
+        (AmendmentKind::ScaleDown, 500_000, 180),
+        (AmendmentKind::Waive, 980_000, 180),
+        (AmendmentKind::Lengthen, 1_000_000, 240),
+    ] {
+        let sign_by = at + SignedDuration::from_mins(30);
+        let (deposit_due, contract) = (Amount::from_sat(due), "00".to_owned());
+        acts.extend([Side::Buyer, Side::Seller].map(|proposer| Act::ProposeAmendment {
+            amendment: Amendment {
+                kind,
+                proposer,
+                contract: contract.clone(),
+                deposit_due,
+                deposit_minutes: minutes,
+                sign_by,
+                signed: Vec::new(),
+            },
+        }));
+    }
     for (seen, counted) in [(0, 0), (1_000, 0), (500_000, 500_000), (1_000_000, 0), (1_000_000, 1_000_000)] {
         let [seen, counted] = [seen, counted].map(Amount::from_sat);
         acts.push(Act::JudgeDeposit {
@@ -120,6 +142,15 @@ impl Witness {
         assert!(!(self.refunded && paid), "{what}: on to payment_sent after the buyer's refund signature");
         assert!(!(before.buyer_gave_up() && marked), "{what}: paid after the buyer signed the coins away");
         self.refunded |= after.has_signed(PayoutKind::Refund, Party::Buyer);
+        let again = change.event == Some(Event::Reinstated);
+        assert!(!again || before.signed.is_empty(), "{what}: taken up again over a signature");
+        assert!(!again || before.deposit.counted >= before.deposit_due, "{what}: taken up again over too little");
+        let open = after.stage == Stage::AwaitingDeposit && !after.ever_funded;
+        assert!(after.amendment.is_none() || open, "{what}: a change of the contract in {}", after.stage);
+        let asked = after.stage == Stage::RefundDue && after.signed.is_empty();
+        assert!(after.reinstating.is_empty() || asked, "{what}: asked for in {}", after.stage);
+        let changed = before.deposit_due != after.deposit_due || before.windows != after.windows;
+        assert_eq!(changed, change.event == Some(Event::ContractAmended), "{what}: the contract changes only so");
         assert_eq!(after.outcome.is_some(), after.stage == Stage::Completed, "{what}: outcome and stage");
         let kept: Trade = serde_json::from_str(&serde_json::to_string(after).unwrap()).unwrap();
         assert_eq!(kept, *after, "{what}: the row gives back what was put in");
@@ -217,7 +248,7 @@ fn random_lives_reach_every_stage() {
     use proptest::test_runner::TestRunner;
     let mut runner = TestRunner::deterministic();
     let mut seen = std::collections::BTreeSet::new();
-    for _ in 0..80 {
+    for _ in 0..300 {
         let choices = prop::collection::vec(any::<prop::sample::Index>(), 40).new_tree(&mut runner).unwrap().current();
         let (mut trade, mut at) = (taken(), Timestamp::UNIX_EPOCH);
         for (step, choice) in choices.into_iter().enumerate() {

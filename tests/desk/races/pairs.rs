@@ -157,6 +157,38 @@ async fn every_pair_of_acts_while_the_deposit_comes() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_pair_of_acts_on_a_half_signed_change_of_the_contract() {
+    every_pair(async |story: &Story| {
+        let trade = story.agreed().await;
+        story.deposit(trade, bitcoin::Amount::from_sat(400_000)).await;
+        story.proposes_change(&story.bob, trade, "scale_down").await;
+        // The rest is in a block already; the next one makes it deep enough.
+        let (row, _) = trine::desk::trade_facts::party(&story.site.desk, trade, story.bob.id).await.unwrap();
+        story.site.chain.pay(&row.script, bitcoin::Amount::from_sat(700_000)).unwrap();
+        story.work().await;
+        story.mine(1).await;
+        assert_eq!(story.stage(trade).await, "awaiting_deposit");
+        let mut acts =
+            forms(&[(Alice, "amendment/signature"), (Alice, "amendment/withdrawal"), (Bob, "amendment/withdrawal")]);
+        acts.push(Doing::Block);
+        (trade, acts)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_pair_of_acts_on_a_trade_that_one_wants_to_take_up_again() {
+    every_pair(async |story: &Story| {
+        let trade = story.agreed().await;
+        story.later(181).await;
+        story.deposit(trade, bitcoin::Amount::from_sat(1_000_000)).await;
+        assert_eq!(story.press(&story.bob, trade, "reinstatement").await.status, 303);
+        (trade, forms(&[(Alice, "reinstatement"), (Bob, "reinstatement/withdrawal"), (Bob, "refund")]))
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_pair_of_acts_of_a_funded_trade() {
     every_pair(async |story: &Story| {
         let acts = [(Alice, "payment"), (Alice, "cancellation"), (Bob, "payment-seen"), (Bob, "settlement")];

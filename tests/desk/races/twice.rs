@@ -6,7 +6,10 @@ use crate::harness::Seen;
 use crate::harness::cast::{Person, Story, story};
 
 /// Everything that a form of a trade may ask for; each takes what it knows.
-const TYPED: [(&str, &str); 16] = [
+const TYPED: [(&str, &str); 19] = [
+    ("bears", "yes"),
+    ("kind", "lengthen"),
+    ("minutes", "60"),
     ("sent", "yes"),
     ("own_account", "yes"),
     ("amount", "yes"),
@@ -88,6 +91,26 @@ async fn a_release_sent_thrice_is_one_release() {
     let got = story.got(&story.alice).await.to_sat();
     assert!((990_000..1_000_000).contains(&got), "alice got {got} sat");
     story.check_log(trade).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_of_the_contract_sent_thrice_is_one_change() {
+    let story = story().await;
+    let trade = story.agreed().await;
+    twice(&story, &story.bob, trade, "amendment", 1).await;
+    twice(&story, &story.bob, trade, "amendment/signature", 1).await;
+    twice(&story, &story.alice, trade, "amendment/signature", 1).await;
+    let contracts: i64 =
+        story.site.sql().await.one("SELECT count(*) FROM contracts WHERE in_force_at IS NOT NULL").await;
+    assert_eq!(contracts, 2);
+    story.later(241).await;
+    let (row, _) = trine::desk::trade_facts::party(&story.site.desk, trade, story.bob.id).await.unwrap();
+    story.deposit(trade, row.deposit).await;
+    twice(&story, &story.bob, trade, "reinstatement", 1).await;
+    twice(&story, &story.alice, trade, "reinstatement", 1).await;
+    assert_eq!(story.stage(trade).await, "funded");
+    let reserved: f64 = story.site.sql().await.one("SELECT reserved::float8 FROM offers").await;
+    assert!((reserved - 500.0).abs() < f64::EPSILON, "{reserved} is reserved");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

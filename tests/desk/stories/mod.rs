@@ -1,6 +1,7 @@
 //! Whole trades, as promises.
 
 mod deposits;
+mod deposits_on_core;
 mod disputes;
 mod pages;
 mod sight;
