@@ -171,6 +171,22 @@ impl Play {
         (address.assume_checked().script_pubkey(), due)
     }
 
+    /// So much comes to the escrow, as deep as it has to be.
+    pub async fn comes(&self, trade: &str, sats: u64) {
+        self.site.chain.pay(&self.escrow(trade).await.0, Amount::from_sat(sats)).unwrap();
+        self.work().await;
+        self.site.mine(2);
+        self.work().await;
+    }
+
+    /// The seller proposes to trade what is in escrow, and stands at the signing page.
+    pub async fn scaling_down_is_proposed(&self, trade: &str) {
+        self.seller.opens(trade).await;
+        self.seller.chrome.press("Change the contract instead").await;
+        self.seller.chrome.press("Propose to scale down").await;
+        self.seller.chrome.find("#signer-app[data-state]:not([data-state=checking])").await;
+    }
+
     /// Somebody pays the escrow once more.
     pub async fn a_stray_comes(&self, trade: &str) {
         self.site.chain.pay(&self.escrow(trade).await.0, Amount::from_sat(100_000)).unwrap();

@@ -56,6 +56,55 @@ async fn a_refund_by_the_buyers_cancellation() {
 }
 
 #[tokio::test]
+async fn a_short_deposit_is_changed_together_and_a_late_one_taken_up_again() {
+    let play = Play::start().await;
+    let (buyer, seller) = (&play.buyer, &play.seller);
+    let trade = play.sale().await;
+    play.both_sign_the_contract(&trade).await;
+    play.comes(&trade, 400_000).await;
+    seller.opens(&trade).await;
+    seller.chrome.press("Send the missing part").await;
+    seller.chrome.find("[data-signer=address][data-checked=yes]").await;
+    let (link, contract) = (seller.chrome.find("[data-signer=bip21]").await, play.contract(&trade).await);
+    let missing = 600_000 + 210 * contract["feerate"].as_u64().unwrap();
+    let link = link.attr("href").await.unwrap().unwrap();
+    assert!(link.ends_with(&format!("amount=0.00{missing}")), "{link} does not ask for {missing} sat");
+
+    play.scaling_down_is_proposed(&trade).await;
+    assert!(seller.chrome.words("#signer-facts").await.contains("500.00 EUR → 200.00 EUR"));
+    seller.signs().await;
+    buyer.opens(&trade).await;
+    buyer.chrome.press("See what changes and sign").await;
+    buyer.chrome.press("Sign the changed contract").await;
+    buyer.signs().await;
+    play.work().await;
+    assert_eq!(play.stage(&trade).await, "funded");
+    buyer.opens(&trade).await;
+    buyer.chrome.press("I have sent 200.00 EUR").await;
+    buyer.ticks(&["sent"]).await;
+    buyer.signs().await;
+    buyer.chrome.reads("Waiting for sol-sells to release").await;
+    play.is_released(&trade).await;
+    play.is_completed(&trade).await;
+    assert!((390_000..400_000).contains(&play.got(buyer).await));
+
+    let late = play.sale().await;
+    play.both_sign_the_contract(&late).await;
+    play.later(181).await;
+    play.comes(&late, 1_000_000).await;
+    for who in [seller, buyer] {
+        who.opens(&late).await;
+        let label = if who.name == seller.name { "Take the trade up again" } else { "Look at it and decide" };
+        who.chrome.press(label).await;
+        who.chrome.press("Take it up again for 500.00 EUR").await;
+        play.work().await;
+    }
+    assert_eq!(play.stage(&late).await, "funded");
+    buyer.opens(&late).await;
+    buyer.chrome.reads("Send 500.00 EUR").await;
+}
+
+#[tokio::test]
 async fn an_unpaid_trade_is_closed() {
     let play = Play::start().await;
     let trade = play.funded_sale().await;
