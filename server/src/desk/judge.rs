@@ -7,7 +7,7 @@ use super::error::Done;
 use super::escrow_book::EscrowBook;
 use super::trades::{self, Who};
 use super::watcher::chain_trouble;
-use super::{Desk, funding};
+use super::{Desk, clock, funding};
 use crate::domain::trade::{Act, Deposit, NOTHING_BELOW_SAT, Outcome, PayoutKind};
 use crate::domain::{Stage, TradeId};
 use crate::escrow::contract::Payee;
@@ -25,7 +25,8 @@ const ROUNDS_MAX: usize = 4;
 /// What the outputs at its address now mean for a trade.
 pub(super) async fn judge(desk: &Desk, tx: &Transaction<'_>, id: TradeId) -> Done<()> {
     let now = desk.now(tx).await?;
-    let Some(mut row) = crate::store::trades::lock_by_id(tx, id).await? else { return Ok(()) };
+    let Some(row) = crate::store::trades::lock_by_id(tx, id).await? else { return Ok(()) };
+    let mut row = clock::catch_up(desk, tx, row, now).await?;
     for _ in 0..ROUNDS_MAX {
         let version = row.state.version;
         let outputs = deposits::of_trade(tx, id).await?;

@@ -1,7 +1,8 @@
 //! What anyone may know of a trader.
 
 use super::quotes::Market;
-use super::{Desk, Done};
+use super::{Desk, Done, hours};
+use crate::domain::hours::Week;
 use crate::domain::offer::Offer;
 use crate::domain::{AccountName, Currency, Refusal, Role};
 use crate::store::offers;
@@ -13,6 +14,8 @@ pub struct Profile {
     pub person: Person,
     /// What stands on the board now, with the market it floats on.
     pub offers: Vec<(Offer, Market)>,
+    /// None: day and night.
+    pub hours: Option<Week>,
 }
 
 /// A trader by name. Operators and arbitrators have no trades to show.
@@ -36,5 +39,5 @@ pub async fn profile(desk: &Desk, name: &str) -> Done<Profile> {
         markets.push((currency, market));
         offers.push((row.offer, market));
     }
-    Ok(Profile { person, offers })
+    Ok(Profile { hours: hours::one(&client, person.id).await?, person, offers })
 }

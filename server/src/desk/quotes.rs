@@ -8,9 +8,10 @@ use rust_decimal::Decimal;
 use uuid::Uuid;
 
 use super::offers::{OfferRow, read_key};
-use super::{Desk, Done, Rules};
+use super::{Desk, Done, Rules, hours};
 use crate::chain::{ChainError, FEE_RATE_UNKNOWN};
 use crate::domain::fees::QuoteRefusal;
+use crate::domain::hours::Week;
 use crate::domain::price::fiat_for;
 use crate::domain::refusal::Problems;
 use crate::domain::{
@@ -111,6 +112,8 @@ pub struct OfferView {
     pub maker: Person,
     pub arbitration: Arbitration,
     pub halts: Halts,
+    /// The maker's; none: day and night.
+    pub hours: Option<Week>,
 }
 
 impl Deref for OfferView {
@@ -167,7 +170,8 @@ pub async fn view(desk: &Desk, reference: PublicRef, viewer: Option<UserId>) -> 
         }
     };
     let halts = offers::halts(&client, viewer).await?;
-    Ok(OfferView { priced, maker, arbitration, halts })
+    let hours = hours::one(&client, priced.row.offer.maker).await?;
+    Ok(OfferView { priced, maker, arbitration, halts, hours })
 }
 
 /// Only what a take is reckoned from.

@@ -4,8 +4,9 @@
 use jiff::Timestamp;
 
 use super::error::{Done, Error};
-use super::{Desk, watcher};
+use super::{Desk, clock, watcher};
 use crate::chain::{ChainError, Tip, Trouble};
+use crate::domain::trade::Outage;
 use crate::store::{GenericClient, Transaction, outbox, sight};
 
 /// Why the chain cannot be seen, and since when.
@@ -67,8 +68,9 @@ pub(super) async fn seen(desk: &Desk, tx: &Transaction<'_>, tip: &Tip, now: Time
         let why = format!("its newest block, {}, is of {}", tip.block.height, tip.time);
         return Ok(sight::lose(tx, trouble.as_str(), &why, now).await?);
     }
-    if sight::regain(tx).await? {
+    if let Some(since) = sight::regain(tx).await? {
         tracing::info!("the chain is in sight again");
+        clock::over(tx, Outage::Chain, since, now).await?;
         outbox::hasten(tx, watcher::JUDGE, now).await?;
     }
     Ok(())

@@ -12,7 +12,7 @@ use super::error::{Done, Error};
 use super::payment_accounts::{self, Opened};
 use super::quotes::{self, Priced, TakeInput, TakeReview};
 use super::secrets::random;
-use super::{Desk, draw, keys, room, trades};
+use super::{Desk, draw, hours, keys, room, trades};
 use crate::domain::trade::{Trade, Windows};
 use crate::domain::{
     AccountName, Actor, MessageId, MethodId, PublicRef, Quote, Refusal, RefusalKind, Side, Stage, TradeId, UserId,
@@ -162,7 +162,8 @@ async fn make(desk: &Desk, tx: &Transaction<'_>, from: Made<'_>) -> Done<PublicR
     let payee = details(review.method, &seller.accounts.payee)?;
     let payer = details(review.method, &buyer.accounts.payer)?;
     let seconds = now.round(Unit::Second).map_err(Error::broken)?;
-    let trade = new_trade(desk, held, &review.quote, review.method, seconds);
+    let hours = hours::of_three(tx, buyer.account, seller.account, arbitrator.account).await?;
+    let trade = new_trade(desk, held, &review.quote, review.method, seconds).in_hours(hours);
     let places = paper::Places { lock: &lock, level, index, feerate: from.feerate, arbitrator: &arbitrator };
     let contract =
         paper::contract(desk, tx, held, review, &trade, reference, [&buyer, &seller], [&payee, &payer], places).await?;

@@ -13,6 +13,7 @@ use crate::domain::{Currency, Fiat, MethodId, Party, PublicRef, Refusal, UserId}
 use crate::escrow::PrivateDetails;
 use crate::escrow::deposit::Missing;
 use crate::store::contracts;
+use crate::store::deadlines::{self, DeadlineRow};
 pub use crate::store::deposits::DepositRow as Output;
 use crate::store::disputes::{self, DisputeRow};
 use crate::store::settlements::{self, SettlementRow};
@@ -45,6 +46,8 @@ pub struct TradeFacts {
     /// More than one: the contract was changed, or a change was proposed.
     pub contracts: i64,
     pub log: Vec<LoggedLine>,
+    /// The windows that run, the next end first.
+    pub deadlines: Vec<DeadlineRow>,
     /// None while the arbitrator may not enter yet.
     pub room: Option<RoomView>,
 }
@@ -75,6 +78,7 @@ pub async fn of(desk: &Desk, reference: PublicRef, account: UserId) -> Done<Trad
         may_reinstate: reinstatement::why_not(desk, &client, &row).await?.is_none(),
         contracts: contracts::count(&client, row.id).await?,
         log: trade_log::of_trade(&client, row.id).await?,
+        deadlines: deadlines::of_trade(&client, row.id).await?,
         method,
         room,
         book,
@@ -106,6 +110,12 @@ pub async fn party(desk: &Desk, reference: PublicRef, account: UserId) -> Done<(
 /// All trades of an account, newest first.
 pub async fn mine(desk: &Desk, account: UserId) -> Done<Vec<TradeRow>> {
     Ok(store::of_account(&desk.store.connection().await?, account).await?)
+}
+
+/// The windows that run in one's trades, the next end first.
+pub async fn my_deadlines(desk: &Desk, account: UserId) -> Done<Vec<DeadlineRow>> {
+    let rows = deadlines::of_account(&desk.store.connection().await?, account).await?;
+    Ok(rows.into_iter().map(|(row, _)| row).collect())
 }
 
 /// The contract as a file: exactly the hashed bytes.

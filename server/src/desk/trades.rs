@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::effects::Made;
 use super::error::{Done, Error};
-use super::{Desk, effects, secrets};
+use super::{Desk, clock, effects, secrets};
 use crate::domain::trade::{Act, Trade};
 use crate::domain::{Actor, Party, PublicRef, Refusal, Stage, TradeId, UserId};
 use crate::store::trade_log::{self, Line};
@@ -56,15 +56,31 @@ pub(super) async fn hold<'a>(
     account: UserId,
     seen: &str,
 ) -> Done<Held<'a>> {
-    let held = hold_as_it_is(desk, client, reference, account).await?;
+    let held = locked(desk, client, reference, account).await?;
     if seen.trim().parse() != Ok(held.row.state.version) {
         return Err(moved(&held.row.state).into());
     }
-    Ok(held)
+    caught_up(desk, held).await
 }
 
 /// The same for what does not depend on where the trade stands.
 pub(super) async fn hold_as_it_is<'a>(
+    desk: &Desk,
+    client: &'a mut Connection,
+    reference: PublicRef,
+    account: UserId,
+) -> Done<Held<'a>> {
+    caught_up(desk, locked(desk, client, reference, account).await?).await
+}
+
+/// Its windows are as they are now, whatever the desk was away for.
+async fn caught_up<'a>(desk: &Desk, held: Held<'a>) -> Done<Held<'a>> {
+    let Held { tx, now, row, party } = held;
+    let row = clock::catch_up(desk, &tx, row, now).await?;
+    Ok(Held { tx, now, row, party })
+}
+
+async fn locked<'a>(
     desk: &Desk,
     client: &'a mut Connection,
     reference: PublicRef,

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::error::Done;
 use super::escrow_book::EscrowBook;
 use super::trades::{self, Who};
-use super::{Desk, audit, crash, effects, judge, sight, watcher};
+use super::{Desk, audit, clock, crash, effects, judge, sight, watcher};
 use crate::chain::ChainError;
 use crate::domain::TradeId;
 use crate::domain::trade::PayoutKind;
@@ -45,16 +45,20 @@ async fn audit_in_the_background(desk: Arc<Desk>) {
 
 /// One round of everything. Each part runs even if another failed; the first trouble is told.
 pub async fn work_once(desk: &Desk) -> Done<()> {
+    let beaten = clock::beat(desk).await;
     let watched = watcher::watch_once(desk).await;
     let judged = empty_outbox(desk).await;
     let fired = fire_windows(desk).await;
     let sent = empty_outbox(desk).await;
-    watched.and(judged).and(fired).and(sent)
+    beaten.and(watched).and(judged).and(fired).and(sent)
 }
 
-/// Ends the windows that are over.
+/// Ends the windows that are over. While the chain is out of sight every clock stands still.
 pub async fn fire_windows(desk: &Desk) -> Done<()> {
     let mut client = desk.store.connection().await?;
+    if sight::trouble(&client).await?.is_some() {
+        return Ok(());
+    }
     let now = desk.now(&client).await?;
     // In this order: what was read up to this time is judged, or the trade is not among those that are due.
     let tip_at = deposits::cursor(&client).await?.map(|cursor| desk.clock.shifted_tip(cursor.tip_at, cursor.seen_at));
@@ -63,10 +67,14 @@ pub async fn fire_windows(desk: &Desk) -> Done<()> {
         let tx = client.transaction().await?;
         let now = desk.now(&tx).await?;
         let Some(row) = store::lock_by_id(&tx, id).await? else { continue };
+        if row.state.overdue(now, tip_at).is_none() {
+            continue;
+        }
+        let row = clock::catch_up(desk, &tx, row, now).await?;
         if let Some(act) = row.state.overdue(now, tip_at) {
             trades::change(desk, &tx, row, act, Who::CLOCK, now).await?;
-            tx.commit().await?;
         }
+        tx.commit().await?;
     }
     Ok(())
 }
@@ -117,6 +125,7 @@ async fn perform(desk: &Desk, tx: &crate::store::Transaction<'_>, job: &Job) -> 
             let txid = job.payload.get("txid").and_then(|txid| txid.as_str()).unwrap_or_default();
             watcher::broadcast_deposit(desk, tx, trade, txid).await
         }
+        (clock::SIT_OUT, Some(trade)) => clock::sit_out(desk, tx, trade).await,
         (effects::BROADCAST, Some(trade)) => broadcast(desk, tx, trade, job).await,
         (other, _) => Err(super::Error::broken(format!("no such job: {other}"))),
     }

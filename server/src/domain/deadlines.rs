@@ -8,7 +8,7 @@ use super::people::{Party, Side, words};
 use super::trade::{Deposit, PayoutKind, Trade};
 
 /// A window of a trade.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum What {
     Signing,

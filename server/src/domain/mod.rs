@@ -3,9 +3,11 @@
 //! Nothing here waits, reads a clock, draws a random number or knows a database.
 
 pub mod amending;
+pub mod calendar;
 pub mod deadlines;
 pub mod disputing;
 pub mod fees;
+pub mod hours;
 pub mod ids;
 pub mod lifecycle;
 pub mod methods;

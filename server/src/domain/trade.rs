@@ -6,22 +6,28 @@
 mod agreement;
 mod amendment;
 mod chain;
+mod clock;
 mod dispute;
 mod parts;
 mod payment;
 mod payout;
 mod window;
 
+use std::collections::BTreeMap;
+
 use bitcoin::Amount;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::deadlines::What;
+use super::hours::Hours;
 use super::lifecycle::{Actor, Event, Stage, next_stage};
 use super::people::{Party, Side};
 use super::refusal::Refusal;
 pub use agreement::NOTHING_BELOW_SAT;
 pub use amendment::{Amendment, AmendmentKind, DEPOSIT_WINDOW_MINUTES_MAX};
+pub use clock::Outage;
+use clock::later;
 pub use parts::{Dispute, Outcome, PayoutKind, Ruling, Settlement, Windows};
 use window::not_now;
 
@@ -84,6 +90,16 @@ pub struct Trade {
     /// Who wants to take the trade up again though its deposit was to go back.
     #[serde(default)]
     pub reinstating: Vec<Side>,
+
+    /// The working hours that its windows count in, as in the contract.
+    #[serde(default, skip_serializing_if = "Hours::is_none")]
+    pub hours: Hours,
+    /// How late a window of somebody with working hours may end at most.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub latest: BTreeMap<What, Timestamp>,
+    /// Up to here every standstill is counted: the time of the last change.
+    #[serde(default)]
+    pub as_of: Timestamp,
 }
 
 /// What stands at the escrow address.
@@ -179,6 +195,12 @@ pub enum Act {
     SeeForeignSpend {
         outcome: Outcome,
     },
+    /// The desk or its sight of the chain was away: the windows that ran meanwhile end that much later.
+    SitOut {
+        why: Outage,
+        from: Timestamp,
+        until: Timestamp,
+    },
     LosePayoutFromMempool,
     LosePayoutFromChain,
     LoseDepositForGood,
@@ -269,6 +291,9 @@ impl Trade {
             cosign_by: None,
             amendment: None,
             reinstating: Vec::new(),
+            hours: Hours::default(),
+            latest: BTreeMap::new(),
+            as_of: at,
         }
     }
 
@@ -306,11 +331,16 @@ impl Trade {
             Act::AcceptSettlement { outcome } => self.accept_settlement(*outcome, actor, at),
             Act::ConfirmPayout { outcome } => self.complete(Event::PayoutConfirmed, *outcome, actor),
             Act::SeeForeignSpend { outcome } => self.complete(Event::SpentOtherwise, *outcome, actor),
+            Act::SitOut { from, until, .. } => self.sit_out(*from, *until, actor),
             Act::LosePayoutFromMempool => self.lose_payout_from_mempool(actor),
             Act::LosePayoutFromChain => self.lose_payout_from_chain(actor),
             Act::LoseDepositForGood => self.complete(Event::DepositLost, Outcome::Lost, actor),
         }?;
         change.trade.version = self.version.saturating_add(1);
+        change.trade.as_of = match act {
+            Act::SitOut { until, .. } => *until,
+            _ => at.max(self.as_of),
+        };
         if change.trade.stage != self.stage {
             change.trade.stage_since = at;
             change.effects.push(Effect::LapseProposals);
@@ -378,11 +408,6 @@ impl Change {
         self.effects.push(effect);
         self
     }
-}
-
-/// A time so many minutes later. Windows are at most weeks, times are this century's.
-pub(super) fn later(at: Timestamp, minutes: u32) -> Timestamp {
-    at.checked_add(SignedDuration::from_mins(minutes.into())).unwrap_or(at)
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use super::canonical;
 use super::keys::{EscrowIndex, EscrowKey};
 use super::lock::Lock;
 use super::{ArbiterLevel, fees};
+use crate::domain::hours::Hours;
 use crate::domain::{AccountName, Party, PublicRef, Refusal, Side};
 
 mod amended;
@@ -64,8 +65,8 @@ pub struct Contract {
     /// Minutes that the seller may wait before he releases.
     pub hold: u32,
     pub windows: Windows,
-    /// Working hours; not used yet.
-    pub hours: (),
+    /// The working hours that windows of people count in; null when nobody has stated any.
+    pub hours: Option<Hours>,
     /// Blocks on top of deposit and payout, the one they are in included.
     pub confirmations: u32,
     /// Satoshis per virtual byte when the contract was made.

@@ -209,7 +209,7 @@ pub fn contract_of(amount: Amount, desk_fee: Amount, arbitrator_fee: Amount) -> 
             cosignature: 1440,
             payout: 36,
         },
-        hours: (),
+        hours: None,
         confirmations: 2,
         feerate: 5,
         fee_cap_sat: fees::cap_of(amount + desk_fee),

@@ -31,9 +31,10 @@ pub async fn lose(client: &impl GenericClient, state: &str, why: &str, at: Times
     Ok(())
 }
 
-const REGAIN: &str = "DELETE FROM chain_trouble";
+const REGAIN: &str = "DELETE FROM chain_trouble RETURNING since";
 
-/// In sight. True if that is news.
-pub async fn regain(client: &impl GenericClient) -> Stored<bool> {
-    Ok(client.execute(&client.prepare_cached(REGAIN).await?, &[]).await? > 0)
+/// In sight. If that is news: since when it was not.
+pub async fn regain(client: &impl GenericClient) -> Stored<Option<Timestamp>> {
+    let row = client.query_opt(&client.prepare_cached(REGAIN).await?, &[]).await?;
+    Ok(row.map(|row| row.try_get(0)).transpose()?)
 }

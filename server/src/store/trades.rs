@@ -265,10 +265,11 @@ pub async fn due(client: &impl GenericClient, now: Timestamp) -> Stored<Vec<Trad
 
 pub(super) const DEADLINES: &str = "
     WITH over AS (DELETE FROM deadlines WHERE trade = $1 AND what <> ALL ($2::text[]))
-    INSERT INTO deadlines (trade, what, who, started_at, due_at, at_zero)
-    SELECT $1, * FROM unnest($2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::text[])
+    INSERT INTO deadlines AS kept (trade, what, who, started_at, due_at, at_zero, sequence)
+    SELECT $1, *, $7 FROM unnest($2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::text[])
     ON CONFLICT (trade, what) DO UPDATE
-       SET who = excluded.who, started_at = excluded.started_at, due_at = excluded.due_at, at_zero = excluded.at_zero";
+       SET who = excluded.who, started_at = excluded.started_at, due_at = excluded.due_at, at_zero = excluded.at_zero,
+           sequence = CASE WHEN kept.due_at = excluded.due_at THEN kept.sequence ELSE excluded.sequence END";
 
 /// The windows that run now, in place of those that ran before.
 pub async fn write_deadlines(client: &impl GenericClient, id: TradeId, state: &Trade) -> Stored<()> {
@@ -278,7 +279,7 @@ pub async fn write_deadlines(client: &impl GenericClient, id: TradeId, state: &T
     let (started, due): (Vec<Timestamp>, Vec<Timestamp>) = all.iter().map(|one| (one.started_at, one.due_at)).unzip();
     let at_zero: Vec<&str> = all.iter().map(|one| one.at_zero).collect();
     let statement = client.prepare_cached(DEADLINES).await?;
-    client.execute(&statement, &[&id.0, &what, &who, &started, &due, &at_zero]).await?;
+    client.execute(&statement, &[&id.0, &what, &who, &started, &due, &at_zero, &version(state)]).await?;
     Ok(())
 }
 

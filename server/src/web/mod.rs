@@ -8,6 +8,7 @@ pub mod amendments;
 pub mod appearance;
 pub mod arbitration;
 pub mod board;
+pub mod calendar;
 pub mod disputes;
 pub mod divided;
 pub mod drill;
@@ -15,6 +16,7 @@ pub mod error;
 pub mod headers;
 pub mod health;
 pub mod help;
+pub mod hours;
 pub mod keys;
 pub mod log;
 pub mod markdown;
@@ -33,6 +35,7 @@ pub mod routes;
 pub mod settlements;
 pub mod shown;
 pub mod site;
+mod spans;
 pub mod static_files;
 pub mod take;
 pub mod times;
@@ -70,5 +73,5 @@ pub fn app(
         .default_service(web::to(error::nothing_here))
         .wrap(Compress::default())
         .wrap(from_fn(headers::on_every_answer))
-        .wrap(tracing_actix_web::TracingLogger::default())
+        .wrap(tracing_actix_web::TracingLogger::<spans::WithoutSecrets>::new())
 }

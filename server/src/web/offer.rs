@@ -13,6 +13,7 @@ use super::shown::{self, Face, MethodTag};
 use super::site::Site;
 use super::visitor::Visitor;
 use crate::desk::quotes::{self, Arbitration, OfferView};
+use crate::domain::hours::Week;
 use crate::domain::offer::OfferState;
 use crate::domain::{Pricing, Quote, Refusal, Side};
 
@@ -258,6 +259,7 @@ fn facts(view: &OfferView) -> Vec<(&'static str, String)> {
         ),
         ("Time to pay", shown::minutes(offer.payment_window_minutes)),
         ("Confirmations of the deposit", confirmations),
+        ("Working hours of the maker", view.hours.as_ref().map_or_else(|| "none stated: day and night".into(), Week::in_words)),
         ("Offer", format!("{}, version {}", offer.reference.grouped(), offer.version)),
     ]
 }

@@ -13,6 +13,7 @@ use super::visitor::Visitor;
 use crate::desk::people::{self, Profile};
 use crate::desk::quotes::Market;
 use crate::domain::Offer;
+use crate::domain::hours::Week;
 
 #[derive(Debug, Serialize)]
 pub struct PersonPage {
@@ -28,6 +29,7 @@ pub struct PersonPage {
     pub disputes: String,
     pub release: Option<String>,
     pub offers: Vec<OfferLine>,
+    pub hours: Option<String>,
 }
 
 /// An open offer of this person.
@@ -61,6 +63,7 @@ impl From<Profile> for PersonPage {
             disputes: known.dispute_words(),
             release: known.release_words(),
             offers: profile.offers.iter().map(|(offer, market)| OfferLine::new(offer, market)).collect(),
+            hours: profile.hours.as_ref().map(Week::in_words),
             name: profile.person.name,
         }
     }

@@ -3,8 +3,9 @@
 use actix_web::web::{self, ServiceConfig};
 
 use super::{
-    account, accounts, amendments, appearance, arbitration, board, disputes, drill, health, help, keys, log, offer,
-    offers, payment_accounts, people, practice, recovery, reinstatement, room, settlements, static_files, take, trades,
+    account, accounts, amendments, appearance, arbitration, board, calendar, disputes, drill, health, help, hours, keys,
+    log, offer, offers, payment_accounts, people, practice, recovery, reinstatement, room, settlements, static_files,
+    take, trades,
 };
 
 /// Who may call a route.
@@ -81,6 +82,12 @@ routes! {
     post "/recover/key/signature" Anyone recovery::sign;
 
     get "/account" SignedIn account::page;
+    get "/account/hours" SignedIn hours::form;
+    post "/account/hours" SignedIn hours::set;
+    get "/account/calendar" SignedIn calendar::page;
+    post "/account/calendar" SignedIn calendar::make;
+    post "/account/calendar/end" SignedIn calendar::end;
+    get "/calendar/{token}" Anyone calendar::at_address;
     post "/account/password" SignedIn account::change_password;
     post "/account/exclusions" Trader account::set_exclusions;
     post "/account/recovery-code" SignedIn account::renew_recovery_code;
@@ -110,6 +117,7 @@ routes! {
 
     get "/trades" SignedIn trades::list;
     get "/trades/{reference}" Party trades::show;
+    get "/trades/{reference}/deadlines.ics" Party calendar::of_trade;
     get "/trades/{reference}/contract.json" Party trades::contract_file;
     get "/trades/{reference}/contract-signatures.json" Party trades::contract_signatures;
     get "/trades/{reference}/contracts" Party amendments::history;

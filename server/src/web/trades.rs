@@ -63,10 +63,12 @@ impl Page for TradesPage {
 
 pub async fn list(site: web::Data<Site>, who: SignedIn) -> Answer {
     let mut page = TradesPage::default();
+    let due = trade_facts::my_deadlines(&site.desk, who.account.id).await?;
     for row in trade_facts::mine(&site.desk, who.account.id).await? {
         let Some(party) = row.party_of(who.account.id) else { continue };
         let turn = row.state.turn();
-        let line = line(&row, party);
+        let next = due.iter().find(|one| one.trade == row.reference);
+        let line = line(&row, party, next.map(|one| one.due_at.into()));
         if turn.contains(&party) {
             page.mine.push(line);
         } else if turn.is_empty() && matches!(row.state.stage.as_str(), "completed" | "cancelled") {
@@ -78,7 +80,7 @@ pub async fn list(site: web::Data<Site>, who: SignedIn) -> Answer {
     page.answer(&site, &who.visitor)
 }
 
-fn line(row: &TradeRow, party: Party) -> TradeLine {
+fn line(row: &TradeRow, party: Party, due: Option<Moment>) -> TradeLine {
     let other = match party {
         Party::Buyer => row.seller_name.clone(),
         Party::Seller => row.buyer_name.clone(),
@@ -92,7 +94,7 @@ fn line(row: &TradeRow, party: Party) -> TradeLine {
         fiat: row.fiat_words(),
         btc: btc_words(row.amount),
         stage: page::stage_words(&row.state),
-        due: row.state.deadlines().first().map(|deadline| deadline.due_at.into()),
+        due,
         since: row.created_at.into(),
         signed: page::dots(&row.state),
     }

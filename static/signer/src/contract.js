@@ -3,6 +3,7 @@
 import { parseCanonical } from './canonical.js';
 import { checkMessageSignature } from './message.js';
 import { checkRecord } from './record.js';
+import { readHours } from './hours.js';
 import { rebuildLock, ROLES } from './lock.js';
 import { network } from './network.js';
 import { readTerms } from './terms.js';
@@ -17,7 +18,7 @@ export const FIELDS = Object.freeze([
   'method', 'network', 'offer', 'offer_version', 'payer', 'payouts', 'price', 'reference', 'rules', 'seller', 'sign_by', 'supersedes', 'terms', 'trade', 'v', 'windows',
 ]);
 /** Fields that this page can show but not check; it signs only where they are unused. */
-const UNKNOWN = ['bonds', 'chat_keys', 'group', 'hours'];
+const UNKNOWN = ['bonds', 'chat_keys', 'group'];
 
 /** @typedef {{text: string, hash: string, fields: any, lock: import('./lock.js').Lock, terms: import('./terms.js').Terms}} Contract */
 
@@ -33,6 +34,7 @@ export function readContract(envelope, hostname) {
   insist(fields.v === 1 && Object.keys(fields).sort().join() === [...FIELDS].sort().join(), 'contract', 'The contract has other fields than this page knows.');
   const strange = UNKNOWN.find((name) => fields[name] !== null);
   insist(!strange, 'contract', `The contract uses “${strange}”, which this page does not know and so cannot check.`);
+  readHours(fields.hours);
   insist(fields.desk === hostname, 'desk', `The contract was made by the desk “${fields.desk}”, and this page comes from “${hostname}”.`);
   network(fields.network);
   insist(fields.network === envelope.network, 'network', 'The contract belongs to another bitcoin network than this page.');

@@ -1,5 +1,6 @@
 /** What is about to be signed, in words: labels and values for the page. */
 
+import { hoursFacts } from './hours.js';
 import { btc, fiat, grouped, moment, PAYOUT_NAMES, rowsOf } from './words.js';
 
 /** @typedef {[string, string][]} Facts */
@@ -33,6 +34,7 @@ export function contractFacts(fields, method) {
     ['Desk fee', buyer + seller === 0 ? 'none' : `${money(buyer + seller)} (buyer ${buyer === 0 ? 'none' : money(buyer)}, seller ${seller === 0 ? 'none' : money(seller)})`],
     ['Arbitrator’s fee, only after a ruling', fields.arbitrator_fee_sat === 0 ? 'none' : money(fields.arbitrator_fee_sat)],
     ['Sign by', moment(fields.sign_by)],
+    ...hoursFacts(fields.hours),
   ];
   if (fields.terms?.length) facts.push(['Terms', fields.terms.join('\n')]);
   return facts;

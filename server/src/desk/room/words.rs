@@ -1,8 +1,11 @@
 //! What the room says when something happens: one short sentence per event, with the facts of this trade in it.
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
 use crate::domain::deadlines::What;
 use crate::domain::money::btc_words;
-use crate::domain::trade::{Act, Outcome, PayoutKind, Trade};
+use crate::domain::trade::{Act, Outage, Outcome, PayoutKind, Trade};
 use crate::domain::{Actor, Event, Stage};
 
 /// What the sentences are made of.
@@ -158,8 +161,34 @@ pub fn of_act(act: &Act, facts: &EventFacts<'_>) -> Option<String> {
         }
         Act::Object => format!("{who} objected to the ruling."),
         Act::AcceptRuling => format!("{who} accepted the ruling."),
+        Act::SitOut { why, from, until } => sat_out(*why, *from, *until, facts.after),
         _ => return None,
     })
+}
+
+/// Both are told by how much, and what that comes to.
+fn sat_out(why: Outage, from: Timestamp, until: Timestamp, after: &Trade) -> String {
+    let what = match why {
+        Outage::Desk => "The desk was not running",
+        Outage::Chain => "The desk could not see the chain",
+    };
+    let time = |at: Timestamp| at.to_zoned(TimeZone::UTC).strftime("%-d %b %H:%M").to_string();
+    let windows = after.deadlines().into_iter().map(|one| format!("{} until {}", one.what, time(one.due_at)));
+    format!(
+        "{what} from {} to {} UTC. The clock stood still for {}: {} UTC.",
+        time(from),
+        time(until),
+        how_long(from, until),
+        windows.collect::<Vec<_>>().join(", ")
+    )
+}
+
+/// `48 min`, `3 h 5 min`.
+fn how_long(from: Timestamp, until: Timestamp) -> String {
+    match until.duration_since(from).as_mins() {
+        minutes @ ..=119 => format!("{minutes} min"),
+        minutes => format!("{} h {} min", minutes / 60, minutes % 60),
+    }
 }
 
 #[cfg(test)]

@@ -95,7 +95,7 @@ pub(super) async fn contract(
             cosignature: windows.cosign_minutes,
             payout: PAYOUT_WINDOW_BLOCKS,
         },
-        hours: (),
+        hours: (!trade.hours.is_none()).then(|| trade.hours.clone()),
         confirmations: trade.confirmations,
         feerate: places.feerate,
         fee_cap_sat: desk.rules.fee_cap.min(fees::cap_of(quote.deposit)),

@@ -2,9 +2,11 @@
 
 use jiff::Timestamp;
 
+use super::super::deadlines::What;
 use super::super::lifecycle::{Actor, Event, Stage};
+use super::super::people::Party;
 use super::super::refusal::Refusal;
-use super::{Change, Trade, later, not_now};
+use super::{Change, Trade, not_now};
 
 /// Less than this at an escrow address is left where it is, and said so.
 pub const NOTHING_BELOW_SAT: u64 = 2_000;
@@ -35,7 +37,8 @@ impl Trade {
             return Ok(self.field(agreed));
         }
         Ok(self.event(Event::ContractSigned, actor)?.with(agreed).with(|trade| {
-            trade.deposit_by = Some(later(at, trade.windows.deposit_minutes));
+            let minutes = trade.windows.deposit_minutes;
+            trade.deposit_by = Some(trade.window(What::Deposit, Party::Seller, at, minutes));
         }))
     }
 
@@ -67,8 +70,9 @@ impl Trade {
     /// The deposit goes back: from now on the seller and one other may sign the refund.
     pub(super) fn refund_begins(&self, change: Change, at: Timestamp) -> Change {
         change.with(|trade| {
-            trade.refund_objection_by = Some(later(at, trade.windows.objection_minutes));
-            trade.cosign_by = Some(later(at, trade.windows.cosign_minutes));
+            let (objection, cosign) = (trade.windows.objection_minutes, trade.windows.cosign_minutes);
+            trade.refund_objection_by = Some(trade.window(What::Objection, Party::Buyer, at, objection));
+            trade.cosign_by = Some(trade.window(What::Cosignature, Party::Seller, at, cosign));
         })
     }
 }

@@ -2,13 +2,14 @@
 //! up again. Either needs the word of both, and nothing that was signed for coins may stand against it.
 
 use bitcoin::Amount;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::super::deadlines::What;
 use super::super::lifecycle::{Actor, Event, Stage};
-use super::super::people::{Side, words};
+use super::super::people::{Party, Side, words};
 use super::super::refusal::Refusal;
-use super::{Change, Effect, Trade, later, not_now};
+use super::{Change, Effect, Trade, not_now};
 
 /// A deposit window is never made longer than seven days: price and arbitrator stay fixed all that time.
 pub const DEPOSIT_WINDOW_MINUTES_MAX: u32 = 7 * 24 * 60;
@@ -70,8 +71,8 @@ impl Trade {
 
     /// The end of the deposit window if it were this long; it goes on from where it began.
     fn deposit_by_with(&self, minutes: u32) -> Option<Timestamp> {
-        let more = i64::from(minutes).saturating_sub(self.windows.deposit_minutes.into());
-        self.deposit_by.and_then(|by| by.checked_add(SignedDuration::from_mins(more)).ok())
+        let more = minutes.saturating_sub(self.windows.deposit_minutes);
+        self.deposit_by.map(|by| self.hours.window(Party::Seller, by, more).due_at)
     }
 
     pub(super) fn propose_amendment(
@@ -139,6 +140,9 @@ impl Trade {
             trade.deposit_due = proposed.deposit_due;
             trade.windows.deposit_minutes = proposed.deposit_minutes;
             trade.deposit_by = deposit_by;
+            if let Some((latest, by)) = trade.latest.get_mut(&What::Deposit).zip(deposit_by) {
+                *latest = by.max(*latest);
+            }
             if proposed.kind == AmendmentKind::Lengthen {
                 trade.confirm_by = None;
             }
@@ -196,7 +200,8 @@ impl Trade {
         let again = if self.ever_funded { again } else { again.and(Effect::ReserveAgain) };
         Ok(again.with(|trade| {
             trade.ever_funded = true;
-            trade.pay_by = Some(later(at, trade.windows.payment_minutes));
+            let minutes = trade.windows.payment_minutes;
+            trade.pay_by = Some(trade.window(What::Payment, Party::Buyer, at, minutes));
             trade.refund_objection_by = None;
             trade.cosign_by = None;
         }))

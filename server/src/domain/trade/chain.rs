@@ -1,12 +1,14 @@
 //! What the chain does to a trade's deposit: it comes, it goes, it comes back.
 
 use bitcoin::Amount;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
+use super::super::deadlines::What;
 use super::super::lifecycle::{Actor, Event, Stage};
+use super::super::people::Party;
 use super::super::refusal::Refusal;
 use super::agreement::NOTHING_BELOW_SAT;
-use super::{Change, Deposit, Effect, Outcome, PayoutKind, Trade, later, not_now};
+use super::{Change, Deposit, Effect, Outcome, PayoutKind, Trade, not_now};
 
 impl Trade {
     /// The watcher has read what stands at the address.
@@ -23,7 +25,8 @@ impl Trade {
                 let funded = if deposit.renewed { funded.forget_signatures() } else { funded };
                 Ok(funded.with(|trade| {
                     trade.ever_funded = true;
-                    trade.pay_by = Some(later(at, trade.windows.payment_minutes));
+                    let minutes = trade.windows.payment_minutes;
+                    trade.pay_by = Some(trade.window(What::Payment, Party::Buyer, at, minutes));
                 }))
             }
             Stage::Cancelled if deposit.confirmed.to_sat() >= NOTHING_BELOW_SAT && deposit.counted > Amount::ZERO => {
@@ -53,7 +56,8 @@ impl Trade {
         change.with(|trade| {
             trade.ever_funded = false;
             trade.fell_back_at = Some(at);
-            trade.deposit_by = Some(later(at, trade.windows.deposit_minutes));
+            let minutes = trade.windows.deposit_minutes;
+            trade.deposit_by = Some(trade.window(What::Deposit, Party::Seller, at, minutes));
             trade.confirm_by = None;
             trade.pay_by = None;
             trade.frozen = false;
@@ -82,19 +86,7 @@ impl Trade {
     fn thaws(&mut self, at: Timestamp) {
         self.frozen = false;
         let Some(since) = self.frozen_since.take() else { return };
-        let still = at.duration_since(since).max(SignedDuration::ZERO);
-        let mut windows =
-            vec![&mut self.pay_by, &mut self.release_by, &mut self.refund_objection_by, &mut self.cosign_by];
-        windows.retain(|window| window.is_some());
-        let mut times: Vec<&mut Timestamp> = windows.into_iter().flatten().collect();
-        if let Some(dispute) = &mut self.dispute {
-            times.extend([&mut dispute.answer_by, &mut dispute.rule_by]);
-        }
-        times.extend(self.ruling.as_mut().map(|ruling| &mut ruling.objection_by));
-        times.extend(self.settlement.as_mut().map(|settlement| &mut settlement.arbitrator_from));
-        for time in times {
-            *time = time.checked_add(still).unwrap_or(*time);
-        }
+        self.stand_still(since, at);
     }
 
     /// What was to go back is gone, and what it was made of is spent elsewhere.

@@ -2,10 +2,11 @@
 
 use jiff::Timestamp;
 
+use super::super::deadlines::What;
 use super::super::lifecycle::{Actor, Event, Stage};
 use super::super::people::{Party, Side};
 use super::super::refusal::Refusal;
-use super::{Change, Dispute, Effect, Outcome, PayoutKind, Ruling, Settlement, Trade, later, not_now};
+use super::{Change, Dispute, Effect, Outcome, PayoutKind, Ruling, Settlement, Trade, not_now};
 
 impl Trade {
     pub(super) fn open_dispute(&self, actor: Actor, at: Timestamp) -> Result<Change, Refusal> {
@@ -20,7 +21,8 @@ impl Trade {
 
     pub(super) fn dispute_begins(&self, change: Change, opener: Option<Side>, at: Timestamp) -> Change {
         change.and(Effect::OpenDispute).with(|trade| {
-            let answer_by = later(at, trade.windows.answer_minutes);
+            let answer_by = trade.answer_window(opener, at);
+            let ruling = trade.windows.ruling_minutes;
             trade.seller_answered = true;
             trade.ruling = None;
             trade.dispute = Some(Dispute {
@@ -29,7 +31,7 @@ impl Trade {
                 answer_by,
                 buyer_spoke: opener == Some(Side::Buyer),
                 seller_spoke: opener == Some(Side::Seller),
-                rule_by: later(answer_by, trade.windows.ruling_minutes),
+                rule_by: trade.window(What::Ruling, Party::Arbitrator, answer_by, ruling),
             });
         })
     }
@@ -72,14 +74,16 @@ impl Trade {
             return Err(Refusal::conflict("The traders have agreed on a settlement; no ruling is made beside it."));
         }
         Ok(self.event(Event::Ruled, actor)?.and(Effect::PublishRuling).with(|trade| {
+            let cosign = trade.windows.cosign_minutes;
+            let objection_by = trade.window(What::Objection, favours.other().into(), at, objection_minutes);
             trade.ruling = Some(Ruling {
-                objection_by: later(at, objection_minutes),
+                objection_by,
                 favours,
                 outcome,
                 objected: false,
                 accepted: Vec::new(),
             });
-            trade.cosign_by = Some(later(later(at, objection_minutes), trade.windows.cosign_minutes));
+            trade.cosign_by = Some(trade.window(What::Cosignature, favours.into(), objection_by, cosign));
             trade.signed.retain(|(kind, _)| *kind != PayoutKind::Ruling);
         }))
     }
@@ -93,8 +97,9 @@ impl Trade {
         Ok(self.event(Event::RulingWithdrawn, actor)?.with(|trade| {
             trade.ruling = None;
             trade.cosign_by = None;
+            let rule_by = trade.window(What::Ruling, Party::Arbitrator, at, trade.windows.ruling_minutes);
             if let Some(dispute) = &mut trade.dispute {
-                dispute.rule_by = later(at, trade.windows.ruling_minutes);
+                dispute.rule_by = rule_by;
             }
         }))
     }
@@ -140,10 +145,11 @@ impl Trade {
 
     pub(super) fn end_objections_if_agreed(&mut self, at: Timestamp) {
         let agreed = self.agrees_with_ruling(Side::Buyer) && self.agrees_with_ruling(Side::Seller);
-        let cosign_by = later(at, self.windows.cosign_minutes);
+        let minutes = self.windows.cosign_minutes;
         if let Some(ruling) = self.ruling.as_mut().filter(|ruling| agreed && ruling.objection_by > at) {
             ruling.objection_by = at;
-            self.cosign_by = Some(cosign_by);
+            let favours = ruling.favours.into();
+            self.cosign_by = Some(self.window(What::Cosignature, favours, at, minutes));
         }
     }
 
@@ -170,11 +176,13 @@ impl Trade {
         Ok(self.field(|trade| {
             trade.signed.push((PayoutKind::Settlement, acceptor.into()));
             trade.seller_answered = true;
+            let (proposer, minutes) = (acceptor.other(), trade.windows.cosign_minutes);
+            let arbitrator_from = trade.window(What::Cosignature, proposer.into(), at, minutes);
             trade.settlement = Some(Settlement {
-                proposer: acceptor.other(),
+                proposer,
                 outcome,
                 accepted_at: at,
-                arbitrator_from: later(at, trade.windows.cosign_minutes),
+                arbitrator_from,
             });
         }))
     }

@@ -2,10 +2,11 @@
 
 use jiff::Timestamp;
 
+use super::super::deadlines::What;
 use super::super::lifecycle::{Actor, Event, Stage};
 use super::super::people::Party;
 use super::super::refusal::Refusal;
-use super::{Change, PayoutKind, Trade, later, not_now};
+use super::{Change, PayoutKind, Trade, not_now};
 
 impl Trade {
     /// "I have sent the money". The buyer's release signature came along and is in already.
@@ -73,7 +74,8 @@ impl Trade {
 
     fn payment_is_marked(&mut self, at: Timestamp) {
         self.paid_at = Some(at);
-        self.release_by = Some(later(at, self.windows.release_minutes));
+        let minutes = self.windows.release_minutes;
+        self.release_by = Some(self.window(What::Release, Party::Seller, at, minutes));
     }
 
     /// While the deposit is not confirmed nobody marks, signs or rules.

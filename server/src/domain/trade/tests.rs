@@ -5,19 +5,19 @@ use super::*;
 
 mod amending;
 
-const NOON: Timestamp = Timestamp::UNIX_EPOCH;
+pub(super) const NOON: Timestamp = Timestamp::UNIX_EPOCH;
 
-fn minutes(count: i64) -> Timestamp {
+pub(super) fn minutes(count: i64) -> Timestamp {
     NOON + SignedDuration::from_mins(count)
 }
 
-fn deposit(sats: u64) -> Deposit {
+pub(super) fn deposit(sats: u64) -> Deposit {
     let sats = Amount::from_sat(sats);
     Deposit { seen: sats, confirmed: sats, counted: sats, in_time: true, whole: true, renewed: false }
 }
 
 /// A trade that was just taken: a million satoshis due, windows of round numbers.
-fn taken() -> Trade {
+pub(super) fn taken() -> Trade {
     let windows = Windows {
         deposit_minutes: 180,
         confirmation_minutes: 1440,
@@ -32,7 +32,7 @@ fn taken() -> Trade {
 }
 
 /// Applies acts in order; each must be accepted.
-fn after(trade: &Trade, acts: &[(Act, Actor, i64)]) -> Trade {
+pub(super) fn after(trade: &Trade, acts: &[(Act, Actor, i64)]) -> Trade {
     acts.iter().fold(trade.clone(), |trade, (act, actor, at)| match trade.apply(act, *actor, minutes(*at)) {
         Ok(change) => change.trade,
         Err(refusal) => panic!("{act:?} by {actor}: {refusal}"),
@@ -54,11 +54,11 @@ fn paid() -> Trade {
     after(&funded(), &[(sign(PayoutKind::Release), Actor::Buyer, 20), (Act::MarkPaid, Actor::Buyer, 20)])
 }
 
-fn sign(kind: PayoutKind) -> Act {
+pub(super) fn sign(kind: PayoutKind) -> Act {
     Act::SignPayout { kind }
 }
 
-fn refused(trade: &Trade, act: &Act, actor: Actor, at: i64) -> String {
+pub(super) fn refused(trade: &Trade, act: &Act, actor: Actor, at: i64) -> String {
     trade.apply(act, actor, minutes(at)).expect_err(&format!("{act:?} by {actor} was accepted")).to_string()
 }
 
@@ -90,7 +90,7 @@ fn the_seller_never_signs_a_release_before_the_buyer() {
 }
 
 #[test]
-fn after_a_buyers_refund_signature_there_is_no_way_to_payment_sent() {
+pub(super) fn after_a_buyers_refund_signature_there_is_no_way_to_payment_sent() {
     let trade = after(&funded(), &[(sign(PayoutKind::Refund), Actor::Buyer, 15)]);
     assert_eq!(trade.stage, Stage::RefundDue);
     assert!(refused(&trade, &Act::MarkPaid, Actor::Buyer, 16).contains("Do not pay"));

@@ -4,6 +4,7 @@ use bitcoin::Amount;
 
 use super::{Agreed, Contract, FeeShares, PayoutEntry, Payouts, fees};
 use crate::domain::Refusal;
+use crate::domain::hours::Hours;
 
 /// A window longer than this is a mistake: 60 days in minutes.
 const WINDOW_MINUTES_MAX: u32 = 60 * 24 * 60;
@@ -39,6 +40,9 @@ pub(super) fn terms(contract: &Contract) -> Result<(), Refusal> {
     }
     if !(1..=CONFIRMATIONS_MAX).contains(&contract.confirmations) {
         return odd("the number of confirmations is out of range");
+    }
+    if contract.hours.as_ref().is_some_and(Hours::is_none) {
+        return odd("working hours that nobody has stated are null");
     }
     if !windows_are_sane(contract) {
         return odd("a window is zero or longer than 60 days");

@@ -36,7 +36,9 @@ pub struct Fact {
 pub struct Due {
     pub at: Moment,
     pub words: String,
-    pub then: &'static str,
+    pub then: String,
+    /// Nothing counts down: the deposit is not confirmed, or the chain is out of sight.
+    pub stands_still: bool,
 }
 
 #[derive(Debug, Clone, Default, Serialize)]
@@ -99,10 +101,11 @@ pub fn card(site: &Site, facts: &TradeFacts) -> Card {
         Stage::Completed => later::completed(facts),
         Stage::Cancelled => deposit::cancelled(facts),
     };
-    card.due = trade.deadlines().first().map(|deadline| Due {
+    card.due = facts.deadlines.first().map(|deadline| Due {
         at: deadline.due_at.into(),
         words: left(deadline.due_at.duration_since(facts.now).as_mins()),
-        then: deadline.at_zero,
+        then: deadline.at_zero.clone(),
+        stands_still: trade.frozen || facts.out_of_sight.is_some(),
     });
     if site.desk.rules.practice {
         let waits = trade.stage == Stage::AwaitingDeposit;

@@ -89,6 +89,8 @@ pub struct TradePage {
     pub method: String,
     pub terms: Vec<String>,
     pub confirmations: u32,
+    /// Who works when, of those whose hours the contract names.
+    pub hours: Vec<(String, String)>,
     pub arbitrator: String,
     pub contract_hash: String,
     pub agreed: bool,
@@ -133,6 +135,7 @@ impl TradePage {
             method: facts.method.method().label.clone(),
             terms: contract.terms.clone().unwrap_or_default(),
             confirmations: state.confirmations,
+            hours: hours(&facts),
             arbitrator: row.arbitrator_name.clone(),
             contract_hash: data_encoding::HEXLOWER.encode(&row.contract_hash),
             contracts: facts.contracts,
@@ -143,6 +146,12 @@ impl TradePage {
             room: facts.room,
         }
     }
+}
+
+fn hours(facts: &TradeFacts) -> Vec<(String, String)> {
+    let stated = |party: Party| Some((party, facts.row.state.hours.of(party)?.in_words()));
+    let name = |party| if party == facts.party { "You".into() } else { facts.row.name_of(party).to_owned() };
+    Party::ALL.into_iter().filter_map(stated).map(|(party, words)| (name(party), words)).collect()
 }
 
 fn subtitle(facts: &TradeFacts) -> String {

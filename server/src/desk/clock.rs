@@ -1,0 +1,96 @@
+//! The clock of all windows stands still while the desk does not run or cannot see the chain.
+//!
+//! Every server says now and then that the desk runs. A long silence before the next word is an outage, and so is the
+//! time the chain was out of sight. Before anything happens in a trade, the outages since its last change are counted:
+//! each moment once, whoever comes first, and after a crash too, for up to when it is counted stands in the trade itself.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::error::{Done, Error};
+use super::trades::{self, TradeRow, Who};
+use super::Desk;
+use crate::domain::TradeId;
+use crate::domain::trade::{Act, Outage};
+use crate::store::{GenericClient, Transaction, outages};
+
+/// How often a server says that the desk runs.
+const BEAT_SECONDS: i32 = 10;
+/// A shorter time is a restart, not an outage: nobody's window is worth less for it.
+const OUTAGE_SECONDS_MIN: i32 = 120;
+/// The rest of an outage that is not worth a line in the room.
+const REST_SECONDS_MIN: i64 = 5;
+
+/// The outbox job that counts what a trade has sat out.
+pub const SIT_OUT: &str = "sit_out";
+
+/// Says that the desk runs, and notes how long it did not.
+pub async fn beat(desk: &Desk) -> Done<()> {
+    let mut client = desk.store.connection().await?;
+    let tx = client.transaction().await?;
+    let silent = outages::beat(&tx, BEAT_SECONDS).await?;
+    if let Some(silent) = silent {
+        let now = desk.now(&tx).await?;
+        let began = now.checked_sub(silent).map_err(Error::broken)?;
+        over(&tx, Outage::Desk, began, now).await?;
+        tx.commit().await?;
+    }
+    Ok(())
+}
+
+/// Notes an outage that is over, if it was one, with a job for every trade that it may have cost somebody time.
+pub(super) async fn over(tx: &Transaction<'_>, why: Outage, began: Timestamp, now: Timestamp) -> Done<()> {
+    let lasted = now.duration_since(began);
+    if lasted < SignedDuration::from_secs(OUTAGE_SECONDS_MIN.into()) {
+        return Ok(());
+    }
+    tracing::warn!(why = why.as_str(), %began, minutes = lasted.as_mins(), "an outage is over; windows are extended by it");
+    outages::note(tx, why.as_str(), began, now).await?;
+    Ok(outages::tell_trades(tx, SIT_OUT, now).await?)
+}
+
+/// Counts what this trade has sat out since its last change; the row as it is then.
+pub(super) async fn catch_up(
+    desk: &Desk,
+    tx: &Transaction<'_>,
+    mut row: TradeRow,
+    now: Timestamp,
+) -> Done<TradeRow> {
+    if !row.state.may_sit_out() {
+        return Ok(row);
+    }
+    for (why, from, until) in sat_out(tx, row.state.as_of, now).await? {
+        if row.state.may_sit_out() {
+            row = trades::change(desk, tx, row, Act::SitOut { why, from, until }, Who::CLOCK, now).await?;
+        }
+    }
+    Ok(row)
+}
+
+/// The outages since a moment, in order, each cut to what those before it leave.
+async fn sat_out(
+    client: &impl GenericClient,
+    since: Timestamp,
+    now: Timestamp,
+) -> Done<Vec<(Outage, Timestamp, Timestamp)>> {
+    let mut counted = since;
+    let mut pieces = Vec::new();
+    for outage in outages::since(client, since, now, OUTAGE_SECONDS_MIN).await? {
+        let (from, until) = (outage.began_at.max(counted), outage.ended_at.min(now));
+        if until.duration_since(from) < SignedDuration::from_secs(REST_SECONDS_MIN) {
+            continue;
+        }
+        let why = Outage::from_word(&outage.why).ok_or_else(|| Error::broken(format!("outage {}", outage.why)))?;
+        pieces.push((why, from, until));
+        counted = until;
+    }
+    Ok(pieces)
+}
+
+/// The job after an outage: the trade is told.
+pub(super) async fn sit_out(desk: &Desk, tx: &Transaction<'_>, trade: TradeId) -> Done<()> {
+    let now = desk.now(tx).await?;
+    if let Some(row) = crate::store::trades::lock_by_id(tx, trade).await? {
+        catch_up(desk, tx, row, now).await?;
+    }
+    Ok(())
+}

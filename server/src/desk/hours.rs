@@ -1,0 +1,38 @@
+//! Working hours: everybody states their own; a take writes those of all three into the contract.
+
+use super::error::Done;
+use super::Desk;
+use crate::domain::UserId;
+use crate::domain::hours::{Hours, Week, WeekInput};
+use crate::store::{GenericClient, hours};
+
+/// Takes down one's own hours. Running trades keep what their contract says. Fields: `zone`, `mon` … `sun`, `days`.
+pub async fn set(desk: &Desk, account: UserId, input: &WeekInput) -> Done<()> {
+    let week = Week::read(input)?;
+    let client = desk.store.connection().await?;
+    Ok(hours::set(&client, account, week.as_ref()).await?)
+}
+
+/// None: day and night.
+pub async fn of(desk: &Desk, account: UserId) -> Done<Option<Week>> {
+    one(&desk.store.connection().await?, account).await
+}
+
+pub(super) async fn one(client: &impl GenericClient, account: UserId) -> Done<Option<Week>> {
+    Ok(hours::of_accounts(client, &[account]).await?.pop().map(|(_, week)| week))
+}
+
+/// The hours of the three people of a new trade.
+pub(super) async fn of_three(
+    client: &impl GenericClient,
+    buyer: UserId,
+    seller: UserId,
+    arbitrator: UserId,
+) -> Done<Hours> {
+    let mut stated = hours::of_accounts(client, &[buyer, seller, arbitrator]).await?;
+    let mut of = |account| {
+        let place = stated.iter().position(|(one, _)| *one == account)?;
+        Some(stated.swap_remove(place).1)
+    };
+    Ok(Hours { buyer: of(buyer), seller: of(seller), arbitrator: of(arbitrator) })
+}

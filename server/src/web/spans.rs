@@ -1,0 +1,23 @@
+//! What the log says of a request. An address that is a secret is not in it.
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use tracing::Span;
+use tracing_actix_web::{DefaultRootSpanBuilder, RootSpanBuilder};
+
+/// The usual span, but for calendars: their address is their password.
+#[derive(Debug)]
+pub struct WithoutSecrets;
+
+impl RootSpanBuilder for WithoutSecrets {
+    fn on_request_start(request: &ServiceRequest) -> Span {
+        if request.path().starts_with("/calendar/") {
+            return tracing::info_span!("HTTP request", http.route = "/calendar/{token}");
+        }
+        DefaultRootSpanBuilder::on_request_start(request)
+    }
+
+    fn on_request_end<B: MessageBody>(span: Span, outcome: &Result<ServiceResponse<B>, actix_web::Error>) {
+        DefaultRootSpanBuilder::on_request_end(span, outcome);
+    }
+}
