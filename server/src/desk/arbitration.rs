@@ -6,6 +6,7 @@ use super::Desk;
 use super::error::Done;
 use crate::domain::trade::PayoutKind;
 use crate::domain::{Party, Side, Stage, UserId};
+use crate::store::deadlines::{self, DeadlineRow};
 use crate::store::disputes as store;
 use crate::store::trades::{self, TradeRow};
 
@@ -30,12 +31,14 @@ pub struct Queue {
     /// Where he waits for others, or for a window.
     pub theirs: Vec<Waiting>,
     pub closed: Vec<TradeRow>,
+    /// The windows that run in all of them.
+    pub deadlines: Vec<DeadlineRow>,
 }
 
 pub async fn queue(desk: &Desk, account: UserId) -> Done<Queue> {
     let client = desk.store.connection().await?;
     let now = desk.now(&client).await?;
-    let mut queue = Queue { now, mine: Vec::new(), theirs: Vec::new(), closed: Vec::new() };
+    let mut queue = Queue { now, mine: Vec::new(), theirs: Vec::new(), closed: Vec::new(), deadlines: Vec::new() };
     let mut open = trades::for_arbitrator(&client, account).await?;
     // A stable sort: within each stage the longest waiting stay first.
     open.sort_by_key(|row| match row.state.stage {
@@ -50,6 +53,7 @@ pub async fn queue(desk: &Desk, account: UserId) -> Done<Queue> {
         list.push(Waiting { row, reason, opener });
     }
     queue.closed = trades::done_by_arbitrator(&client, account, CLOSED_SHOWN).await?;
+    queue.deadlines = deadlines::of_account(&client, account).await?.into_iter().map(|(row, _)| row).collect();
     Ok(queue)
 }
 

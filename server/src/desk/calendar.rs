@@ -5,8 +5,8 @@ use super::secrets::{random, sha256};
 use super::{Desk, trades};
 use crate::domain::calendar::{self, Entry};
 use crate::domain::{Party, PublicRef, Refusal, UserId};
-use crate::store::deadlines::{self, DeadlineRow};
 use crate::store::calendars;
+use crate::store::deadlines::{self, DeadlineRow};
 
 /// What a calendar may say: no names, no sums, no words of what is traded.
 const NAME: &str = "Deadlines";

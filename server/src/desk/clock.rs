@@ -6,9 +6,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::Desk;
 use super::error::{Done, Error};
 use super::trades::{self, TradeRow, Who};
-use super::Desk;
 use crate::domain::TradeId;
 use crate::domain::trade::{Act, Outage};
 use crate::store::{GenericClient, Transaction, outages};
@@ -49,12 +49,7 @@ pub(super) async fn over(tx: &Transaction<'_>, why: Outage, began: Timestamp, no
 }
 
 /// Counts what this trade has sat out since its last change; the row as it is then.
-pub(super) async fn catch_up(
-    desk: &Desk,
-    tx: &Transaction<'_>,
-    mut row: TradeRow,
-    now: Timestamp,
-) -> Done<TradeRow> {
+pub(super) async fn catch_up(desk: &Desk, tx: &Transaction<'_>, mut row: TradeRow, now: Timestamp) -> Done<TradeRow> {
     if !row.state.may_sit_out() {
         return Ok(row);
     }

@@ -1,7 +1,7 @@
 //! Working hours: everybody states their own; a take writes those of all three into the contract.
 
-use super::error::Done;
 use super::Desk;
+use super::error::Done;
 use crate::domain::UserId;
 use crate::domain::hours::{Hours, Week, WeekInput};
 use crate::store::{GenericClient, hours};

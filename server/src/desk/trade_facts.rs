@@ -13,7 +13,8 @@ use crate::domain::{Currency, Fiat, MethodId, Party, PublicRef, Refusal, UserId}
 use crate::escrow::PrivateDetails;
 use crate::escrow::deposit::Missing;
 use crate::store::contracts;
-use crate::store::deadlines::{self, DeadlineRow};
+use crate::store::deadlines;
+pub use crate::store::deadlines::DeadlineRow;
 pub use crate::store::deposits::DepositRow as Output;
 use crate::store::disputes::{self, DisputeRow};
 use crate::store::settlements::{self, SettlementRow};

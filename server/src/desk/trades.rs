@@ -80,12 +80,7 @@ async fn caught_up<'a>(desk: &Desk, held: Held<'a>) -> Done<Held<'a>> {
     Ok(Held { tx, now, row, party })
 }
 
-async fn locked<'a>(
-    desk: &Desk,
-    client: &'a mut Connection,
-    reference: PublicRef,
-    account: UserId,
-) -> Done<Held<'a>> {
+async fn locked<'a>(desk: &Desk, client: &'a mut Connection, reference: PublicRef, account: UserId) -> Done<Held<'a>> {
     let tx = client.transaction().await?;
     let now = desk.now(&tx).await?;
     let row = trades::lock(&tx, reference).await?.ok_or_else(Refusal::not_found)?;

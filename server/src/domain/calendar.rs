@@ -40,9 +40,14 @@ pub fn write(name: &str, entries: &[Entry], now: Timestamp) -> String {
     line(&format!("REFRESH-INTERVAL;VALUE=DURATION:{REFRESH}"));
     line(&format!("X-PUBLISHED-TTL:{REFRESH}"));
     // A calendar has at least one component, also when nothing is due.
-    for fixed in
-        ["BEGIN:VTIMEZONE", "TZID:UTC", "BEGIN:STANDARD", "DTSTART:19700101T000000", "TZOFFSETFROM:+0000", "TZOFFSETTO:+0000"]
-    {
+    for fixed in [
+        "BEGIN:VTIMEZONE",
+        "TZID:UTC",
+        "BEGIN:STANDARD",
+        "DTSTART:19700101T000000",
+        "TZOFFSETFROM:+0000",
+        "TZOFFSETTO:+0000",
+    ] {
         line(fixed);
     }
     line("END:STANDARD");
@@ -163,7 +168,10 @@ mod tests {
         ] {
             assert!(lines.iter().any(|one| one == line), "{line} is missing in\n{text}");
         }
-        assert_eq!((lines.first().unwrap().as_str(), lines.last().unwrap().as_str()), ("BEGIN:VCALENDAR", "END:VCALENDAR"));
+        assert_eq!(
+            (lines.first().unwrap().as_str(), lines.last().unwrap().as_str()),
+            ("BEGIN:VCALENDAR", "END:VCALENDAR")
+        );
         let theirs = Entry { is_mine: false, ..entry() };
         assert!(!write("Deadlines", &[theirs], at("2026-11-22T12:30:00Z")).contains("VALARM"));
     }

@@ -22,6 +22,7 @@ use crate::desk::arbitration::{self as desk, Waiting};
 use crate::desk::disputes::{self, DisputeFacts};
 use crate::desk::error::Error;
 use crate::desk::rulings::{self, Typed};
+use crate::desk::trade_facts::DeadlineRow;
 use crate::desk::trades::TradeRow;
 use crate::desk::{payouts, trade_facts};
 use crate::domain::disputing::Reason;
@@ -56,7 +57,7 @@ pub struct WindowShown {
     pub what: &'static str,
     pub until: Moment,
     pub over: bool,
-    pub then: &'static str,
+    pub then: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -73,17 +74,17 @@ impl Page for QueuePage {
 pub async fn queue(site: web::Data<Site>, who: Arbitrator) -> Answer {
     let queue = desk::queue(&site.desk, who.account.id).await?;
     let unit = who.account.unit.as_str();
-    let shown = |waiting: &Waiting| shown(waiting, queue.now, unit);
+    let shown = |waiting: &Waiting| shown(waiting, &queue.deadlines, queue.now, unit);
     let over = |row: TradeRow| shown(&Waiting { row, reason: String::new(), opener: String::new() });
     QueuePage {
         mine: queue.mine.iter().map(shown).collect(),
         theirs: queue.theirs.iter().map(shown).collect(),
-        closed: queue.closed.into_iter().map(over).collect(),
+        closed: queue.closed.iter().cloned().map(over).collect(),
     }
     .answer(&site, &who.visitor)
 }
 
-fn shown(waiting: &Waiting, now: jiff::Timestamp, unit: &str) -> WaitingShown {
+fn shown(waiting: &Waiting, deadlines: &[DeadlineRow], now: jiff::Timestamp, unit: &str) -> WaitingShown {
     let (row, trade) = (&waiting.row, &waiting.row.state);
     let turn: Vec<&str> = trade
         .turn()
@@ -105,13 +106,13 @@ fn shown(waiting: &Waiting, now: jiff::Timestamp, unit: &str) -> WaitingShown {
         since: trade.stage_since.into(),
         age: ago(trade.stage_since, now),
         turn: turn.join(", "),
-        windows: windows(row, now),
+        windows: windows(deadlines.iter().filter(|one| one.trade == row.reference), now),
         silent: desk::silent(row, now).into_iter().map(|side| row.name_of(side.into()).to_owned()).collect(),
         signed: super::trades::dots(trade),
     }
 }
 
-fn windows(row: &TradeRow, now: jiff::Timestamp) -> Vec<WindowShown> {
+fn windows<'a>(running: impl Iterator<Item = &'a DeadlineRow>, now: jiff::Timestamp) -> Vec<WindowShown> {
     let name = |word: &str| match word {
         "answer" => "Answer",
         "ruling" => "Ruling",
@@ -119,13 +120,12 @@ fn windows(row: &TradeRow, now: jiff::Timestamp) -> Vec<WindowShown> {
         "cosignature" => "Co-signature",
         _ => "Window",
     };
-    let running = row.state.deadlines().into_iter();
     running
         .map(|one| WindowShown {
             what: name(one.what.as_str()),
             until: one.due_at.into(),
             over: now >= one.due_at,
-            then: one.at_zero,
+            then: one.at_zero.clone(),
         })
         .collect()
 }

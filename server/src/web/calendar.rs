@@ -48,10 +48,8 @@ pub async fn end(site: web::Data<Site>, who: SignedIn, _posted: Posted) -> Answe
 /// What a calendar reads; the token in the address says whose.
 pub async fn at_address(site: web::Data<Site>, token: web::Path<String>) -> Answer {
     let text = calendar::at_address(&site.desk, &token, home(&site)).await?;
-    let mut answer = HttpResponse::Ok()
-        .content_type(MEDIA_TYPE)
-        .insert_header(("cache-control", "private, no-store"))
-        .body(text);
+    let mut answer =
+        HttpResponse::Ok().content_type(MEDIA_TYPE).insert_header(("cache-control", "private, no-store")).body(text);
     answer.extensions_mut().insert(Inert);
     Ok(answer)
 }

@@ -259,7 +259,10 @@ fn facts(view: &OfferView) -> Vec<(&'static str, String)> {
         ),
         ("Time to pay", shown::minutes(offer.payment_window_minutes)),
         ("Confirmations of the deposit", confirmations),
-        ("Working hours of the maker", view.hours.as_ref().map_or_else(|| "none stated: day and night".into(), Week::in_words)),
+        (
+            "Working hours of the maker",
+            view.hours.as_ref().map_or_else(|| "none stated: day and night".into(), Week::in_words),
+        ),
         ("Offer", format!("{}, version {}", offer.reference.grouped(), offer.version)),
     ]
 }

@@ -3,9 +3,9 @@
 use actix_web::web::{self, ServiceConfig};
 
 use super::{
-    account, accounts, amendments, appearance, arbitration, board, calendar, disputes, drill, health, help, hours, keys,
-    log, offer, offers, payment_accounts, people, practice, recovery, reinstatement, room, settlements, static_files,
-    take, trades,
+    account, accounts, amendments, appearance, arbitration, board, calendar, disputes, drill, health, help, hours,
+    keys, log, offer, offers, payment_accounts, people, practice, recovery, reinstatement, room, settlements,
+    static_files, take, trades,
 };
 
 /// Who may call a route.

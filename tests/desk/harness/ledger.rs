@@ -79,6 +79,13 @@ pub async fn check_log(sql: &Sql, trade: PublicRef) {
     let state = state.expect("a trade begins with a line");
     let kept: Trade = serde_json::from_value(row.get::<_, Value>(1)).unwrap();
     assert_eq!(state, kept, "the log of {trade} gives another state than its row");
+    let due = "SELECT what, who, due_at FROM deadlines WHERE trade::text = $1 ORDER BY what";
+    let rows = sql.query(due, &[&id]).await.unwrap();
+    let rows: Vec<(String, String, Timestamp)> = rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect();
+    let mut running: Vec<_> =
+        state.deadlines().iter().map(|one| (one.what.to_string(), one.who.to_owned(), one.due_at)).collect();
+    running.sort_unstable();
+    assert_eq!(rows, running, "the table of deadlines of {trade} is not that of its state");
     assert_eq!(row.get::<_, String>(2), state.stage.as_str());
     assert_eq!(row.get::<_, i64>(3), i64::try_from(state.version).unwrap());
 }

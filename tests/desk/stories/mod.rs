@@ -1,5 +1,6 @@
 //! Whole trades, as promises.
 
+mod clock;
 mod deposits;
 mod deposits_on_core;
 mod disputes;

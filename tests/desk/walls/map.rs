@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 use reqwest::multipart::Form;
-use trine::desk::{Rules, admin};
+use trine::desk::{Rules, admin, calendar};
 use trine::domain::PublicRef;
 use trine::web::routes::{ROUTES, RouteLine, Who};
 
@@ -24,6 +24,7 @@ struct Place {
     story: Story,
     trade: PublicRef,
     session: String,
+    calendar: String,
     stranger: Browser,
     other_arbitrator: Browser,
 }
@@ -38,7 +39,8 @@ impl Place {
         let session = "SELECT s.id::text FROM sessions s JOIN accounts a ON a.id = s.account WHERE a.name = 'alice'";
         let session = story.site.sql().await.one(session).await;
         let stranger = story.site.register("dora").await;
-        Self { trade, session, stranger, other_arbitrator, story }
+        let calendar = calendar::make(&story.site.desk, story.alice.id).await.unwrap();
+        Self { trade, session, calendar, stranger, other_arbitrator, story }
     }
 
     /// The path of a real thing of alice's or bob's. A new kind of parameter needs a line here.
@@ -55,6 +57,7 @@ impl Place {
             .replace("{reference}", &reference.to_string())
             .replace("{id}", &id)
             .replace("{number}", "0")
+            .replace("{token}", &self.calendar)
             .replace("{txid}", &"0".repeat(64))
             .replace("{name}", "alice")
             .replace("{path:.*}", "css/desk.css");

@@ -101,7 +101,10 @@ fn empty_weeks_and_odd_zones_are_refused_and_all_week_is_no_hours() {
 
 #[test]
 fn hours_are_written_one_way_only() {
-    let hours = Hours { seller: Some(week("Europe/Berlin", &[(0, "09:00", "17:00"), (5, "22:00", "02:00")])), ..Hours::default() };
+    let hours = Hours {
+        seller: Some(week("Europe/Berlin", &[(0, "09:00", "17:00"), (5, "22:00", "02:00")])),
+        ..Hours::default()
+    };
     let text = serde_json::to_string(&hours).unwrap();
     assert_eq!(
         text,
@@ -127,7 +130,8 @@ fn hours_are_written_one_way_only() {
 #[test]
 fn hours_are_said_in_words() {
     assert_eq!(office("Europe/Berlin").in_words(), "Mon–Fri 09:00–17:00, time of Europe/Berlin");
-    let odd = week("UTC", &[(0, "09:00", "17:00"), (2, "09:00", "17:00"), (5, "22:00", "02:00"), (6, "10:00", "00:00")]);
+    let odd =
+        week("UTC", &[(0, "09:00", "17:00"), (2, "09:00", "17:00"), (5, "22:00", "02:00"), (6, "10:00", "00:00")]);
     assert_eq!(
         odd.in_words(),
         "Mon 09:00–17:00, Wed 09:00–17:00, Sat 22:00–02:00 next day, Sun 10:00–24:00, time of UTC"
@@ -169,9 +173,8 @@ prop_compose! {
 /// Moments of two years, with many around the changes of the clock.
 fn moments() -> impl Strategy<Value = Timestamp> {
     let changes = ["2026-03-08T07:00:00Z", "2026-03-29T01:00:00Z", "2026-10-25T01:00:00Z", "2026-11-01T06:00:00Z"];
-    let near = (0_usize..4, -6_000_i64..6_000).prop_map(move |(place, minutes)| {
-        at(changes[place]) + SignedDuration::from_mins(minutes)
-    });
+    let near = (0_usize..4, -6_000_i64..6_000)
+        .prop_map(move |(place, minutes)| at(changes[place]) + SignedDuration::from_mins(minutes));
     let any = (0_i64..1_000_000).prop_map(|minutes| at("2026-01-01T00:00:00Z") + SignedDuration::from_mins(minutes));
     prop_oneof![near, any]
 }

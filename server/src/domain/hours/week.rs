@@ -88,7 +88,10 @@ impl Week {
         }
         problems.ok()?;
         if days.iter().all(Option::is_none) {
-            return Err(Refusal::field("days", "A week without working hours would stop every clock. Name at least one day."));
+            return Err(Refusal::field(
+                "days",
+                "A week without working hours would stop every clock. Name at least one day.",
+            ));
         }
         let week = Self { zone: zone.unwrap_or_default(), days };
         Ok((!week.is_always()).then_some(week))
@@ -195,7 +198,8 @@ fn is_after(date: Date, limit: Timestamp) -> bool {
 /// The name as the list of places has it.
 fn known_zone(text: &str) -> Result<String, &'static str> {
     const UNKNOWN: &str = "Choose a time zone of the list, like Europe/Berlin.";
-    let sane = text.len() <= 64 && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'_' | b'-' | b'+'));
+    let sane =
+        text.len() <= 64 && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'_' | b'-' | b'+'));
     let found = sane.then(|| ZONES.get(text).ok()).flatten().ok_or(UNKNOWN)?;
     found.iana_name().map(ToOwned::to_owned).ok_or(UNKNOWN)
 }

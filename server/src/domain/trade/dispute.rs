@@ -76,13 +76,7 @@ impl Trade {
         Ok(self.event(Event::Ruled, actor)?.and(Effect::PublishRuling).with(|trade| {
             let cosign = trade.windows.cosign_minutes;
             let objection_by = trade.window(What::Objection, favours.other().into(), at, objection_minutes);
-            trade.ruling = Some(Ruling {
-                objection_by,
-                favours,
-                outcome,
-                objected: false,
-                accepted: Vec::new(),
-            });
+            trade.ruling = Some(Ruling { objection_by, favours, outcome, objected: false, accepted: Vec::new() });
             trade.cosign_by = Some(trade.window(What::Cosignature, favours.into(), objection_by, cosign));
             trade.signed.retain(|(kind, _)| *kind != PayoutKind::Ruling);
         }))
@@ -178,12 +172,7 @@ impl Trade {
             trade.seller_answered = true;
             let (proposer, minutes) = (acceptor.other(), trade.windows.cosign_minutes);
             let arbitrator_from = trade.window(What::Cosignature, proposer.into(), at, minutes);
-            trade.settlement = Some(Settlement {
-                proposer,
-                outcome,
-                accepted_at: at,
-                arbitrator_from,
-            });
+            trade.settlement = Some(Settlement { proposer, outcome, accepted_at: at, arbitrator_from });
         }))
     }
 

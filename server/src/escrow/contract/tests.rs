@@ -28,6 +28,19 @@ fn a_contract_reads_back_what_it_writes() {
 }
 
 #[test]
+fn working_hours_are_part_of_what_is_signed() {
+    let week = json!({"days": [{"day": "mon", "from": "09:00", "to": "17:00"}], "zone": "Europe/Berlin"});
+    let hours = json!({"arbitrator": null, "buyer": null, "seller": week});
+    let contract = Contract { hours: Some(serde_json::from_value(hours).unwrap()), ..testing::contract() };
+    let text = contract.to_text().unwrap();
+    assert_eq!(Contract::parse(&text), Ok(contract.clone()));
+    assert!(text.contains(
+        r#""hours":{"arbitrator":null,"buyer":null,"seller":{"days":[{"day":"mon","from":"09:00","to":"17:00"}],"zone":"Europe/Berlin"}}"#
+    ));
+    assert_ne!(contract.hash().unwrap(), testing::contract().hash().unwrap());
+}
+
+#[test]
 fn every_field_is_there_and_no_other() {
     let document: Value = serde_json::from_str(&testing::contract().to_text().unwrap()).unwrap();
     for field in document.as_object().unwrap().keys() {
@@ -77,6 +90,9 @@ fn a_contract_whose_parts_do_not_fit_is_refused() {
         ("/currency", json!("eur"), "three letters"),
         ("/hold", json!(721), "window"),
         ("/windows/payment", json!(0), "window"),
+        ("/hours", json!({"arbitrator": null, "buyer": null, "seller": null}), "nobody has stated"),
+        ("/hours", json!({"arbitrator": null, "buyer": {"days": [], "zone": "UTC"}, "seller": null}), "can be read"),
+        ("/hours", json!({"arbitrator": null, "buyer": null}), "canonical"),
         ("/windows/ruling", json!(90_000), "window"),
         ("/confirmations", json!(0), "confirmations"),
         ("/feerate", json!(0), "fee rate"),

@@ -110,7 +110,7 @@ impl WorkplacePage {
             can_withdraw: may(&Act::WithdrawRuling),
             can_draft: trade.stage == Stage::Disputed && trade.settlement.is_none(),
             silent: arbitration::silent(row, facts.now).into_iter().map(|s| row.name_of(s.into()).to_owned()).collect(),
-            windows: windows(row, facts.now),
+            windows: windows(facts.deadlines.iter(), facts.now),
             signed: crate::web::trades::dots(trade),
             contract: contract(facts, unit),
             contract_hash: data_encoding::HEXLOWER.encode(&row.contract_hash),

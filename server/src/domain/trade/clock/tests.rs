@@ -6,9 +6,8 @@ use super::super::{Act, Outcome, PayoutKind, Trade};
 use super::*;
 use crate::domain::hours::{Week, WeekInput};
 
-const OUT: fn(i64, i64) -> (Act, Actor, i64) = |from, until| {
-    (Act::SitOut { why: Outage::Desk, from: minutes(from), until: minutes(until) }, Actor::Clock, until)
-};
+const OUT: fn(i64, i64) -> (Act, Actor, i64) =
+    |from, until| (Act::SitOut { why: Outage::Desk, from: minutes(from), until: minutes(until) }, Actor::Clock, until);
 
 /// Every day from nine to five, in UTC; minute 0 is midnight.
 fn nine_to_five() -> Week {
