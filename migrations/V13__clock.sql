@@ -18,7 +18,6 @@ CREATE TABLE desk_beat (
     at   timestamptz NOT NULL
 );
 COMMENT ON TABLE desk_beat IS 'When any server of the desk last said that it runs. A long silence before the next word is an outage.';
-INSERT INTO desk_beat (at) VALUES (clock_timestamp());
 
 CREATE TABLE outages (
     number    bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -40,7 +40,7 @@ pub async fn of_trade(client: &impl GenericClient, trade: TradeId) -> Stored<Vec
 
 const OF_ACCOUNT: &str = "
     SELECT t.reference, d.what, d.who, d.started_at, d.due_at, d.at_zero, d.sequence,
-           CASE $1 WHEN t.buyer THEN 'buyer' WHEN t.seller THEN 'seller' ELSE 'arbitrator' END
+           CASE $1::uuid WHEN t.buyer THEN 'buyer' WHEN t.seller THEN 'seller' ELSE 'arbitrator' END
       FROM deadlines d JOIN trades t ON t.id = d.trade
      WHERE $1 IN (t.buyer, t.seller, t.arbitrator) ORDER BY d.due_at, t.reference, d.what";
 

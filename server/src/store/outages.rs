@@ -14,7 +14,9 @@ pub struct OutageRow {
 }
 
 const BEAT: &str = "
-    WITH last AS (SELECT at FROM desk_beat FOR UPDATE)
+    WITH first AS (INSERT INTO desk_beat (at) SELECT clock_timestamp() WHERE NOT EXISTS (SELECT FROM desk_beat)
+                   ON CONFLICT DO NOTHING),
+         last AS (SELECT at FROM desk_beat FOR UPDATE)
     UPDATE desk_beat b SET at = clock_timestamp() FROM last
      WHERE clock_timestamp() - last.at >= make_interval(secs => $1) OR last.at > clock_timestamp()
     RETURNING (extract(epoch FROM b.at - last.at) * 1000)::bigint";

@@ -90,7 +90,7 @@ fn the_seller_never_signs_a_release_before_the_buyer() {
 }
 
 #[test]
-pub(super) fn after_a_buyers_refund_signature_there_is_no_way_to_payment_sent() {
+fn after_a_buyers_refund_signature_there_is_no_way_to_payment_sent() {
     let trade = after(&funded(), &[(sign(PayoutKind::Refund), Actor::Buyer, 15)]);
     assert_eq!(trade.stage, Stage::RefundDue);
     assert!(refused(&trade, &Act::MarkPaid, Actor::Buyer, 16).contains("Do not pay"));

@@ -35,6 +35,8 @@ pub struct Fact {
 #[derive(Debug, Clone, Serialize)]
 pub struct Due {
     pub at: Moment,
+    /// The desk's time when the page was made: what counts down does not trust the reader's clock.
+    pub now: String,
     pub words: String,
     pub then: String,
     /// Nothing counts down: the deposit is not confirmed, or the chain is out of sight.
@@ -103,6 +105,7 @@ pub fn card(site: &Site, facts: &TradeFacts) -> Card {
     };
     card.due = facts.deadlines.first().map(|deadline| Due {
         at: deadline.due_at.into(),
+        now: Moment::from(facts.now).iso,
         words: left(deadline.due_at.duration_since(facts.now).as_mins()),
         then: deadline.at_zero.clone(),
         stands_still: trade.frozen || facts.out_of_sight.is_some(),

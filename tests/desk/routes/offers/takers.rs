@@ -44,7 +44,10 @@ async fn taking_goes_from_amount_to_details_to_a_summary_and_changes_nothing_unt
     let details = boris.browser.get(&format!("{path}?amount=500")).await;
     assert!(details.words().contains("Your payout address") && details.words().contains("You send 500.00 EUR"));
     let filled_in = details.value("address").unwrap_or_default();
-    assert!(filled_in.starts_with("bcrt1q") && filled_in.len() == 44, "a play address, on a practice desk: {filled_in}");
+    assert!(
+        filled_in.starts_with("bcrt1q") && filled_in.len() == 44,
+        "a play address, on a practice desk: {filled_in}"
+    );
 
     let payout = address(8);
     let all = [

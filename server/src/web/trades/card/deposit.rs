@@ -3,7 +3,7 @@
 use super::{Card, at, other, weather};
 use crate::desk::trade_facts::TradeFacts;
 use crate::domain::Party;
-use crate::domain::money::{btc_words, sats_grouped};
+use crate::domain::money::btc_words;
 use crate::domain::trade::{Amendment, AmendmentKind};
 
 pub(super) fn awaited(facts: &TradeFacts) -> Card {
