@@ -192,17 +192,20 @@ fn words(out: &Output) -> String {
 
 /// Another subcommand on good settings but for what is given.
 fn trine(database: &TestDatabase, arguments: &[&str], changes: &[(&str, &str)]) -> Output {
-    let folder = Folder::new();
-    Command::new(TRINE)
+    command(database, &Folder::new(), arguments, changes).output().unwrap()
+}
+
+fn command(database: &TestDatabase, folder: &Folder, arguments: &[&str], changes: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(TRINE);
+    command
         .args(arguments)
         .env("DATABASE_URL", database.url())
         .env("TRINE_LISTEN", format!("127.0.0.1:{}", free_port()))
         .envs([("TRINE_NETWORK", "regtest"), ("TRINE_CHAIN", "practice")])
         .env("TRINE_PRACTICE_CHAIN", folder.0.join("practice.chain"))
         .envs([("TRINE_SESSION_KEY", "1f".repeat(31) + "00"), ("TRINE_DATA_KEY", "2f".repeat(31) + "00")])
-        .envs(changes.iter().copied())
-        .output()
-        .unwrap()
+        .envs(changes.iter().copied());
+    command
 }
 
 /// `trine serve`, expected to refuse.
@@ -280,6 +283,33 @@ async fn serve_refuses_a_half_done_migration_in_words() {
     database.client().await.batch_execute(half).await.unwrap();
     let told = serve(&database, &[]);
     assert!(told.contains("half done"), "{told}");
+}
+
+#[tokio::test]
+async fn a_desk_opens_while_its_chain_is_away_and_says_so() {
+    let (database, folder, listen) = (fresh_database().await, Folder::new(), format!("127.0.0.1:{}", free_port()));
+    let away = format!("tcp://127.0.0.1:{}", free_port());
+    let changes = [("TRINE_CHAIN", "electrum"), ("TRINE_CHAIN_SERVERS", &away), ("TRINE_LISTEN", &listen)];
+    let mut desk = command(&database, &folder, &["serve", "--until-stdin-closes"], &changes)
+        .stdin(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let until = Instant::now() + PATIENCE;
+    let told = loop {
+        assert!(Instant::now() < until && desk.try_wait().unwrap().is_none(), "the desk never said so");
+        if let Ok(answer) = http.get(format!("http://{listen}/readyz")).send().await {
+            let (status, body) = (answer.status().as_u16(), answer.text().await.unwrap());
+            if body.contains("nothing is counted until it is back") {
+                break (status, body);
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    assert_eq!((told.0, told.1.contains("chain: absent since")), (503, true), "{}", told.1);
+    drop(desk.stdin.take());
+    assert!(desk.wait().unwrap().success());
 }
 
 mod on_core {

@@ -26,17 +26,17 @@ const DEPTH_MATTERS_BLOCKS: u32 = 120;
 /// several servers one reads; in one server one at a time: what it knows and how far it has read belong together.
 pub async fn watch_once(desk: &Desk) -> Done<()> {
     let mut reading = desk.reading.lock().await;
-    let Some(epoch) = reader::reads(desk, &mut reading).await? else { return Ok(()) };
-    loop {
-        match watch_some(desk, &mut reading, epoch).await {
-            Ok(false) => {}
-            Ok(true) => return Ok(()),
-            Err(error) => {
-                sight::lost(desk, &error).await;
-                return Err(error);
-            }
-        }
+    let watched = watch_all(desk, &mut reading).await;
+    if let Err(error) = &watched {
+        sight::lost(desk, error).await;
     }
+    watched
+}
+
+async fn watch_all(desk: &Desk, reading: &mut Reading) -> Done<()> {
+    let Some(epoch) = reader::reads(desk, reading).await? else { return Ok(()) };
+    while !watch_some(desk, reading, epoch).await? {}
+    Ok(())
 }
 
 /// True when there is nothing more to read, or somebody else reads by now.

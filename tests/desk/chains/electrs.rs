@@ -18,7 +18,7 @@ use trine::chain::link::Way;
 use super::bitcoind::{Bitcoind, Folder};
 
 /// 20 ms each.
-const LOOKS_MAX: u32 = 100;
+const LOOKS_MAX: u32 = 1_000;
 
 #[derive(Debug)]
 pub struct Electrs {
