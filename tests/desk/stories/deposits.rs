@@ -306,5 +306,5 @@ async fn dust_at_the_address_of_a_cancelled_trade_is_left_and_said() {
     story.later(181).await;
     assert_eq!(story.stage(trade).await, "cancelled");
     let card = story.words_at(&story.bob, trade, "").await;
-    assert!(card.contains("1 900 sat are at the escrow's address"), "{card}");
+    assert!(card.contains("1 900 sat are at the address"), "{card}");
 }

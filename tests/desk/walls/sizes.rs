@@ -10,7 +10,8 @@ const RUST_LINES_MAX: usize = 400;
 const TEMPLATE_LINES_MAX: usize = 120;
 
 /// The house's top level. Dotted names are settings of tools.
-const TOP_LEVEL: [&str; 18] = [
+const TOP_LEVEL: [&str; 19] = [
+    ".cargo",
     ".ci",
     ".clippy.toml",
     ".config",

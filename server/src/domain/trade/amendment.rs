@@ -53,7 +53,7 @@ impl Trade {
     /// Whether the contract may be changed at this time.
     pub fn may_amend(&self, at: Timestamp) -> Result<(), Refusal> {
         match self.stage {
-            Stage::AwaitingDeposit if self.ever_funded => Err(Refusal::conflict(
+            Stage::AwaitingDeposit if self.ever_funded || self.fell_back_at.is_some() => Err(Refusal::conflict(
                 "The coins were in escrow before under this contract, so it is not changed any more. The same deposit, \
                  or a new one of the whole sum, goes on with the trade.",
             )),
