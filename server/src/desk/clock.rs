@@ -32,9 +32,9 @@ pub async fn beat(desk: &Desk) -> Done<()> {
         let now = desk.now(&tx).await?;
         let began = now.checked_sub(silent).map_err(Error::broken)?;
         over(&tx, Outage::Desk, began, now).await?;
-        tx.commit().await?;
     }
-    Ok(())
+    // The first word of all is written down too.
+    Ok(tx.commit().await?)
 }
 
 /// Notes an outage that is over, if it was one, with a job for every trade that it may have cost somebody time.
