@@ -28,15 +28,40 @@ pub(super) struct Made<'a> {
     pub effects: &'a [Effect],
 }
 
-/// The transaction that pays out, once a payout is complete; it stands in the row from the same moment on.
-pub(super) async fn payout_txid(tx: &Transaction<'_>, row: &TradeRow, effects: &[Effect]) -> Done<Option<Txid>> {
-    for effect in effects {
-        if let Effect::Broadcast(kind) = effect {
-            let signed = EscrowBook::read(tx, row).await?.complete(*kind)?;
-            return Ok(Some(signed.ok_or_else(different_fees)?.txid()));
-        }
+/// The transaction that pays out, once a payout is complete; it stands in the row from the same moment on, and gives way
+/// to the one that really spent the coins.
+pub(super) async fn payout_txid(
+    tx: &Transaction<'_>,
+    row: &TradeRow,
+    act: &Act,
+    effects: &[Effect],
+) -> Done<Option<Txid>> {
+    if matches!(act, Act::ConfirmPayout { .. } | Act::SeeForeignSpend { .. }) {
+        let outputs = deposits::of_trade(tx, row.id).await?;
+        let spent = outputs.iter().filter(|output| output.funding).find_map(|output| output.spent_by);
+        return Ok(spent.or(row.payout_txid));
     }
-    Ok(row.payout_txid)
+    let sent = effects.iter().find_map(|effect| match effect {
+        Effect::Broadcast(kind) => Some(*kind),
+        _ => None,
+    });
+    let Some(kind) = sent else { return Ok(row.payout_txid) };
+    let book = EscrowBook::read(tx, row).await?;
+    if let Act::RaiseFee { fee, .. } = act {
+        let dearer = book.live(kind.as_str()).find(|payout| payout.fee == *fee && book.is_complete(payout));
+        return Ok(Some(dearer.ok_or_else(not_signed_by_two)?.txid));
+    }
+    let before = row.payout_txid.and_then(|txid| book.payout_of(kind, txid));
+    if let Some(before) = before.filter(|payout| book.is_complete(payout)) {
+        return Ok(Some(before.txid));
+    }
+    let first = book.first(kind, row.state.fee_said(kind))?.ok_or_else(different_fees)?;
+    // Verified once more, and within its limits, before anything depends on it.
+    Ok(Some(book.signed(first)?.ok_or_else(different_fees)?.txid()))
+}
+
+fn not_signed_by_two() -> Refusal {
+    Refusal::conflict("The payout with this miner fee is not signed by two yet. Nothing was changed.")
 }
 
 /// Own wallets may sign one fee step of several; two signatures of different steps complete nothing.

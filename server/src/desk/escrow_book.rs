@@ -8,9 +8,11 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::error::{Done, Error};
+use super::estimates;
 use crate::domain::Party;
 use crate::domain::trade::PayoutKind;
 use crate::escrow::contract::{Agreed, Payee};
+use crate::escrow::pace::{self, Pace, TARGET_BLOCKS};
 use crate::escrow::payout::PayoutKind as Kind;
 use crate::escrow::{Coin, Contract, FeeStep, PartySignature, Payout, SignedPayout};
 use crate::store::GenericClient;
@@ -26,12 +28,15 @@ pub struct EscrowBook {
     pub deposits: Vec<DepositRow>,
     pub payouts: Vec<PayoutRow>,
     pub signatures: Vec<SignatureRow>,
+    /// What fee rates are expected to do now.
+    pub pace: Pace,
 }
 
 impl EscrowBook {
     pub async fn read(client: &impl GenericClient, row: &TradeRow) -> Done<Self> {
         let (contract, agreed) = read_contract(&row.contract_text)?;
         Ok(Self {
+            pace: estimates::pace(client, &contract).await?,
             contract,
             agreed,
             deposits: deposits::of_trade(client, row.id).await?,
@@ -76,16 +81,12 @@ impl EscrowBook {
 
     /// The refund of a stray output.
     pub fn stray_payout(&self, outpoint: OutPoint) -> Option<&PayoutRow> {
-        let spends = |row: &&PayoutRow| {
-            bitcoin::Psbt::deserialize(&row.psbt)
-                .is_ok_and(|psbt| psbt.unsigned_tx.input.iter().any(|input| input.previous_output == outpoint))
-        };
+        let spends = |row: &&PayoutRow| spent_by(row).is_ok_and(|spent| spent.contains(&outpoint));
         self.live(Kind::Stray.as_str()).find(spends)
     }
 
     fn coins_of(&self, row: &PayoutRow) -> Done<Vec<Coin>> {
-        let psbt = bitcoin::Psbt::deserialize(&row.psbt).map_err(anyhow::Error::from)?;
-        let spent: Vec<_> = psbt.unsigned_tx.input.iter().map(|input| input.previous_output).collect();
+        let spent = spent_by(row)?;
         Ok(self.deposits.iter().filter(|deposit| spent.contains(&deposit.outpoint)).map(coin).collect())
     }
 
@@ -104,14 +105,23 @@ impl EscrowBook {
         self.signatures.iter().any(|one| one.payout == row.id && one.party == party)
     }
 
-    /// The lowest fee step of a kind that two different parties have signed.
-    pub fn complete(&self, kind: PayoutKind) -> Done<Option<SignedPayout>> {
-        for row in self.live(kind.as_str()) {
-            if let Some(signed) = self.signed(row)? {
-                return Ok(Some(signed));
-            }
-        }
-        Ok(None)
+    /// Two parties have signed it: it can be broadcast.
+    pub fn is_complete(&self, row: &PayoutRow) -> bool {
+        self.signatures.iter().filter(|one| one.payout == row.id).count() > 1
+    }
+
+    /// The complete payout of a kind that goes first; `said` is what who bears the miner fee has agreed to.
+    pub fn first(&self, kind: PayoutKind, said: Option<Amount>) -> Done<Option<&PayoutRow>> {
+        let rows: Vec<&PayoutRow> = self.live(kind.as_str()).filter(|row| self.is_complete(row)).collect();
+        let costs: Vec<_> = rows.iter().map(|row| Ok(self.payout(row)?.cost())).collect::<Done<_>>()?;
+        Ok(pace::first(&costs, &self.pace, said).and_then(|place| rows.get(place).copied()))
+    }
+
+    /// The payout of a kind that is this transaction. A ruling that gives one side everything is the same transaction as
+    /// a release or a refund, and one that was withdrawn may be made again: signatures belong to each row by itself.
+    pub fn payout_of(&self, kind: PayoutKind, txid: Txid) -> Option<&PayoutRow> {
+        let own = self.payouts.iter().filter(|row| row.kind == kind.as_str() && row.txid == txid);
+        own.max_by_key(|row| (self.is_complete(row), !row.void))
     }
 
     /// A stray's refund that two parties have signed.
@@ -123,15 +133,17 @@ impl EscrowBook {
     }
 
     /// A payout with two verified signatures of different keys, checked once more before it may leave.
-    fn signed(&self, row: &PayoutRow) -> Done<Option<SignedPayout>> {
+    pub fn signed(&self, row: &PayoutRow) -> Done<Option<SignedPayout>> {
         let payout = self.payout(row)?;
         let signatures = self.signatures_for(row, &payout)?;
         let [one, other, ..] = signatures.as_slice() else { return Ok(None) };
-        payout.check(&self.agreed, &self.coins_of(row)?)?;
+        let coins = if payout.kind() == Kind::Stray { self.coins_of(row)? } else { self.funding() };
+        payout.check(&self.agreed, &coins)?;
         Ok(Some(SignedPayout::new(&payout, one, other)?))
     }
 
-    /// Builds a payout over some outputs at every fee step, and keeps it.
+    /// Builds a payout over some outputs at every fee step, and keeps it. One that stands already stays as it is: other
+    /// estimates do not change what signatures were asked for.
     pub async fn build(
         &self,
         client: &impl GenericClient,
@@ -141,14 +153,33 @@ impl EscrowBook {
         about: Option<Uuid>,
         at: Timestamp,
     ) -> Done<()> {
-        for payout in self.built(kind, coins)? {
-            let (buyer, seller) = match kind {
+        let mut outpoints: Vec<OutPoint> = coins.iter().map(|coin| coin.outpoint).collect();
+        outpoints.sort();
+        for other in self.live(kind.as_str()).filter(|other| other.about == about) {
+            if spent_by(other)? == outpoints {
+                return Ok(());
+            }
+        }
+        self.keep(client, row, &self.built(kind, coins)?, about, at).await
+    }
+
+    /// Keeps payouts, to be signed.
+    pub async fn keep(
+        &self,
+        client: &impl GenericClient,
+        row: &TradeRow,
+        payouts: &[Payout],
+        about: Option<Uuid>,
+        at: Timestamp,
+    ) -> Done<()> {
+        for payout in payouts {
+            let (buyer, seller) = match payout.kind() {
                 Kind::Settlement { buyer, seller } | Kind::Ruling { buyer, seller } => (buyer, seller),
                 _ => (payout.amount_to(Payee::Buyer), payout.amount_to(Payee::Seller)),
             };
             let new = NewPayout {
                 trade: row.id,
-                kind: kind.as_str(),
+                kind: payout.kind().as_str(),
                 steps: payout.steps().iter().filter_map(|step| i32::try_from(step.multiple()).ok()).collect(),
                 about,
                 psbt: payout.spend().psbt().serialize(),
@@ -165,12 +196,18 @@ impl EscrowBook {
         Ok(())
     }
 
-    /// The payouts of every fee step over some outputs, not kept: to show what a split would pay.
+    /// The payouts of every fee step over some outputs, at what is estimated now; not kept.
     pub fn built(&self, kind: Kind, coins: &[Coin]) -> Done<Vec<Payout>> {
-        let estimate = bitcoin::FeeRate::from_sat_per_vb(self.contract.feerate.into())
-            .ok_or_else(|| Error::broken("the contract's feerate is beyond all bounds"))?;
-        Ok(Payout::of_all_steps(&self.agreed, kind, coins, estimate)?)
+        Ok(Payout::of_all_steps(&self.agreed, kind, coins, self.pace.rate_within(TARGET_BLOCKS))?)
     }
+}
+
+/// The outputs that a payout spends, in order.
+fn spent_by(row: &PayoutRow) -> Done<Vec<OutPoint>> {
+    let psbt = bitcoin::Psbt::deserialize(&row.psbt).map_err(anyhow::Error::from)?;
+    let mut spent: Vec<OutPoint> = psbt.unsigned_tx.input.iter().map(|input| input.previous_output).collect();
+    spent.sort();
+    Ok(spent)
 }
 
 type Read = (Arc<Contract>, Arc<Agreed>);

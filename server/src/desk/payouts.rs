@@ -1,5 +1,6 @@
 //! Signatures for payouts come in through one door; what they complete goes out.
 
+use bitcoin::Amount;
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -13,6 +14,15 @@ use crate::escrow::{self, PartySignature, Payout};
 use crate::store::payouts::{self as store, PayoutRow};
 use crate::store::trades::TradeRow;
 use crate::store::{Transaction, outbox};
+
+/// What is sent from a signing page.
+#[derive(Debug, Clone, Copy)]
+pub struct Sent<'a> {
+    /// Signatures, in whatever form the wallet has them.
+    pub upload: &'a [u8],
+    /// The miner fee that who bears it agrees to, if that was said.
+    pub fee: Option<Amount>,
+}
 
 /// Keeps the verified signatures of an upload for the live payouts of a kind. Valid signatures of others are kept for
 /// the key that made them, whoever brings them. The parties whose signatures are new.
@@ -61,7 +71,7 @@ async fn sign_held(
     mut row: TradeRow,
     kind: PayoutKind,
     sender: (Party, UserId),
-    upload: &[u8],
+    sent: Sent<'_>,
     now: Timestamp,
 ) -> Done<TradeRow> {
     let act = Act::SignPayout { kind };
@@ -69,7 +79,8 @@ async fn sign_held(
     row.state.apply(&act, sender.0.into(), now)?;
     let book = EscrowBook::read(tx, &row).await?;
     let rows: Vec<&PayoutRow> = book.live(kind.as_str()).collect();
-    let news = take_signatures(tx, &book, &rows, sender, upload, now).await?;
+    let news = take_signatures(tx, &book, &rows, sender, sent.upload, now).await?;
+    row = say_fee(desk, tx, row, kind, sender, sent.fee, now).await?;
     for other in news.into_iter().filter(|party| *party != sender.0) {
         // Someone else's signature came along. It counts if that person may sign now; it is kept either way.
         if row.state.apply(&act, other.into(), now).is_ok() && !completes(&row, kind) {
@@ -78,6 +89,24 @@ async fn sign_held(
         }
     }
     trades::change(desk, tx, row, act, Who::party(sender.0, sender.1), now).await
+}
+
+/// Who bears the miner fee may say with the signature how much of it is to be paid.
+pub(super) async fn say_fee(
+    desk: &Desk,
+    tx: &Transaction<'_>,
+    row: TradeRow,
+    kind: PayoutKind,
+    sender: (Party, UserId),
+    fee: Option<Amount>,
+    now: Timestamp,
+) -> Done<TradeRow> {
+    match fee {
+        Some(fee) => {
+            trades::change(desk, tx, row, Act::SayFee { kind, fee }, Who::party(sender.0, sender.1), now).await
+        }
+        None => Ok(row),
+    }
 }
 
 fn completes(row: &TradeRow, kind: PayoutKind) -> bool {
@@ -91,11 +120,11 @@ pub async fn sign(
     account: UserId,
     seen: &str,
     kind: PayoutKind,
-    upload: &[u8],
+    sent: Sent<'_>,
 ) -> Done<TradeRow> {
     let mut client = desk.store.connection().await?;
     let Held { tx, now, row, party } = trades::hold(desk, &mut client, reference, account, seen).await?;
-    let row = sign_held(desk, &tx, row, kind, (party, account), upload, now).await?;
+    let row = sign_held(desk, &tx, row, kind, (party, account), sent, now).await?;
     let complete = row.state.stage == Stage::PayingOut;
     if complete {
         crash::point(crash::PAYOUT_BEFORE_COMMIT);
@@ -113,7 +142,7 @@ pub async fn mark_paid(
     reference: PublicRef,
     account: UserId,
     seen: &str,
-    upload: &[u8],
+    sent: Sent<'_>,
 ) -> Done<TradeRow> {
     let mut client = desk.store.connection().await?;
     let Held { tx, now, mut row, party } = trades::hold(desk, &mut client, reference, account, seen).await?;
@@ -121,7 +150,7 @@ pub async fn mark_paid(
         return Err(Refusal::not_found().into());
     }
     if row.state.stage == Stage::Funded && !row.state.has_signed(PayoutKind::Release, Party::Buyer) {
-        row = sign_held(desk, &tx, row, PayoutKind::Release, (party, account), upload, now).await?;
+        row = sign_held(desk, &tx, row, PayoutKind::Release, (party, account), sent, now).await?;
     }
     let row = trades::change(desk, &tx, row, Act::MarkPaid, Who::party(party, account), now).await?;
     desk.keep(tx).await?;
@@ -134,12 +163,12 @@ pub async fn close_unpaid(
     reference: PublicRef,
     account: UserId,
     seen: &str,
-    upload: &[u8],
+    sent: Sent<'_>,
 ) -> Done<TradeRow> {
     let mut client = desk.store.connection().await?;
     let Held { tx, now, row, party } = trades::hold(desk, &mut client, reference, account, seen).await?;
     let row = trades::change(desk, &tx, row, Act::CloseUnpaid, Who::party(party, account), now).await?;
-    let row = sign_held(desk, &tx, row, PayoutKind::Refund, (party, account), upload, now).await?;
+    let row = sign_held(desk, &tx, row, PayoutKind::Refund, (party, account), sent, now).await?;
     desk.keep(tx).await?;
     Ok(row)
 }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::error::{Done, Error};
 use super::escrow_book::EscrowBook;
-use super::payouts::take_signatures;
+use super::payouts::{Sent, say_fee, take_signatures};
 use super::splits::{self, Step};
 use super::throttle::{self, MESSAGES_ACCOUNT};
 use super::trades::{self, Held, Who};
@@ -221,7 +221,7 @@ pub async fn to_complete(desk: &Desk, reference: PublicRef, account: UserId) -> 
 }
 
 /// Accepts the other's proposal with a signature: from now on it is the only payout.
-pub async fn accept(desk: &Desk, reference: PublicRef, account: UserId, seen: &str, upload: &[u8]) -> Done<TradeRow> {
+pub async fn accept(desk: &Desk, reference: PublicRef, account: UserId, seen: &str, sent: Sent<'_>) -> Done<TradeRow> {
     let mut client = desk.store.connection().await?;
     let Held { tx, now, row, party } = trades::hold(desk, &mut client, reference, account, seen).await?;
     let side = party.side().ok_or_else(Refusal::not_found)?;
@@ -230,13 +230,14 @@ pub async fn accept(desk: &Desk, reference: PublicRef, account: UserId, seen: &s
     let book = EscrowBook::read(&tx, &row).await?;
     let rows: Vec<&PayoutRow> =
         book.live(PayoutKind::Settlement.as_str()).filter(|payout| payout.about == Some(proposal.id.0)).collect();
-    let news = take_signatures(&tx, &book, &rows, (party, account), upload, now).await?;
+    let news = take_signatures(&tx, &book, &rows, (party, account), sent.upload, now).await?;
     store::accept(&tx, proposal.id, now).await?;
     store::lapse(&tx, row.id, now).await?;
     payout_store::void_dead_settlements(&tx, row.id, now).await?;
     let outcome = Parts { buyer: proposal.buyer, seller: proposal.seller }.outcome();
     let mut row =
         trades::change(desk, &tx, row, Act::AcceptSettlement { outcome }, Who::party(party, account), now).await?;
+    row = say_fee(desk, &tx, row, PayoutKind::Settlement, (party, account), sent.fee, now).await?;
     if news.contains(&side.other().into()) {
         // The proposer's signature came along: both are in.
         let act = Act::SignPayout { kind: PayoutKind::Settlement };

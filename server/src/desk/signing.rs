@@ -1,12 +1,13 @@
 //! What a person is asked to sign, in words and as files: for the browser's signer and for a wallet of one's own.
 
-use bitcoin::Amount;
+use bitcoin::{Amount, Txid};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::error::{Done, Error};
 use super::escrow_book::EscrowBook;
+use super::fees::{self, FeeView};
 use super::take::{payee_place, payer_place};
 use super::watcher::chain_trouble;
 use super::{Desk, arbitrators, funding, keys};
@@ -32,6 +33,8 @@ pub enum Paper {
     RulingText { text: String, message: String },
     /// The live payouts of a kind: `release`, `refund`, `settlement`, `ruling`. A ruling comes with its text.
     Payout { kind: String, about: Option<uuid::Uuid>, ruling: Option<String> },
+    /// Further fees of the payout on its way.
+    Higher { kind: String, txids: Vec<Txid>, ruling: Option<String> },
     /// One stray's refund.
     Stray { txid: String },
     /// Nothing: the page only checks and shows the address or the payment details.
@@ -71,6 +74,10 @@ pub struct SigningView {
     pub lines: Vec<Line>,
     /// The exact text of the contract that is signed; empty for anything else.
     pub contract: String,
+    /// What each miner fee costs and how long it is expected to take.
+    pub fees: Vec<FeeView>,
+    /// This viewer bears the fee, and may say which.
+    pub bears_fee: bool,
     /// Each signature alive for this deposit, in words.
     pub alive: Vec<String>,
     pub message: String,
@@ -99,6 +106,8 @@ pub async fn view(
         psbts: Vec::new(),
         lines: Vec::new(),
         contract: String::new(),
+        fees: Vec::new(),
+        bears_fee: false,
         alive: alive(row, &book, party),
         message: String::new(),
         now: desk.now(client).await?,
@@ -119,6 +128,13 @@ pub async fn view(
             row.state.not_frozen()?;
             still_unspent(desk, &book).await?;
             payout_paper(&mut view, &mut envelope, row, &book, &rows)?;
+            (view.fees, view.bears_fee) = fees::to_choose(row, &book, &rows, party)?;
+            set(&mut envelope, "ruling", json!(ruling));
+        }
+        Paper::Higher { kind, txids, ruling } => {
+            let rows: Vec<&PayoutRow> = book.live(kind).filter(|payout| txids.contains(&payout.txid)).collect();
+            payout_paper(&mut view, &mut envelope, row, &book, &rows)?;
+            (view.fees, view.bears_fee) = fees::to_choose(row, &book, &rows, party)?;
             set(&mut envelope, "ruling", json!(ruling));
         }
         Paper::Stray { txid } => {

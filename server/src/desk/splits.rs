@@ -30,6 +30,8 @@ pub struct Step {
     pub lines: Vec<Line>,
     /// The one an own wallet signs, and the pages name first.
     pub usual: bool,
+    /// How many blocks it is expected to take.
+    pub expected: Option<u16>,
 }
 
 /// What there is to divide.
@@ -83,7 +85,7 @@ fn step(book: &EscrowBook, parts: Parts, payout: &Payout) -> Done<Step> {
     Ok(shown(book, payout))
 }
 
-fn shown(book: &EscrowBook, payout: &Payout) -> Step {
+pub(super) fn shown(book: &EscrowBook, payout: &Payout) -> Step {
     Step {
         multiples: payout.steps().iter().map(|step| step.multiple()).collect(),
         fee: payout.fee(),
@@ -95,5 +97,6 @@ fn shown(book: &EscrowBook, payout: &Payout) -> Step {
         txid: payout.spend().txid().to_string(),
         lines: signing::lines(book, payout),
         usual: payout.steps().contains(&FeeStep::OWN_WALLET),
+        expected: book.pace.blocks_at(payout.cost().rate()),
     }
 }

@@ -17,6 +17,8 @@ use crate::store::deadlines;
 pub use crate::store::deadlines::DeadlineRow;
 pub use crate::store::deposits::DepositRow as Output;
 use crate::store::disputes::{self, DisputeRow};
+use crate::store::handovers;
+pub use crate::store::handovers::HandoverRow;
 use crate::store::settlements::{self, SettlementRow};
 use crate::store::trade_log::{self, LoggedLine};
 use crate::store::trades::{self as store, TradeRow};
@@ -49,6 +51,8 @@ pub struct TradeFacts {
     pub log: Vec<LoggedLine>,
     /// The windows that run, the next end first.
     pub deadlines: Vec<DeadlineRow>,
+    /// What the node said of the payout that was handed over.
+    pub handover: Option<HandoverRow>,
     /// None while the arbitrator may not enter yet.
     pub room: Option<RoomView>,
 }
@@ -80,6 +84,7 @@ pub async fn of(desk: &Desk, reference: PublicRef, account: UserId) -> Done<Trad
         contracts: contracts::count(&client, row.id).await?,
         log: trade_log::of_trade(&client, row.id).await?,
         deadlines: deadlines::of_trade(&client, row.id).await?,
+        handover: handovers::of_trade(&client, row.id).await?.into_iter().find(|one| Some(one.txid) == row.payout_txid),
         method,
         room,
         book,

@@ -118,7 +118,7 @@ pub(super) async fn change(
     let change = row.state.apply(&act, who.actor, now)?;
     let before = row.state.clone();
     row.state = change.trade;
-    row.payout_txid = effects::payout_txid(tx, &row, &change.effects).await?;
+    row.payout_txid = effects::payout_txid(tx, &row, &act, &change.effects).await?;
     if !trades::save(tx, row.id, before.version, &row.state, row.payout_txid).await? {
         return Err(Error::broken(format!("trade {} changed while it was held", row.reference)));
     }

@@ -7,12 +7,8 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::error::Done;
-use super::escrow_book::EscrowBook;
 use super::trades::{self, Who};
-use super::{Desk, audit, clock, crash, effects, judge, sight, watcher};
-use crate::chain::ChainError;
-use crate::domain::TradeId;
-use crate::domain::trade::PayoutKind;
+use super::{Desk, audit, clock, effects, estimates, handover, judge, sight, watcher};
 use crate::store::outbox::{self, Job};
 use crate::store::{deposits, trades as store};
 
@@ -46,11 +42,12 @@ async fn audit_in_the_background(desk: Arc<Desk>) {
 /// One round of everything. Each part runs even if another failed; the first trouble is told.
 pub async fn work_once(desk: &Desk) -> Done<()> {
     let beaten = clock::beat(desk).await;
+    let asked = estimates::refresh(desk).await;
     let watched = watcher::watch_once(desk).await;
     let judged = empty_outbox(desk).await;
     let fired = fire_windows(desk).await;
     let sent = empty_outbox(desk).await;
-    beaten.and(watched).and(judged).and(fired).and(sent)
+    beaten.and(asked).and(watched).and(judged).and(fired).and(sent)
 }
 
 /// Ends the windows that are over. While the chain is out of sight every clock stands still.
@@ -86,7 +83,7 @@ pub async fn empty_outbox(desk: &Desk) -> Done<()> {
         let tx = client.transaction().await?;
         let now = desk.now(&tx).await?;
         let Some(job) = outbox::next(&tx, now).await? else { return Ok(()) };
-        if job.kind == watcher::JUDGE && sight::trouble(&tx).await?.is_some() {
+        if job.kind == judge::JUDGE && sight::trouble(&tx).await?.is_some() {
             outbox::later(&tx, job.number, retry_at(now, 0), "the chain is out of sight").await?;
             tx.commit().await?;
             continue;
@@ -126,34 +123,7 @@ async fn perform(desk: &Desk, tx: &crate::store::Transaction<'_>, job: &Job) -> 
             watcher::broadcast_deposit(desk, tx, trade, txid).await
         }
         (clock::SIT_OUT, Some(trade)) => clock::sit_out(desk, tx, trade).await,
-        (effects::BROADCAST, Some(trade)) => broadcast(desk, tx, trade, job).await,
+        (effects::BROADCAST, Some(trade)) => handover::broadcast(desk, tx, trade, job).await,
         (other, _) => Err(super::Error::broken(format!("no such job: {other}"))),
-    }
-}
-
-/// Hands a complete payout to the chain. Already there is success, so it may run twice.
-async fn broadcast(desk: &Desk, tx: &crate::store::Transaction<'_>, trade: TradeId, job: &Job) -> Done<()> {
-    let kind = job.payload.get("kind").and_then(|kind| kind.as_str()).unwrap_or_default().to_owned();
-    let Some(row) = store::find_by_id(tx, trade).await? else { return Ok(()) };
-    let book = EscrowBook::read(tx, &row).await?;
-    let signed = match PayoutKind::from_word(&kind) {
-        Some(kind) => book.complete(kind)?,
-        None => book.complete_stray(job.payload.get("txid").and_then(|txid| txid.as_str()).unwrap_or_default())?,
-    };
-    let signed = signed.ok_or_else(|| super::Error::broken("a payout to broadcast lacks a signature"))?;
-    let sent = async {
-        desk.chain.test_accept(signed.transaction()).await?;
-        desk.chain.broadcast(signed.transaction()).await
-    };
-    match sent.await {
-        Ok(()) => {
-            crash::point(crash::AFTER_BROADCAST);
-            tracing::info!(trade.id = %row.reference, txid = %signed.txid(), "payout handed to the chain");
-            Ok(())
-        }
-        Err(ChainError::Rejected(why)) => {
-            Err(super::Error::broken(format!("the node refuses payout {} of {}: {why}", signed.txid(), row.reference)))
-        }
-        Err(other) => Err(watcher::chain_trouble(other)),
     }
 }

@@ -8,6 +8,7 @@ mod amendment;
 mod chain;
 mod clock;
 mod dispute;
+mod fee;
 mod parts;
 mod payment;
 mod payout;
@@ -29,7 +30,8 @@ pub use agreement::NOTHING_BELOW_SAT;
 pub use amendment::{Amendment, AmendmentKind, DEPOSIT_WINDOW_MINUTES_MAX};
 pub use clock::Outage;
 use clock::later;
-pub use parts::{Dispute, Outcome, PayoutKind, Ruling, Settlement, Windows};
+pub use fee::LINGERS_AFTER_BLOCKS;
+pub use parts::{Dispute, FeeWord, Outcome, PayoutKind, Ruling, Settlement, Windows};
 use window::not_now;
 
 /// A trade as the lifecycle sees it. Names, texts and transactions are kept beside it.
@@ -83,6 +85,9 @@ pub struct Trade {
     pub signed: Vec<(PayoutKind, Party)>,
     /// The payout that is complete and was handed to the chain.
     pub paying_out: Option<PayoutKind>,
+    /// What who bears a miner fee has said of it; the last word of each counts.
+    #[serde(default)]
+    pub fee_words: Vec<FeeWord>,
     pub cosign_by: Option<Timestamp>,
 
     /// A changed contract that waits for signatures; the one in force stays so until both are in.
@@ -204,6 +209,21 @@ pub enum Act {
     },
     LosePayoutFromMempool,
     LosePayoutFromChain,
+    /// Who bears the miner fee says how much of it may be paid, before the payout is complete.
+    SayFee {
+        kind: PayoutKind,
+        #[serde(with = "bitcoin::amount::serde::as_sat")]
+        fee: Amount,
+    },
+    /// The payout under way is to be replaced by the same one with this higher fee.
+    RaiseFee {
+        #[serde(with = "bitcoin::amount::serde::as_sat")]
+        fee: Amount,
+        /// Blocks since the one on its way was handed to the network.
+        waited_blocks: u32,
+    },
+    /// A verified signature for a further fee of the payout under way.
+    SignHigherFee,
     LoseDepositForGood,
 }
 
@@ -289,6 +309,7 @@ impl Trade {
             settlement: None,
             signed: Vec::new(),
             paying_out: None,
+            fee_words: Vec::new(),
             cosign_by: None,
             amendment: None,
             reinstating: Vec::new(),
@@ -335,6 +356,9 @@ impl Trade {
             Act::SitOut { from, until, .. } => self.sit_out(*from, *until, actor),
             Act::LosePayoutFromMempool => self.lose_payout_from_mempool(actor),
             Act::LosePayoutFromChain => self.lose_payout_from_chain(actor),
+            Act::SayFee { kind, fee } => self.say_fee(*kind, *fee, actor),
+            Act::RaiseFee { fee, waited_blocks } => self.raise_fee(*fee, *waited_blocks, actor),
+            Act::SignHigherFee => self.sign_higher_fee(actor),
             Act::LoseDepositForGood => self.complete(Event::DepositLost, Outcome::Lost, actor),
         }?;
         change.trade.version = self.version.saturating_add(1);

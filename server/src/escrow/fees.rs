@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use bitcoin::{Amount, FeeRate, ScriptBuf, Transaction};
+use bitcoin::{Amount, FeeRate, Script, ScriptBuf, Transaction};
 
 use crate::domain::Refusal;
 
@@ -58,9 +58,15 @@ impl FeeStep {
 
 /// Size in weight units with 72-byte signatures; at most 252 inputs and outputs.
 pub(super) fn weight<'a>(inputs: usize, outputs: impl IntoIterator<Item = &'a ScriptBuf>) -> u64 {
-    let script_bytes = |script: &ScriptBuf| u64::try_from(script.len()).unwrap_or(u64::MAX / 16);
+    let inputs = INPUT_WU * u64::try_from(inputs).unwrap_or(u64::MAX / 1024);
+    weight_around(inputs, outputs.into_iter().map(ScriptBuf::as_script))
+}
+
+/// The same around inputs of another kind.
+pub(super) fn weight_around<'a>(inputs_wu: u64, outputs: impl IntoIterator<Item = &'a Script>) -> u64 {
+    let script_bytes = |script: &Script| u64::try_from(script.len()).unwrap_or(u64::MAX / 16);
     let outputs: u64 = outputs.into_iter().map(|script| 4 * (8 + 1 + script_bytes(script))).sum();
-    OVERHEAD_WU + INPUT_WU * u64::try_from(inputs).unwrap_or(u64::MAX / 1024) + outputs
+    OVERHEAD_WU + inputs_wu + outputs
 }
 
 /// Size of a payout as it will be when signed.

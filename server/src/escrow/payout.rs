@@ -6,6 +6,7 @@ use super::contract::Agreed;
 use super::deposit::COUNTED_OUTPUTS_MAX;
 use super::division::{Division, Share, divide};
 use super::fees::{self, FeeStep};
+use super::pace::Cost;
 use super::spend::{Coin, Spend};
 use crate::domain::Refusal;
 
@@ -186,6 +187,10 @@ impl Payout {
     /// Budgeted with 72-byte signatures.
     pub fn vbytes(&self) -> u64 {
         self.division.vbytes
+    }
+
+    pub fn cost(&self) -> Cost {
+        Cost { fee: self.fee(), vbytes: self.vbytes() }
     }
 }
 

@@ -41,23 +41,25 @@ pub(super) struct Found {
 
 /// All parts of an upload of at most `bytes_max` bytes.
 pub(super) fn read(upload: &[u8], bytes_max: usize) -> Result<Vec<Part>, Refusal> {
+    decode(upload, bytes_max)?.iter().map(|blob| if blob.starts_with(MAGIC) { psbt(blob) } else { raw(blob) }).collect()
+}
+
+/// The PSBTs and transactions of an upload, in binary.
+pub(super) fn decode(upload: &[u8], bytes_max: usize) -> Result<Vec<Vec<u8>>, Refusal> {
     if upload.len() > bytes_max {
         let words = "The upload is too big: {} bytes, and {} are the limit here. Upload the signed PSBT only.";
         let words = words.replacen("{}", &upload.len().to_string(), 1).replacen("{}", &bytes_max.to_string(), 1);
         return Err(Refusal::invalid(words));
     }
-    if upload.starts_with(MAGIC) {
-        return Ok(vec![psbt(upload)?]);
-    }
-    if let Ok(transaction) = deserialize::<Transaction>(upload) {
-        return Ok(vec![finished(transaction)]);
+    if upload.starts_with(MAGIC) || deserialize::<Transaction>(upload).is_ok() {
+        return Ok(vec![upload.to_vec()]);
     }
     let text = std::str::from_utf8(upload).map_err(|_| unreadable("it is neither a PSBT nor a transaction"))?;
     let text = text.trim_start_matches('\u{feff}').trim();
     if text.is_empty() {
         return Err(Refusal::invalid("There is nothing in the upload. Paste the signed PSBT or choose its file."));
     }
-    blobs(text)?.iter().map(|blob| if blob.starts_with(MAGIC) { psbt(blob) } else { raw(blob) }).collect()
+    blobs(text)
 }
 
 fn unreadable(why: &str) -> Refusal {

@@ -14,7 +14,7 @@ pub struct Job {
     pub attempts: i32,
 }
 
-const ADD: &str = "INSERT INTO outbox (kind, trade, payload, created_at, due_at) VALUES ($1, $2, $3, $4, $4)";
+const ADD: &str = "INSERT INTO outbox (kind, trade, payload, created_at, due_at) VALUES ($1, $2, $3, $4, $5)";
 
 pub async fn add(
     client: &impl GenericClient,
@@ -23,7 +23,19 @@ pub async fn add(
     payload: &serde_json::Value,
     at: Timestamp,
 ) -> Stored<()> {
-    client.execute(&client.prepare_cached(ADD).await?, &[&kind, &trade.map(|t| t.0), payload, &at]).await?;
+    add_for(client, kind, trade, payload, at, at).await
+}
+
+/// The same, to be done not before `due_at`.
+pub async fn add_for(
+    client: &impl GenericClient,
+    kind: &str,
+    trade: Option<TradeId>,
+    payload: &serde_json::Value,
+    at: Timestamp,
+    due_at: Timestamp,
+) -> Stored<()> {
+    client.execute(&client.prepare_cached(ADD).await?, &[&kind, &trade.map(|t| t.0), payload, &at, &due_at]).await?;
     Ok(())
 }
 

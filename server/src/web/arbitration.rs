@@ -16,7 +16,7 @@ use super::posted::{Errors, Fields, Posted};
 use super::shown::{ago, bitcoin};
 use super::site::Site;
 use super::times::Moment;
-use super::trades::{Sheet, reference, stage_words, upload};
+use super::trades::{Sheet, reference, sent, stage_words, upload};
 use super::visitor::{Arbitrator, SignedIn};
 use crate::desk::arbitration::{self as desk, Waiting};
 use crate::desk::disputes::{self, DisputeFacts};
@@ -295,7 +295,7 @@ pub async fn sign_payout(site: web::Data<Site>, who: Arbitrator, path: web::Path
     let reference = own(&site, &who, &path).await?;
     let paper = rulings::payout_paper(&site.desk, reference, who.account.id).await?;
     let seen = posted.fields.text("version");
-    let done = payouts::sign(&site.desk, reference, who.account.id, seen, PayoutKind::Ruling, upload(&posted)).await;
+    let done = payouts::sign(&site.desk, reference, who.account.id, seen, PayoutKind::Ruling, sent(&posted)).await;
     let page = (paper, payout_sheet(reference), format!("/arbitration/{reference}"));
     papers::took(&site, &as_signed_in(&who), reference, &posted, page, done).await
 }

@@ -13,7 +13,7 @@ use super::papers;
 use super::posted::{Errors, Fields, Posted};
 use super::shown::Choice;
 use super::site::Site;
-use super::trades::{Sheet, file, reference, upload};
+use super::trades::{Sheet, file, reference, sent};
 use super::visitor::SignedIn;
 use crate::desk::disputes::{self as desk, DisputeFacts, Opening};
 use crate::desk::error::Error;
@@ -272,7 +272,7 @@ pub async fn cosign(site: web::Data<Site>, who: SignedIn, path: web::Path<String
     let sheet = cosignature_sheet(&row, party)?;
     let paper = rulings::payout_paper(&site.desk, reference, me).await?;
     let seen = posted.fields.text("version");
-    let done = payouts::sign(&site.desk, reference, me, seen, PayoutKind::Ruling, upload(&posted)).await;
+    let done = payouts::sign(&site.desk, reference, me, seen, PayoutKind::Ruling, sent(&posted)).await;
     papers::took(&site, &who, reference, &posted, (paper, sheet, format!("/trades/{reference}")), done).await
 }
 

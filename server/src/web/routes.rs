@@ -163,6 +163,15 @@ routes! {
     get "/trades/{reference}/strays/{txid}" Party trades::stray_form;
     post "/trades/{reference}/strays/{txid}" Party trades::sign_stray;
     get "/trades/{reference}/strays/{txid}/files/{number}" Party trades::stray_psbt;
+    get "/trades/{reference}/payout" Party trades::payout;
+    post "/trades/{reference}/payout/fee" Party trades::raise_fee;
+    post "/trades/{reference}/payout/fees" Party trades::make_further;
+    get "/trades/{reference}/payout/signature" Party trades::further_form;
+    post "/trades/{reference}/payout/signature" Party trades::sign_further;
+    get "/trades/{reference}/payout/signature/files/{number}" Party trades::further_psbt;
+    get "/trades/{reference}/payout/child" Party trades::child;
+    post "/trades/{reference}/payout/child" Party trades::bring_child;
+    get "/trades/{reference}/payout/child/files/{number}" Party trades::child_psbt;
     post "/trades/{reference}/messages" Party room::say;
     get "/trades/{reference}/attachments/{id}" Party room::picture;
     get "/trades/{reference}/room.txt" Party room::export;

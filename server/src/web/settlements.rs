@@ -11,7 +11,7 @@ use super::posted::{Errors, Fields, Posted};
 use super::shown::{Choice, bitcoin};
 use super::site::Site;
 use super::times::Moment;
-use super::trades::{Sheet, Tick, reference, ticked, upload};
+use super::trades::{Sheet, Tick, reference, sent, ticked};
 use super::visitor::SignedIn;
 use crate::desk::error::Error;
 use crate::desk::settlements::{self as desk, Proposal, Settlements, Typed};
@@ -226,7 +226,7 @@ pub async fn accept(site: web::Data<Site>, who: SignedIn, path: web::Path<String
     let sheet = acceptance_sheet(&row, party);
     let proposal = desk::to_accept(&site.desk, reference, me).await?;
     let done = match ticked(&sheet, &posted) {
-        Ok(()) => desk::accept(&site.desk, reference, me, posted.fields.text("version"), upload(&posted)).await,
+        Ok(()) => desk::accept(&site.desk, reference, me, posted.fields.text("version"), sent(&posted)).await,
         Err(refusal) => Err(refusal.into()),
     };
     let next = format!("/trades/{reference}/settlement");
@@ -270,7 +270,7 @@ pub async fn complete(site: web::Data<Site>, who: SignedIn, path: web::Path<Stri
     let (row, party) = trade_facts::party(&site.desk, reference, me).await?;
     let settlement = desk::to_complete(&site.desk, reference, me).await?;
     let seen = posted.fields.text("version");
-    let done = payouts::sign(&site.desk, reference, me, seen, PayoutKind::Settlement, upload(&posted)).await;
+    let done = payouts::sign(&site.desk, reference, me, seen, PayoutKind::Settlement, sent(&posted)).await;
     let next = format!("/trades/{reference}");
     let page = (paper(settlement.id), completion_sheet(&row, party), next);
     papers::took(&site, &who, reference, &posted, page, done).await

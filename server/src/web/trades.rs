@@ -1,8 +1,10 @@
 //! Trades: the list, the page of one, and what can be done there without signing.
 
 mod card;
+mod children;
 mod funding;
 mod page;
+mod payout;
 mod sheets;
 mod strays;
 mod weather;
@@ -11,8 +13,10 @@ use actix_web::http::header::{CONTENT_DISPOSITION, ContentDisposition, Dispositi
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
 
+pub use children::*;
 pub use funding::{FundingPage, funding};
 pub use page::{TradePage, dots, price_words, stage_words};
+pub use payout::*;
 pub use sheets::*;
 pub use strays::*;
 

@@ -180,7 +180,17 @@ async fn pages_of_a_trade(walk: &mut Walk, play: &Play, offer: &str) {
     walk.of_a_trade(buyer, "paid", trade, &["", "/payment-release"]).await;
     walk.of_a_trade(seller, "paid", trade, &["", "/release", "/refund"]).await;
     play.is_released(trade).await;
-    walk.of_a_trade(buyer, "paying out", trade, &[""]).await;
+    walk.of_a_trade(buyer, "paying out", trade, &["", "/payout", "/payout/child"]).await;
+    // Fees rise beyond what was signed.
+    play.site
+        .sql()
+        .await
+        .execute("UPDATE fee_estimates SET sat_per_kwu = 20000, told_at = now() + '1 h'", &[])
+        .await
+        .unwrap();
+    buyer.chrome.goto(&format!("/trades/{trade}/payout")).await;
+    buyer.chrome.press("Make higher miner fees").await;
+    walk.of_a_trade(buyer, "paying out", trade, &["/payout", "/payout/signature"]).await;
     play.is_completed(trade).await;
     walk.of_a_trade(buyer, "completed", trade, &[""]).await;
     walk.of_a_trade(seller, "completed", trade, &[""]).await;

@@ -7,7 +7,7 @@ mod deposits;
 mod doors;
 pub mod electrs;
 pub mod explorer;
-mod packages;
+pub mod packages;
 mod refusals;
 mod reorganisations;
 mod restarts;

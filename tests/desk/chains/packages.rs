@@ -1,5 +1,7 @@
 //! A parent and the child that pays for it.
 
+use bitcoin::opcodes::all::OP_RETURN;
+use bitcoin::script::{Builder, PushBytesBuf};
 use trine::chain::{ChainError, Fact};
 
 use super::coins::{Lock, anyones_script, coin_of, pay};
@@ -37,38 +39,37 @@ async fn a_child_of_a_parent_that_lost_is_refused(world: &mut World) {
     assert!(matches!(refused, ChainError::Rejected(_)), "{refused}");
 }
 
-mod on_core_when_full {
-    use bitcoin::ScriptBuf;
-    use bitcoin::opcodes::all::OP_RETURN;
-    use bitcoin::script::{Builder, PushBytesBuf};
+/// As many bytes as one transaction may well have.
+const BULK_BYTES: usize = 95_000;
 
-    use super::*;
-
-    /// As many bytes as one transaction may well have.
-    const BULK_BYTES: usize = 95_000;
-
-    fn bulk() -> ScriptBuf {
-        let bytes = PushBytesBuf::try_from(vec![7; BULK_BYTES]).unwrap();
-        Builder::new().push_opcode(OP_RETURN).push_slice(bytes).into_script()
+/// Fills the mempool of a node that was started with `-maxmempool=5` with what pays some 10 sat/vB, until the cheapest of
+/// it is thrown out.
+pub async fn fill_the_mempool(world: &mut World) {
+    world.mine(62).await;
+    let bytes = PushBytesBuf::try_from(vec![7; BULK_BYTES]).unwrap();
+    let bulk = Builder::new().push_opcode(OP_RETURN).push_slice(bytes).into_script();
+    for _ in 0..62 {
+        let filler = pay(&world.coin().await, &[(bulk.clone(), 0)], 1_000_000);
+        match world.chain.broadcast(&filler).await {
+            Ok(()) => {}
+            Err(ChainError::Rejected(why)) if why.contains("mempool") => return,
+            Err(other) => panic!("{other}"),
+        }
     }
+    panic!("the mempool does not get full");
+}
+
+mod on_core_when_full {
+    use super::*;
 
     #[tokio::test]
     async fn a_parent_below_the_mempools_minimum_arrives_with_a_child_that_pays_for_both() {
         let mut world = World::core_with(&["-maxmempool=5"]).await;
-        world.mine(60).await;
         let lock = Lock::number(1);
         let deposit = pay(&world.coin().await, &[(lock.script(), 1_000_000)], 1_000);
         world.broadcast(&deposit).await;
         world.mine(1).await;
-        // Fills it with what pays some 10 sat/vB, until the cheapest of it is thrown out.
-        for _ in 0..62 {
-            let filler = pay(&world.coin().await, &[(bulk(), 0)], 1_000_000);
-            match world.chain.broadcast(&filler).await {
-                Ok(()) => {}
-                Err(ChainError::Rejected(why)) if why.contains("mempool") => break,
-                Err(other) => panic!("{other}"),
-            }
-        }
+        fill_the_mempool(&mut world).await;
         let escrow = coin_of(&deposit, 0);
         let parent = lock.spend(&[escrow], &[(anyones_script(), 999_800)]);
         let refused = world.chain.broadcast(&parent).await.unwrap_err();

@@ -9,6 +9,8 @@ use trine::chain::{Answer, Chain, ChainError, Cursor, Facts, Tip, Unspent, Watch
 pub struct Weather {
     behind: OnceLock<Arc<dyn Chain>>,
     trouble: Mutex<Option<ChainError>>,
+    minimum: Mutex<Option<FeeRate>>,
+    estimate: Mutex<Option<FeeRate>>,
 }
 
 impl Weather {
@@ -24,6 +26,40 @@ impl Weather {
 
     pub fn clears(&self) {
         *self.trouble.lock().unwrap() = None;
+    }
+
+    /// The mempool is full of what pays this: less is refused, unless it comes in a package that pays it on the whole.
+    pub fn mempool_minimum(&self, rate: Option<FeeRate>) {
+        *self.minimum.lock().unwrap() = rate;
+    }
+
+    /// Every estimate is this.
+    pub fn estimates(&self, rate: FeeRate) {
+        *self.estimate.lock().unwrap() = Some(rate);
+    }
+
+    /// What they pay together, for their size.
+    async fn enough(&self, package: &[Transaction]) -> Result<(), ChainError> {
+        let Some(minimum) = *self.minimum.lock().unwrap() else { return Ok(()) };
+        let (mut fee, mut weight, mut whole) = (0, 0, package.to_vec());
+        for transaction in package {
+            for input in &transaction.input {
+                let OutPoint { txid, vout } = input.previous_output;
+                let known = whole.iter().find(|one| one.compute_txid() == txid).cloned();
+                let from = match known {
+                    Some(from) => from,
+                    None => self.transaction(txid, None).await?.expect("a known coin"),
+                };
+                fee += from.output[vout as usize].value.to_sat();
+                whole.push(from);
+            }
+            fee -= transaction.output.iter().map(|output| output.value.to_sat()).sum::<u64>();
+            weight += transaction.weight().to_wu();
+        }
+        if fee * 1_000 >= minimum.to_sat_per_kwu() * weight {
+            return Ok(());
+        }
+        Err(ChainError::rejected(format!("mempool min fee not met, {fee} is too little")))
     }
 
     fn through<'a, T: 'a>(&'a self, ask: impl FnOnce(&'a dyn Chain) -> Answer<'a, T>) -> Answer<'a, T> {
@@ -56,14 +92,30 @@ impl Chain for Weather {
     }
 
     fn test_accept<'a>(&'a self, transaction: &'a Transaction) -> Answer<'a, ()> {
-        self.through(move |chain| chain.test_accept(transaction))
+        Box::pin(async move {
+            self.enough(std::slice::from_ref(transaction)).await?;
+            self.through(move |chain| chain.test_accept(transaction)).await
+        })
     }
 
     fn broadcast<'a>(&'a self, transaction: &'a Transaction) -> Answer<'a, ()> {
-        self.through(move |chain| chain.broadcast(transaction))
+        Box::pin(async move {
+            self.enough(std::slice::from_ref(transaction)).await?;
+            self.through(move |chain| chain.broadcast(transaction)).await
+        })
+    }
+
+    fn submit_package<'a>(&'a self, package: &'a [Transaction]) -> Answer<'a, ()> {
+        Box::pin(async move {
+            self.enough(package).await?;
+            self.through(move |chain| chain.submit_package(package)).await
+        })
     }
 
     fn fee_rate(&self, target_blocks: u16) -> Answer<'_, FeeRate> {
+        if let Some(rate) = *self.estimate.lock().unwrap() {
+            return Box::pin(async move { Ok(rate) });
+        }
         self.through(move |chain| chain.fee_rate(target_blocks))
     }
 }

@@ -52,7 +52,11 @@ fn acts(at: Timestamp) -> Vec<Act> {
         Act::LosePayoutFromMempool,
         Act::LosePayoutFromChain,
         Act::LoseDepositForGood,
+        Act::SignHigherFee,
     ];
+    for (fee, waited_blocks) in [(600, 0), (800, 35), (800, 36)] {
+        acts.push(Act::RaiseFee { fee: Amount::from_sat(fee), waited_blocks });
+    }
     for outcome in [Outcome::Released, Outcome::Refunded, Outcome::Split] {
         acts.push(Act::Rule { favours: Side::Buyer, outcome, objection_minutes: 60 });
         acts.push(Act::AcceptSettlement { outcome });
@@ -61,6 +65,7 @@ fn acts(at: Timestamp) -> Vec<Act> {
     acts.push(Act::SeeForeignSpend { outcome: Outcome::Other });
     for kind in [PayoutKind::Release, PayoutKind::Refund, PayoutKind::Settlement, PayoutKind::Ruling] {
         acts.push(Act::SignPayout { kind });
+        acts.push(Act::SayFee { kind, fee: Amount::from_sat(700) });
     }
     for what in [What::Signing, What::Deposit, What::Confirmation, What::Release] {
         acts.push(Act::WindowPassed { what, tip_at: Some(at) });
@@ -134,6 +139,15 @@ impl Witness {
                 assert!(self.paid.is_none_or(|paid| paid == *kind), "{what}: {kind} after {:?}", self.paid);
                 self.paid = Some(*kind);
             }
+        }
+        if let Act::RaiseFee { fee, waited_blocks } = act {
+            let sent = change.effects.iter().any(|effect| matches!(effect, Effect::Broadcast(_)));
+            let agreed = after.paying_out.and_then(|kind| after.fee_said(kind)).is_some_and(|said| said >= *fee);
+            assert_eq!(
+                sent,
+                agreed || *waited_blocks >= 36,
+                "{what}: a higher fee needs its bearers' word or the wait"
+            );
         }
         let complete = |kind: PayoutKind| after.signed.iter().filter(|(signed, _)| *signed == kind).count() > 1;
         assert!(self.paid.is_none_or(complete), "{what}: paid out without two signatures");

@@ -162,6 +162,8 @@ pub fn of_act(act: &Act, facts: &EventFacts<'_>) -> Option<String> {
         Act::Object => format!("{who} objected to the ruling."),
         Act::AcceptRuling => format!("{who} accepted the ruling."),
         Act::SitOut { why, from, until } => sat_out(*why, *from, *until, facts.after),
+        Act::RaiseFee { fee, .. } => format!("{who} wants the payout sent with a miner fee of {} sat.", fee.to_sat()),
+        Act::SignHigherFee => format!("{who} signed the payout with higher miner fees."),
         _ => return None,
     })
 }

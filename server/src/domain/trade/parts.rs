@@ -1,5 +1,6 @@
 //! What a trade holds beside its stage: windows, dispute, ruling, settlement, how it ended.
 
+use bitcoin::Amount;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -79,4 +80,13 @@ pub struct Settlement {
     pub accepted_at: Timestamp,
     /// When the arbitrator may sign in the proposer's place.
     pub arbitrator_from: Timestamp,
+}
+
+/// What one side said of the miner fee of a payout that it bears.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FeeWord {
+    pub kind: PayoutKind,
+    pub side: Side,
+    #[serde(with = "bitcoin::amount::serde::as_sat")]
+    pub fee: Amount,
 }

@@ -107,7 +107,7 @@ impl Trade {
     }
 }
 
-fn party_of(actor: Actor) -> Option<Party> {
+pub(super) fn party_of(actor: Actor) -> Option<Party> {
     match actor {
         Actor::Buyer => Some(Party::Buyer),
         Actor::Seller => Some(Party::Seller),

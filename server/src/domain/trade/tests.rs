@@ -266,3 +266,49 @@ fn an_accepted_settlement_is_completed_even_after_a_ruling() {
     assert_eq!(after(&open, &[(sign(PayoutKind::Settlement), Actor::Arbitrator, 9001)]).stage, Stage::PayingOut);
     assert_eq!(after(&trade, &[(sign(PayoutKind::Settlement), Actor::Seller, 300)]).stage, Stage::PayingOut);
 }
+
+fn raise(fee: u64, waited_blocks: u32) -> Act {
+    Act::RaiseFee { fee: Amount::from_sat(fee), waited_blocks }
+}
+
+fn say(kind: PayoutKind, fee: u64) -> Act {
+    Act::SayFee { kind, fee: Amount::from_sat(fee) }
+}
+
+fn is_sent(trade: &Trade, act: &Act, actor: Actor) -> bool {
+    let change = trade.apply(act, actor, minutes(50)).unwrap();
+    change.effects.iter().any(|effect| matches!(effect, Effect::Broadcast(_)))
+}
+
+#[test]
+fn the_buyer_decides_about_the_fee_of_a_release_and_everybody_after_36_blocks() {
+    let trade = after(&paid(), &[(say(PayoutKind::Release, 500), Actor::Buyer, 21)]);
+    assert!(refused(&trade, &say(PayoutKind::Release, 500), Actor::Seller, 22).contains("do not bear"));
+    assert_eq!(trade.fee_said(PayoutKind::Release), Some(Amount::from_sat(500)));
+    assert!(
+        refused(&trade, &raise(900, 36), Actor::Buyer, 23).contains("Nothing was changed"),
+        "nothing is on its way"
+    );
+    let sent = after(&trade, &[(sign(PayoutKind::Release), Actor::Seller, 30)]);
+    assert!(is_sent(&sent, &raise(900, 0), Actor::Buyer));
+    assert!(refused(&sent, &raise(900, 35), Actor::Seller, 50).contains("it is 35 now"));
+    assert!(is_sent(&sent, &raise(900, 36), Actor::Seller));
+    assert!(refused(&sent, &raise(900, 36), Actor::Arbitrator, 50).contains("have not signed this payout"));
+    assert!(refused(&sent, &say(PayoutKind::Release, 900), Actor::Buyer, 50).contains("on its way already"));
+    let done = after(&sent, &[(Act::ConfirmPayout { outcome: Outcome::Released }, Actor::Chain, 60)]);
+    assert!(refused(&done, &raise(900, 40), Actor::Buyer, 61).contains("completed"));
+    assert!(refused(&done, &Act::SignHigherFee, Actor::Buyer, 61).contains("completed"));
+}
+
+#[test]
+fn a_split_is_raised_with_the_word_of_both() {
+    let split = Act::AcceptSettlement { outcome: Outcome::Split };
+    let trade = after(&paid(), &[(split, Actor::Buyer, 25), (sign(PayoutKind::Settlement), Actor::Seller, 30)]);
+    assert_eq!((trade.stage, trade.fee_bearers(PayoutKind::Settlement).len()), (Stage::PayingOut, 2));
+    assert!(!is_sent(&trade, &raise(900, 0), Actor::Buyer), "the seller bears it too");
+    let one = after(&trade, &[(raise(900, 0), Actor::Buyer, 40)]);
+    assert_eq!(one.fee_said(PayoutKind::Settlement), None);
+    assert!(!is_sent(&one, &raise(1_000, 0), Actor::Seller), "the lower word counts");
+    assert!(is_sent(&one, &raise(900, 0), Actor::Seller));
+    assert!(is_sent(&trade, &raise(900, 36), Actor::Seller), "or the wait");
+}

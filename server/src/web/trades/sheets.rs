@@ -2,14 +2,16 @@
 
 use actix_web::http::StatusCode;
 use actix_web::web;
+use bitcoin::Amount;
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{file, reference};
 use crate::desk::error::Error;
+use crate::desk::payouts::{self, Sent};
 use crate::desk::signing::{Paper, SigningView};
 use crate::desk::trades::TradeRow;
-use crate::desk::{contracts, payouts, trade_facts};
+use crate::desk::{contracts, trade_facts};
 use crate::domain::trade::{Act, PayoutKind};
 use crate::domain::{Party, PublicRef, Refusal, RefusalKind, Stage};
 use crate::web::error::{Answer, status_of};
@@ -87,6 +89,12 @@ impl SigningPage {
 /// What was posted to a signing page: the typed text, or the uploaded file.
 pub fn upload(posted: &Posted) -> &[u8] {
     posted.file("file").unwrap_or_else(|| posted.fields.raw("signatures").as_bytes())
+}
+
+/// The same with what was said of the miner fee; nothing, or what is no number, leaves it to the desk.
+pub fn sent(posted: &Posted) -> Sent<'_> {
+    let fee = posted.fields.text("fee").parse().ok().map(Amount::from_sat);
+    Sent { upload: upload(posted), fee }
 }
 
 /// Every box of a sheet must be ticked.
@@ -275,17 +283,17 @@ async fn take_slip(site: &Site, who: &SignedIn, path: &str, posted: &Posted, sli
 }
 
 async fn signed(site: &Site, who: &SignedIn, reference: PublicRef, posted: &Posted, slip: Slip) -> Result<(), Error> {
-    let (desk, me, seen, upload) = (&site.desk, who.account.id, posted.fields.text("version"), upload(posted));
+    let (desk, me, seen, sent) = (&site.desk, who.account.id, posted.fields.text("version"), sent(posted));
     let facts = trade_facts::party(desk, reference, me).await?;
     ticked(&slip.sheet(&facts.0, facts.1), posted)?;
     match slip {
-        Slip::Contract => contracts::sign(desk, reference, me, seen, upload).await,
-        Slip::Payment => payouts::mark_paid(desk, reference, me, seen, upload).await,
-        Slip::Unpaid => payouts::close_unpaid(desk, reference, me, seen, upload).await,
+        Slip::Contract => contracts::sign(desk, reference, me, seen, sent.upload).await,
+        Slip::Payment => payouts::mark_paid(desk, reference, me, seen, sent).await,
+        Slip::Unpaid => payouts::close_unpaid(desk, reference, me, seen, sent).await,
         Slip::Release | Slip::PaymentRelease => {
-            payouts::sign(desk, reference, me, seen, PayoutKind::Release, upload).await
+            payouts::sign(desk, reference, me, seen, PayoutKind::Release, sent).await
         }
-        Slip::Cancellation | Slip::Refund => payouts::sign(desk, reference, me, seen, PayoutKind::Refund, upload).await,
+        Slip::Cancellation | Slip::Refund => payouts::sign(desk, reference, me, seen, PayoutKind::Refund, sent).await,
     }
     .map(|_| ())
 }

@@ -1,8 +1,9 @@
 //! The cards of trades that go another way than straight to the release, and of those that are over.
 
 use super::{Card, at, weather};
+use crate::desk::handover;
 use crate::desk::trade_facts::TradeFacts;
-use crate::domain::trade::{Act, Outcome, PayoutKind};
+use crate::domain::trade::{Act, LINGERS_AFTER_BLOCKS, Outcome, PayoutKind};
 use crate::domain::{Actor, Party};
 
 pub(super) fn refund_due(facts: &TradeFacts) -> Card {
@@ -139,13 +140,33 @@ pub(super) fn paying_out(facts: &TradeFacts) -> Card {
         Some(PayoutKind::Refund) => "The coins are going back",
         _ => "The payout is on its way",
     };
-    let card = Card::new(
-        kind,
-        format!(
-            "The payout is signed and handed to the network. It counts as paid when it has {} confirmations.",
-            facts.row.state.confirmations
+    let waited = facts.handover.as_ref().map_or(0, |told| facts.tip.saturating_sub(told.height));
+    let refusal = facts.handover.as_ref().and_then(|told| told.refusal.as_deref());
+    let confirmations = facts.row.state.confirmations;
+    let card = match refusal {
+        Some(why) => Card::new(
+            "The payout is signed, but not taken yet",
+            format!(
+                "The node does not take it as it is. {} The desk tries again; nothing is lost.",
+                handover::in_words(why)
+            ),
+        )
+        .fact("The node says", why, ""),
+        None if waited >= LINGERS_AFTER_BLOCKS => Card::new(
+            "The payout lingers",
+            format!(
+                "It has waited for {waited} blocks. It can be sent with the next higher fee, or a child can pay for it."
+            ),
         ),
-    );
+        None => Card::new(
+            kind,
+            format!(
+                "The payout is signed and handed to the network. It counts as paid when it has {confirmations} confirmations."
+            ),
+        ),
+    };
+    let style = if refusal.is_some() || waited >= LINGERS_AFTER_BLOCKS { "big" } else { "" };
+    let card = card.act("See the payout and its fee", at(facts, "payout"), style);
     match facts.row.payout_txid {
         Some(txid) => card.fact("Transaction", txid.to_string(), txid.to_string()),
         None => card,

@@ -1,0 +1,111 @@
+//! The same on a real Bitcoin Core: its mempool decides what replaces what, and what is too little.
+
+mod on_core {
+    use bitcoin::{Amount, Transaction, Txid};
+    use trine::chain::Chain;
+    use trine::desk::{Rules, trade_facts};
+    use trine::domain::PublicRef;
+
+    use crate::chains::coins::pay;
+    use crate::chains::world::World;
+    use crate::harness::Start;
+    use crate::harness::cast::{Story, story_with};
+    use crate::stories::children::signed_by_wallet;
+
+    const TICKS: [&str; 3] = ["own_account", "amount", "payer"];
+
+    struct Real {
+        story: Story,
+        world: World,
+    }
+
+    impl Real {
+        async fn start(options: &'static [&'static str]) -> Self {
+            let world = World::core_with(options).await;
+            let rules = Rules { practice: false, ..Rules::default() };
+            let chain: std::sync::Arc<dyn Chain> = world.chain.clone();
+            Self { story: story_with(Start { chain: Some(chain), rules, ..Start::default() }).await, world }
+        }
+
+        /// The deposit is in the node's chain and alice has marked her payment.
+        async fn paid(&mut self) -> PublicRef {
+            let trade = self.story.agreed().await;
+            let (row, _) = trade_facts::party(&self.story.site.desk, trade, self.story.bob.id).await.unwrap();
+            let coin = self.world.coin().await;
+            self.world.broadcast(&pay(&coin, &[(row.script, row.deposit.to_sat())], 1_000)).await;
+            self.mine(2).await;
+            assert_eq!(self.story.stage(trade).await, "funded");
+            self.story.signs(&self.story.alice, trade, "payment", &["sent"]).await;
+            trade
+        }
+
+        async fn mine(&self, blocks: u32) {
+            self.world.mine(blocks).await;
+            self.story.work().await;
+            self.story.check_logs().await;
+        }
+
+        async fn known(&self, txid: Txid) -> Option<Transaction> {
+            self.world.chain.transaction(txid, None).await.unwrap()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_higher_fee_takes_the_place_of_the_payout_in_the_nodes_mempool() {
+        let mut real = Real::start(&[]).await;
+        let trade = real.paid().await;
+        let story = &real.story;
+        let fees = story.fees(&story.bob, trade, "release").await;
+        story.signs(&story.bob, trade, "release", &TICKS).await;
+        let first = story.payout_txid(trade).await;
+        assert!(real.known(first).await.is_some(), "the first fee step waits");
+        for fee in &fees[1..] {
+            assert_eq!(story.raises(&story.alice, trade, *fee).await.status, 303, "{fee}");
+            assert!(real.known(story.payout_txid(trade).await).await.is_some(), "{fee}");
+        }
+        assert!(real.known(first).await.is_none(), "it was replaced");
+        real.mine(2).await;
+        assert_eq!(story.stage(trade).await, "completed");
+    }
+
+    #[tokio::test]
+    async fn a_child_that_a_wallet_signed_is_taken_by_the_node_with_its_payout() {
+        let mut real = Real::start(&[]).await;
+        let trade = real.paid().await;
+        let story = &real.story;
+        story.signs(&story.bob, trade, "release", &TICKS).await;
+        // A young node estimates nothing, and what it falls back on the payout pays already: the desk hears otherwise.
+        let sql = story.site.sql().await;
+        sql.execute("UPDATE fee_estimates SET sat_per_kwu = 10000", &[]).await.unwrap();
+        let signed = signed_by_wallet(&story.alice, &story.child_file(&story.alice, trade, 6).await);
+        let sent = story.brings_child(&story.alice, trade, &signed.to_string()).await;
+        assert_eq!(sent.status, 303, "{}", sent.words());
+        let child = signed.unsigned_tx.compute_txid();
+        assert!(real.known(child).await.is_some());
+        real.mine(2).await;
+        assert_eq!(story.stage(trade).await, "completed");
+    }
+
+    #[tokio::test]
+    async fn a_payout_below_a_full_mempools_minimum_is_told_and_goes_through_with_its_child() {
+        let mut real = Real::start(&["-maxmempool=5"]).await;
+        let trade = real.paid().await;
+        crate::chains::packages::fill_the_mempool(&mut real.world).await;
+        let story = &real.story;
+        story.signs(&story.bob, trade, "release", &TICKS).await;
+        assert!(real.known(story.payout_txid(trade).await).await.is_none(), "the node did not take it");
+        let page = story.alice.browser.get(&format!("/trades/{trade}")).await.words();
+        assert!(page.contains("below what nodes take") && page.contains("mempool min fee not met"), "{page}");
+        // Past the next look at the node's estimate, which is never below its mempool's minimum.
+        story.later(2).await;
+        let signed = signed_by_wallet(&story.alice, &story.child_file(&story.alice, trade, 6).await);
+        let sent = story.brings_child(&story.alice, trade, &signed.to_string()).await;
+        assert_eq!(sent.status, 303, "{}", sent.words());
+        assert!(real.known(story.payout_txid(trade).await).await.is_some(), "both were taken together");
+        assert!(real.known(signed.unsigned_tx.compute_txid()).await.is_some());
+        real.mine(2).await;
+        assert_eq!(story.stage(trade).await, "completed");
+        let got = Amount::from_sat(900_000);
+        assert!(signed.unsigned_tx.output[0].value > got);
+    }
+}
