@@ -5,6 +5,7 @@
 
 pub mod accounts;
 pub mod admin;
+pub mod alive;
 pub mod amendments;
 pub mod arbitration;
 pub mod arbitrators;

@@ -77,7 +77,7 @@ pub async fn of(desk: &Desk, reference: PublicRef, account: UserId) -> Done<Sett
         now: desk.now(&client).await?,
         pot: splits::pot(&book),
         closed: row.state.may_settle().err(),
-        alive: super::signing::alive(&row, &book, party),
+        alive: super::alive::of(&row, &book, party),
         proposals,
         party,
         row,

@@ -10,7 +10,7 @@ use super::escrow_book::EscrowBook;
 use super::fees::{self, FeeView};
 use super::take::{payee_place, payer_place};
 use super::watcher::chain_trouble;
-use super::{Desk, arbitrators, funding, keys};
+use super::{Desk, alive, arbitrators, funding, keys};
 use crate::domain::money::btc_words;
 use crate::domain::{MethodId, Party, Refusal, Stage};
 use crate::escrow::contract::{Payee, PayoutEntry};
@@ -108,7 +108,7 @@ pub async fn view(
         contract: String::new(),
         fees: Vec::new(),
         bears_fee: false,
-        alive: alive(row, &book, party),
+        alive: alive::of(row, &book, party),
         message: String::new(),
         now: desk.now(client).await?,
     };
@@ -379,36 +379,4 @@ async fn still_unspent(desk: &Desk, book: &EscrowBook) -> Done<()> {
         }
     }
     Ok(())
-}
-
-/// Every signature alive for this deposit, and what it could still do. A signature is an option for ever.
-pub fn alive(row: &TradeRow, book: &EscrowBook, viewer: Party) -> Vec<String> {
-    if row.state.stage == Stage::Completed {
-        // The escrow is empty; what was signed for it can do nothing more.
-        return Vec::new();
-    }
-    let mut seen: Vec<(String, Party, Timestamp)> = Vec::new();
-    for signature in &book.signatures {
-        let Some(payout) = book.payouts.iter().find(|payout| payout.id == signature.payout) else { continue };
-        let does = match payout.kind.as_str() {
-            "release" => "release the coins to the buyer".to_owned(),
-            "refund" => "send the coins back to the seller".to_owned(),
-            "stray" => "send an extra payment back to the seller".to_owned(),
-            kind => format!(
-                "carry out the {kind} of {} to the buyer and {} to the seller",
-                btc_words(payout.buyer),
-                btc_words(payout.seller)
-            ),
-        };
-        if !seen.iter().any(|(words, party, _)| *words == does && *party == signature.party) {
-            seen.push((does, signature.party, signature.received_at));
-        }
-    }
-    seen.into_iter()
-        .map(|(does, party, at)| {
-            let who = if party == viewer { "You".to_owned() } else { row.name_of(party).to_owned() };
-            let at = at.strftime("%-d %b %H:%M UTC");
-            format!("{who} signed on {at}. With one more of the three keys it can {does}, for as long as the coins are in this escrow.")
-        })
-        .collect()
 }

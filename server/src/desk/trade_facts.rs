@@ -78,7 +78,7 @@ pub async fn of(desk: &Desk, reference: PublicRef, account: UserId) -> Done<Trad
         payer: labelled(method, signing::payer_details(desk, &row, party)?)?,
         dispute: disputes::latest(&client, row.id).await?,
         settlements: settlements::live(&client, row.id).await?,
-        alive: signing::alive(&row, &book, party),
+        alive: super::alive::of(&row, &book, party),
         missing: funding::missing(&client, &row).await?,
         may_reinstate: reinstatement::why_not(desk, &client, &row).await?.is_none(),
         contracts: contracts::count(&client, row.id).await?,

@@ -31,7 +31,7 @@ pub use amendment::{Amendment, AmendmentKind, DEPOSIT_WINDOW_MINUTES_MAX};
 pub use clock::Outage;
 use clock::later;
 pub use fee::LINGERS_AFTER_BLOCKS;
-pub use parts::{Dispute, FeeWord, Outcome, PayoutKind, Ruling, Settlement, Windows};
+pub use parts::{Deposit, Dispute, FeeWord, Outcome, PayoutKind, Ruling, Settlement, Windows};
 use window::not_now;
 
 /// A trade as the lifecycle sees it. Names, texts and transactions are kept beside it.
@@ -106,28 +106,6 @@ pub struct Trade {
     /// Up to here every standstill is counted: the time of the last change.
     #[serde(default)]
     pub as_of: Timestamp,
-}
-
-/// What stands at the escrow address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Deposit {
-    /// All outputs, confirmed or not.
-    #[serde(with = "bitcoin::amount::serde::as_sat")]
-    pub seen: Amount,
-    /// Outputs in any block.
-    #[serde(with = "bitcoin::amount::serde::as_sat")]
-    pub confirmed: Amount,
-    /// What counts toward the deposit due by §6, deep enough.
-    #[serde(with = "bitcoin::amount::serde::as_sat")]
-    pub counted: Amount,
-    /// Every counted output was first seen before the deposit window ended.
-    pub in_time: bool,
-    /// Every output of the funding set is in a block.
-    #[serde(default)]
-    pub whole: bool,
-    /// Other outputs than those that were signed for would make the funding set.
-    #[serde(default)]
-    pub renewed: bool,
 }
 
 /// What someone does, or what became known.

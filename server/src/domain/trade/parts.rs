@@ -90,3 +90,25 @@ pub struct FeeWord {
     #[serde(with = "bitcoin::amount::serde::as_sat")]
     pub fee: Amount,
 }
+
+/// What stands at the escrow address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Deposit {
+    /// All outputs, confirmed or not.
+    #[serde(with = "bitcoin::amount::serde::as_sat")]
+    pub seen: Amount,
+    /// Outputs in any block.
+    #[serde(with = "bitcoin::amount::serde::as_sat")]
+    pub confirmed: Amount,
+    /// What counts toward the deposit due by §6, deep enough.
+    #[serde(with = "bitcoin::amount::serde::as_sat")]
+    pub counted: Amount,
+    /// Every counted output was first seen before the deposit window ended.
+    pub in_time: bool,
+    /// Every output of the funding set is in a block.
+    #[serde(default)]
+    pub whole: bool,
+    /// Other outputs than those that were signed for would make the funding set.
+    #[serde(default)]
+    pub renewed: bool,
+}
