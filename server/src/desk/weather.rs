@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::effects::Made;
 use super::error::Done;
 use super::room;
-use crate::domain::money::btc_grouped;
+use crate::domain::money::btc_words;
 use crate::domain::trade::{NOTHING_BELOW_SAT, Trade};
 use crate::domain::{Event, Stage};
 use crate::store::Transaction;
@@ -48,8 +48,8 @@ fn words(before: &Trade, after: &Trade, event: Option<Event>, now: Timestamp) ->
     let awaited = matches!(after.stage, Stage::Proposed | Stage::AwaitingDeposit | Stage::Cancelled);
     if awaited && is < was && is.to_sat() < NOTHING_BELOW_SAT {
         return Some(format!(
-            "A deposit of {} BTC was seen and is gone again before it was confirmed: replaced, or spent elsewhere.",
-            btc_grouped(was)
+            "A deposit of {} was seen and is gone again before it was confirmed: replaced, or spent elsewhere.",
+            btc_words(was)
         ));
     }
     None

@@ -4,7 +4,7 @@ use bitcoin::Amount;
 
 use super::card::Card;
 use crate::desk::trade_facts::TradeFacts;
-use crate::domain::money::{btc_grouped, sats_grouped};
+use crate::domain::money::{btc_words, sats_grouped};
 use crate::domain::trade::{NOTHING_BELOW_SAT, Outcome};
 use crate::domain::{Party, Stage};
 
@@ -36,10 +36,10 @@ pub fn banner(facts: &TradeFacts) -> Option<String> {
     }
     if trade.is_short() && matches!(trade.stage, Stage::Funded | Stage::PaymentSent | Stage::Disputed | Stage::Ruled) {
         return Some(format!(
-            "Another transaction spent a part of the coins. {} BTC are left of {}. Do not pay; what is left can go back or \
+            "Another transaction spent a part of the coins. {} are left of {}. Do not pay; what is left can go back or \
              be divided as both agree.",
-            btc_grouped(trade.deposit.confirmed),
-            btc_grouped(facts.row.deposit)
+            btc_words(trade.deposit.confirmed),
+            btc_words(facts.row.deposit)
         ));
     }
     None
@@ -98,9 +98,9 @@ pub fn cancelled_words(facts: &TradeFacts) -> String {
         );
     }
     format!(
-        "{} BTC were sent to the address and are not deep enough in the chain yet. When they are, they go back to the \
+        "{} were sent to the address and are not deep enough in the chain yet. When they are, they go back to the \
          seller: the trade stays cancelled, and nobody pays for it.",
-        btc_grouped(seen)
+        btc_words(seen)
     )
 }
 
