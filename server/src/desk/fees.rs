@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::error::Done;
 use super::escrow_book::EscrowBook;
 use super::estimates;
-use crate::domain::money::{btc_grouped, sats_grouped};
+use crate::domain::money::{btc_words, sats_grouped};
 use crate::domain::trade::PayoutKind;
 use crate::domain::{Party, Side, Stage};
 use crate::escrow::Payout;
@@ -38,7 +38,7 @@ impl FeeView {
             sat: payout.fee().to_sat(),
             cost: format!("{} sat, {rate} sat/vB", sats_grouped(payout.fee())),
             expected: estimates::in_words(book.pace.blocks_at(payout.cost().rate())),
-            mine: if mine == Amount::ZERO { String::new() } else { btc_grouped(mine) },
+            mine: if mine == Amount::ZERO { String::new() } else { btc_words(mine) },
         }
     }
 }

@@ -21,10 +21,10 @@ const NO_PAGES: &[&str] = &[
     "/trades/{reference}/contract.json",
     "/trades/{reference}/contract-signatures.json",
     "/trades/{reference}/room.txt",
-    "/trades/{reference}/deadlines.ics",
-    "/calendar/{token}",
     "/trades/{reference}/attachments/{id}",
     "/trades/{reference}/ruling.json",
+    "/trades/{reference}/deadlines.ics",
+    "/calendar/{token}",
 ];
 
 /// A look at each page, and all that was found wrong.
@@ -131,20 +131,8 @@ async fn visitors_pages(walk: &mut Walk, play: &Play, offer: &str) {
 async fn own_pages(walk: &mut Walk, play: &Play, offer: &str) {
     let (buyer, seller) = (&play.buyer.chrome, &play.seller.chrome);
     let edit = format!("/offers/{offer}/edit");
-    walk.visit(
-        seller,
-        "trader",
-        &[
-            "/account",
-            "/account/hours",
-            "/account/calendar",
-            "/keys",
-            "/keys/wallet",
-            "/keys/restore",
-            "/payment-accounts",
-        ],
-    )
-    .await;
+    walk.visit(seller, "trader", &["/account", "/keys", "/keys/wallet", "/keys/restore", "/payment-accounts"]).await;
+    walk.visit(seller, "trader", &["/account/hours", "/account/calendar"]).await;
     walk.visit(seller, "trader", &["/payment-accounts/new", "/payment-accounts/new?method=sepa", "/my/offers"]).await;
     walk.visit(seller, "trader", &["/offers/new", "/offers/new?side=sell&currency=EUR", &edit, "/trades"]).await;
     walk.visit(seller, "own", &[&format!("/offers/{offer}")]).await;

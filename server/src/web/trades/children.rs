@@ -8,7 +8,7 @@ use super::{file, reference};
 use crate::desk::children::{self, Children};
 use crate::desk::error::Error;
 use crate::desk::estimates;
-use crate::domain::money::{btc_grouped, sats_grouped};
+use crate::domain::money::{btc_words, sats_grouped};
 use crate::domain::{PublicRef, RefusalKind};
 use crate::web::error::{Answer, status_of};
 use crate::web::page::{Page, see_other};
@@ -62,7 +62,7 @@ impl ChildPage {
                 Ok(child) => OfferLine {
                     fee: format!("{} sat", sats_grouped(child.cost().fee)),
                     rate: rate(child.package().fee.to_sat(), child.package().vbytes),
-                    arrives: format!("{} BTC", btc_grouped(child.value())),
+                    arrives: btc_words(child.value()),
                     refused: String::new(),
                     blocks,
                     expected,
@@ -84,7 +84,7 @@ impl ChildPage {
             own: made.to == made.address,
             address: made.address.to_string(),
             to: made.to.to_string(),
-            value: btc_grouped(made.value),
+            value: btc_words(made.value),
             brought: made
                 .brought
                 .iter()
