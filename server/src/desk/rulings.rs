@@ -352,7 +352,12 @@ pub async fn payout_paper(desk: &Desk, reference: PublicRef, account: UserId) ->
     let (row, party) = trades::of_party(&client, reference, account).await?;
     let now = desk.now(&client).await?;
     row.state.apply(&Act::SignPayout { kind: PayoutKind::Ruling }, party.into(), now)?;
-    let ruling = in_force(&client, &row).await?.ok_or_else(|| Error::broken("no ruling is in force"))?;
+    let ruling = in_force(&client, &row).await?.ok_or_else(|| {
+        // Withdrawn between the two looks.
+        Refusal::conflict(
+            "The arbitrator has withdrawn the ruling just now. Nothing was changed; look at the trade again.",
+        )
+    })?;
     let kind = PayoutKind::Ruling.as_str().to_owned();
     Ok(Paper::Payout { kind, about: Some(ruling.id.0), ruling: Some(ruling.text) })
 }
