@@ -3,7 +3,7 @@
 mod paper;
 
 use bitcoin::hashes::{Hash, sha256};
-use jiff::{SignedDuration, Timestamp, Unit};
+use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
 use serde_json::json;
 use uuid::Uuid;
@@ -161,7 +161,8 @@ async fn make(desk: &Desk, tx: &Transaction<'_>, from: Made<'_>) -> Done<PublicR
 
     let payee = details(review.method, &seller.accounts.payee)?;
     let payer = details(review.method, &buyer.accounts.payer)?;
-    let seconds = now.round(Unit::Second).map_err(Error::broken)?;
+    // Never later than it is: an outage that begins within this second counts from its first moment.
+    let seconds = Timestamp::from_second(now.as_second()).map_err(Error::broken)?;
     let hours = hours::of_three(tx, buyer.account, seller.account, arbitrator.account).await?;
     let trade = new_trade(desk, held, &review.quote, review.method, seconds).in_hours(hours);
     let places = paper::Places { lock: &lock, level, index, feerate: from.feerate, arbitrator: &arbitrator };

@@ -394,4 +394,4 @@ impl Change {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

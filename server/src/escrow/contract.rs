@@ -350,12 +350,11 @@ fn account_name<'de, D: Deserializer<'de>>(from: D) -> Result<AccountName, D::Er
 
 /// RFC 3339, UTC, whole seconds: `2026-11-21T22:00:00Z`.
 pub(super) mod seconds {
-    use jiff::{Timestamp, Unit};
+    use jiff::Timestamp;
     use serde::{Deserialize, Deserializer, Serializer};
 
     pub fn serialize<S: Serializer>(time: &Timestamp, to: S) -> Result<S::Ok, S::Error> {
-        let whole = Timestamp::from_second(time.as_second()).map_err(serde::ser::Error::custom)?;
-        to.collect_str(&whole.round(Unit::Second).unwrap_or(whole))
+        to.collect_str(&Timestamp::from_second(time.as_second()).map_err(serde::ser::Error::custom)?)
     }
 
     pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Timestamp, D::Error> {

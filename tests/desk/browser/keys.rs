@@ -20,14 +20,7 @@ async fn a_key_is_restored_from_its_words_and_no_other_key_is_taken() {
     chrome.goto("/keys/restore").await;
     chrome.fill("#restore-words", &play.buyer.words).await;
     chrome.click("#restore-from-words").await;
-    chrome.click("#passphrase-suggest").await;
-    let passphrase = chrome.content("#passphrase-suggestion").await;
-    chrome.fill("#passphrase", &passphrase).await;
-    chrome.fill("#passphrase-again", &passphrase).await;
-    chrome.click("#passphrase-set").await;
-    chrome.find("[data-step=done]").await;
-    chrome.click("#key-form button").await;
-    chrome.arrives("/keys").await;
+    let passphrase = play.buyer.seals_the_key().await;
 
     let after: String = sql.query_one(file, &[&play.buyer.name]).await.unwrap().get(0);
     assert_ne!(before, after, "sealed anew");

@@ -238,6 +238,14 @@ impl Actor {
             chrome.fill(&format!("[data-word-number='{number}']"), word).await;
         }
         chrome.click("#words-check").await;
+        let passphrase = self.seals_the_key().await;
+        (self.words, self.passphrase) = (words, passphrase);
+        self
+    }
+
+    /// Takes the passphrase that is suggested, and seals the key with it; the passphrase.
+    pub async fn seals_the_key(&self) -> String {
+        let chrome = &self.chrome;
         chrome.click("#passphrase-suggest").await;
         let passphrase = chrome.content("#passphrase-suggestion").await;
         chrome.fill("#passphrase", &passphrase).await;
@@ -246,8 +254,7 @@ impl Actor {
         chrome.find("[data-step=done]").await;
         chrome.click("#key-form button").await;
         chrome.arrives("/keys").await;
-        (self.words, self.passphrase) = (words, passphrase);
-        self
+        passphrase
     }
 
     /// The arbitrator shows that the key can sign.

@@ -3,6 +3,7 @@
 use std::ops::{Deref, DerefMut};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use actix_web::HttpServer;
 use actix_web::dev::ServerHandle;
@@ -133,6 +134,8 @@ impl Site {
             web::app(shared.clone())
         })
         .workers(2)
+        // A test that is slow for a while must not meet a connection that the server is about to close.
+        .keep_alive(Duration::from_secs(600))
         .disable_signals()
         .shutdown_timeout(1)
         .listen(listener)

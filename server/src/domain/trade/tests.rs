@@ -17,7 +17,7 @@ pub(super) fn deposit(sats: u64) -> Deposit {
 }
 
 /// A trade that was just taken: a million satoshis due, windows of round numbers.
-pub(super) fn taken() -> Trade {
+pub(crate) fn taken() -> Trade {
     let windows = Windows {
         deposit_minutes: 180,
         confirmation_minutes: 1440,

@@ -1,26 +1,11 @@
 use std::collections::BTreeSet;
 
-use bitcoin::Amount;
-use jiff::Timestamp;
-
 use super::*;
-use crate::domain::Side;
-use crate::domain::trade::{Deposit, Windows};
+use crate::domain::trade::Deposit;
+use crate::domain::trade::tests::taken;
 
 fn trade(stage: Stage) -> Trade {
-    let at = Timestamp::UNIX_EPOCH;
-    let windows = Windows {
-        deposit_minutes: 180,
-        confirmation_minutes: 1440,
-        payment_minutes: 60,
-        release_minutes: 120,
-        objection_minutes: 1440,
-        answer_minutes: 1440,
-        ruling_minutes: 4320,
-        cosign_minutes: 1440,
-    };
-    let trade = Trade::taken(Side::Seller, windows, Amount::from_sat(1_000_000), 1, at, at);
-    Trade { stage, ..trade }
+    Trade { stage, ..taken() }
 }
 
 fn facts(after: &Trade, actor: Actor) -> EventFacts<'_> {
