@@ -336,8 +336,8 @@ impl Chain for Core {
         Box::pin(self.facts(cursor, watched))
     }
 
-    fn coins_at<'a>(&'a self, scripts: &'a [ScriptBuf]) -> Answer<'a, Option<Vec<Coin>>> {
-        Box::pin(async { self.scan(scripts).await.map(Some) })
+    fn coins_at<'a>(&'a self, scripts: &'a [ScriptBuf]) -> Answer<'a, Vec<Coin>> {
+        Box::pin(self.scan(scripts))
     }
 
     fn unspent(&self, outpoint: OutPoint) -> Answer<'_, Option<Unspent>> {

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bitcoin::constants::genesis_block;
-use bitcoin::{BlockHash, FeeRate, Network, OutPoint, Transaction, Txid};
+use bitcoin::{BlockHash, FeeRate, Network, OutPoint, ScriptBuf, Transaction, Txid};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
@@ -23,8 +23,8 @@ use self::reading::Reader;
 use self::source::Source;
 use super::facts::time_of;
 use super::{
-    Answer, BlockRef, Chain, ChainError, Cursor, FEE_RATE_MAX, FEE_RATE_MIN, FEE_RATE_UNKNOWN, Facts, Tip, Unspent,
-    Watched,
+    Answer, BlockRef, Chain, ChainError, Coin, Cursor, FEE_RATE_MAX, FEE_RATE_MIN, FEE_RATE_UNKNOWN, Facts, Tip,
+    Unspent, Watched,
 };
 
 /// Bitcoin Core, which is behind all of them, estimates for at most a week.
@@ -185,6 +185,10 @@ impl Chain for Light {
 
     fn facts_since<'a>(&'a self, cursor: &'a Cursor, watched: &'a Watched) -> Answer<'a, Facts> {
         Box::pin(self.ask_facts(cursor, watched))
+    }
+
+    fn coins_at<'a>(&'a self, scripts: &'a [ScriptBuf]) -> Answer<'a, Vec<Coin>> {
+        Box::pin(self.first(move |reader| Box::pin(async move { reader.coins(scripts).await })))
     }
 
     fn unspent(&self, outpoint: OutPoint) -> Answer<'_, Option<Unspent>> {

@@ -42,12 +42,9 @@ pub trait Chain: fmt::Debug + Send + Sync {
     /// ones with their facts, then what waits in the mempool. Asking twice with the same cursor is harmless.
     fn facts_since<'a>(&'a self, cursor: &'a Cursor, watched: &'a Watched) -> Answer<'a, Facts>;
 
-    /// Everything unspent and confirmed at these scripts, found by looking through all the coins there are. Slow: for an
-    /// audit now and then, never for following. `None`: this backend cannot tell.
-    fn coins_at<'a>(&'a self, scripts: &'a [ScriptBuf]) -> Answer<'a, Option<Vec<Coin>>> {
-        let _ = scripts;
-        Box::pin(async { Ok(None) })
-    }
+    /// Everything unspent and confirmed at these scripts, whatever waits in the mempool. Slow, for a node looks through
+    /// all the coins there are: for an audit now and then, never for following.
+    fn coins_at<'a>(&'a self, scripts: &'a [ScriptBuf]) -> Answer<'a, Vec<Coin>>;
 
     /// The output, if nothing spends it, neither in the chain nor in the mempool.
     fn unspent(&self, outpoint: OutPoint) -> Answer<'_, Option<Unspent>>;

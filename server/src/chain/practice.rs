@@ -262,7 +262,7 @@ impl Chain for Practice {
         ready(self.lock().facts(cursor, watched))
     }
 
-    fn coins_at<'a>(&'a self, scripts: &'a [ScriptBuf]) -> Answer<'a, Option<Vec<Coin>>> {
+    fn coins_at<'a>(&'a self, scripts: &'a [ScriptBuf]) -> Answer<'a, Vec<Coin>> {
         let wanted: Scripts = scripts.iter().cloned().collect();
         let inner = self.lock();
         let found = inner.state.coins().filter(|(_, coin)| wanted.contains(&coin.output.script_pubkey));
@@ -271,7 +271,7 @@ impl Chain for Practice {
             output: coin.output.clone(),
             height: coin.height,
         });
-        ready(Ok(Some(coins.collect())))
+        ready(Ok(coins.collect()))
     }
 
     fn unspent(&self, outpoint: OutPoint) -> Answer<'_, Option<Unspent>> {

@@ -21,8 +21,8 @@ use crate::store::{outbox, reader as epochs, watched};
 pub struct Report {
     /// Outputs that were looked up one by one.
     pub outputs: usize,
-    /// Addresses that were looked through; none where the backend cannot.
-    pub addresses: Option<usize>,
+    /// Addresses that were looked through.
+    pub addresses: usize,
     /// In words, what the books had wrong.
     pub differences: Vec<String>,
 }
@@ -46,15 +46,14 @@ pub async fn audit(desk: &Desk) -> Done<Report> {
         deposits::open(&client).await?.into_iter().map(|one| (one.1.outpoint, one)).collect();
     drop(client);
 
-    let mut report =
-        Report { outputs: books.len(), addresses: coins.is_some().then_some(scripts.len()), differences: Vec::new() };
+    let mut report = Report { outputs: books.len(), addresses: scripts.len(), differences: Vec::new() };
     let mut lowest = None;
     let mut differs = |height: u32, words: String| {
         tracing::error!(difference = words, "the books differ from the chain; the blocks are read again");
         lowest = Some(lowest.map_or(height, |known: u32| known.min(height)));
         report.differences.push(words);
     };
-    for coin in coins.iter().flatten().filter(|coin| coin.height <= read_to.height) {
+    for coin in coins.iter().filter(|coin| coin.height <= read_to.height) {
         if let Some(words) = missing_from(&books, coin) {
             differs(coin.height, words);
         }
@@ -74,6 +73,7 @@ pub async fn audit(desk: &Desk) -> Done<Report> {
     }
     tracing::info!(
         outputs = report.outputs,
+        addresses = report.addresses,
         differences = report.differences.len(),
         "the books were held against the chain"
     );

@@ -1,8 +1,8 @@
 //! Money that leaves.
 
-use trine::chain::{ChainError, FEE_RATE_MAX, FEE_RATE_MIN, Fact};
+use trine::chain::{ChainError, Coin as Lying, FEE_RATE_MAX, FEE_RATE_MIN, Fact};
 
-use super::coins::{Lock, anyones_script, coin_of, pay};
+use super::coins::{Coin, Lock, anyones_script, coin_of, pay};
 use super::on_every_chain;
 use super::world::{World, seen, spent};
 
@@ -12,6 +12,7 @@ on_every_chain! {
     broadcasting_again_is_no_error,
     a_replaced_spend_is_evicted,
     a_double_spend_in_a_block_evicts_what_waited,
+    what_lies_at_a_script_is_found_without_having_followed_it,
     fee_rates_are_sane,
 }
 
@@ -47,6 +48,37 @@ async fn a_deposit_spent_at_once_is_told_with_its_spend(world: &mut World) {
     world.mine(1).await;
     let block = Some(world.tip().await);
     assert_eq!(desk.hear(world).await, [seen(&deposit, 0, block), spent(&escrow, &payout, block)]);
+}
+
+async fn what_lies_at_a_script_is_found_without_having_followed_it(world: &mut World) {
+    let (lock, other) = (Lock::number(1), Lock::number(2));
+    let at = [lock.script(), other.script()];
+    assert_eq!(world.chain.coins_at(&at).await.unwrap(), []);
+    let first = pay(&world.coin().await, &[(lock.script(), 100_000), (lock.script(), 50_000)], 1_000);
+    world.broadcast(&first).await;
+    assert_eq!(world.chain.coins_at(&at).await.unwrap(), [], "what waits is in no block");
+    world.mine(1).await;
+    let height = world.height().await;
+    let second = pay(&world.coin().await, &[(other.script(), 70_000)], 1_000);
+    world.broadcast(&second).await;
+    world.mine(1).await;
+
+    let there = |coin: Coin, height: u32| Lying { outpoint: coin.outpoint, output: coin.output, height };
+    let all =
+        [there(coin_of(&first, 0), height), there(coin_of(&first, 1), height), there(coin_of(&second, 0), height + 1)];
+    let sorted = |mut coins: Vec<Lying>| {
+        coins.sort_by_key(|coin| (coin.height, coin.outpoint.vout));
+        coins
+    };
+    assert_eq!(sorted(world.chain.coins_at(&at).await.unwrap()), all);
+    assert_eq!(world.chain.coins_at(&at[1..]).await.unwrap(), all[2..]);
+    assert_eq!(world.chain.coins_at(&[]).await.unwrap(), []);
+
+    let payout = lock.spend(&[coin_of(&first, 0)], &[(anyones_script(), 99_000)]);
+    world.broadcast(&payout).await;
+    assert_eq!(sorted(world.chain.coins_at(&at).await.unwrap()), all, "a spend that waits is not in the chain");
+    world.mine(1).await;
+    assert_eq!(sorted(world.chain.coins_at(&at).await.unwrap()), all[1..]);
 }
 
 async fn broadcasting_again_is_no_error(world: &mut World) {

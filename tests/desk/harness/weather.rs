@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, Mutex, OnceLock};
 
-use bitcoin::{BlockHash, FeeRate, OutPoint, Transaction, Txid};
-use trine::chain::{Answer, Chain, ChainError, Cursor, Facts, Tip, Unspent, Watched};
+use bitcoin::{BlockHash, FeeRate, OutPoint, ScriptBuf, Transaction, Txid};
+use trine::chain::{Answer, Chain, ChainError, Coin, Cursor, Facts, Tip, Unspent, Watched};
 
 #[derive(Debug, Default)]
 pub struct Weather {
@@ -81,6 +81,10 @@ impl Chain for Weather {
 
     fn facts_since<'a>(&'a self, cursor: &'a Cursor, watched: &'a Watched) -> Answer<'a, Facts> {
         self.through(move |chain| chain.facts_since(cursor, watched))
+    }
+
+    fn coins_at<'a>(&'a self, scripts: &'a [ScriptBuf]) -> Answer<'a, Vec<Coin>> {
+        self.through(move |chain| chain.coins_at(scripts))
     }
 
     fn unspent(&self, outpoint: OutPoint) -> Answer<'_, Option<Unspent>> {

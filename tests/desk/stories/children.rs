@@ -179,3 +179,34 @@ async fn when_fees_have_risen_beyond_what_was_signed_two_sign_further_ones() {
     assert_eq!(story.stage(trade).await, "completed");
     story.check_log(trade).await;
 }
+
+#[tokio::test]
+async fn the_arbitrator_signs_further_fees_of_a_ruling_with_who_is_paid() {
+    let weather = Arc::new(Weather::default());
+    let story = story_with(Start { weather: Some(weather.clone()), ..Start::default() }).await;
+    let trade = story.disputed().await;
+    story.rules(trade, "split", "60").await;
+    story.later(24 * 60 + 1).await;
+    story.signs_at(&story.carol, trade, &format!("/arbitration/{trade}/payout")).await;
+    story.signs_at(&story.alice, trade, &format!("/trades/{trade}/ruling/cosignature")).await;
+    assert_eq!(story.stage(trade).await, "paying_out");
+    let (_, before) = story.waiting(trade).await;
+    weather.estimates(rate(40));
+    story.later(2).await;
+    let page = story.page(&story.carol, trade, "/payout").await;
+    assert!(page.contains("Fees have risen beyond what was signed"), "{page}");
+    assert_eq!(story.press(&story.carol, trade, "payout/fees").await.status, 303);
+    story.signs(&story.carol, trade, "payout/signature", &[]).await;
+    story.signs(&story.alice, trade, "payout/signature", &[]).await;
+    assert_eq!(story.waiting(trade).await.1, before, "signing sends nothing");
+    let further = format!("SELECT min(fee_sat) FROM payouts WHERE kind = 'ruling' AND fee_sat > {}", before * 2);
+    let further: i64 = story.site.sql().await.one(&further).await;
+    for bearer in [&story.alice, &story.bob] {
+        assert_eq!(story.waiting(trade).await.1, before, "who bears the fee has the word");
+        assert_eq!(story.raises(bearer, trade, further.try_into().unwrap()).await.status, 303);
+    }
+    assert_eq!(story.waiting(trade).await.1, u64::try_from(further).unwrap());
+    story.mine(2).await;
+    assert_eq!(story.stage(trade).await, "completed");
+    story.check_log(trade).await;
+}

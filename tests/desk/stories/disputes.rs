@@ -61,7 +61,7 @@ impl Story {
     }
 
     /// Carol drafts and signs a ruling.
-    async fn rules(&self, trade: PublicRef, outcome: &str, buyer: &str) {
+    pub async fn rules(&self, trade: PublicRef, outcome: &str, buyer: &str) {
         let draft = self.drafts(trade, outcome, buyer).await;
         let page = self.carol.browser.get(&draft).await;
         assert!(page.words().contains(FACTS) && page.words().contains("Nothing is decided yet"), "{}", page.words());
@@ -76,7 +76,7 @@ impl Story {
         self.send(who, trade, path, &fields).await
     }
 
-    async fn signs_at(&self, who: &Person, trade: PublicRef, path: &str) {
+    pub async fn signs_at(&self, who: &Person, trade: PublicRef, path: &str) {
         let seen = self.sign_at(who, trade, path, &[]).await;
         assert_eq!(seen.status, 303, "{} signs {path}:\n{}", who.name, seen.words());
     }

@@ -1,6 +1,7 @@
 //! One question to one server, with everything checked that can be.
 
 mod block;
+mod coins;
 mod trial;
 
 use std::collections::{BTreeMap, HashSet};
