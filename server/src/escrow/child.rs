@@ -77,7 +77,7 @@ impl Own<'_> {
         let (parent, vbytes) = (self.parent_cost(), self.vbytes_with(to)?);
         if parent.rate() >= target {
             return Err(Refusal::invalid(format!(
-                "The payout pays {} sat/vB by itself already. A child would not make it faster; choose fewer blocks.",
+                "The payout pays {} sat/vB by itself already, so a child would not make it faster.",
                 parent.rate().to_sat_per_vb_floor()
             )));
         }

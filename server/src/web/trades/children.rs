@@ -25,8 +25,6 @@ pub struct OfferLine {
     /// Of both together.
     pub rate: String,
     pub arrives: String,
-    /// Why there is none for this wait.
-    pub refused: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -43,6 +41,8 @@ pub struct ChildPage {
     pub to: String,
     pub own: bool,
     pub offers: Vec<OfferLine>,
+    /// Why there is none for the other waits, each reason once.
+    pub refused: Vec<String>,
     pub brought: Vec<String>,
     pub typed: Fields,
     pub errors: Errors,
@@ -55,26 +55,23 @@ impl Page for ChildPage {
 impl ChildPage {
     fn new(made: Children, typed: Fields, errors: Errors) -> Self {
         let rate = |cost: u64, vbytes: u64| format!("{} sat/vB", cost.div_ceil(vbytes.max(1)));
-        let offers = made.offers.into_iter().map(|offer| {
-            let expected = estimates::in_words(Some(offer.blocks));
-            let blocks = offer.blocks;
+        let (mut offers, mut refused) = (Vec::new(), Vec::new());
+        for offer in made.offers {
             match offer.made {
-                Ok(child) => OfferLine {
+                Ok(child) => offers.push(OfferLine {
+                    blocks: offer.blocks,
+                    expected: estimates::in_words(Some(offer.blocks)),
                     fee: format!("{} sat", sats_grouped(child.cost().fee)),
                     rate: rate(child.package().fee.to_sat(), child.package().vbytes),
                     arrives: btc_words(child.value()),
-                    refused: String::new(),
-                    blocks,
-                    expected,
-                },
-                Err(why) => {
-                    let none = String::new;
-                    OfferLine { fee: none(), rate: none(), arrives: none(), refused: why.words, blocks, expected }
-                }
+                }),
+                Err(why) if refused.contains(&why.words) => {}
+                Err(why) => refused.push(why.words),
             }
-        });
+        }
         Self {
-            offers: offers.collect(),
+            offers,
+            refused,
             reference: made.row.reference.to_string(),
             grouped: made.row.reference.grouped(),
             version: made.row.state.version,
