@@ -5,7 +5,8 @@ use serde_json::Value;
 use trine::escrow::{ArbiterLevel, EscrowIndex, EscrowKey, Lock};
 use trine::partners::keys::Wallet;
 
-use super::play::{Actor, Play};
+use super::actor::Actor;
+use super::play::Play;
 
 const ENVELOPE: &str = "<script type=\"application/json\" id=\"envelope\">";
 

@@ -1,5 +1,6 @@
 //! Stories in Chromium, with keys made in the browser. Left out, by this module's name, of `script/test --fast`.
 
+mod actor;
 mod disputes;
 mod hostile;
 mod keys;
@@ -8,3 +9,4 @@ mod play;
 mod real_node;
 mod secrets;
 mod trades;
+mod ways;

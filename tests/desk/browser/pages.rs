@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 use trine::web::routes::ROUTES;
 
-use super::play::{Actor, Play};
+use super::actor::Actor;
+use super::play::Play;
 use crate::harness::chrome::{Chrome, THEMES, WIDTHS};
 
 /// Answers that are no pages: files, and what only machines read.
@@ -57,6 +58,9 @@ impl Walk {
         for width in WIDTHS {
             chrome.width(width).await;
             let overhang = chrome.overhang().await;
+            if !chrome.has("noscript").await {
+                self.faults.insert(format!("{name} says nothing to those without JavaScript"));
+            }
             if overhang > 0 {
                 self.faults.insert(format!("{name}, {width} px: {overhang} px wider than the window"));
             }

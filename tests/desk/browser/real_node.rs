@@ -4,7 +4,8 @@ use bitcoin::Amount;
 use trine::chain::Chain;
 use trine::desk::Rules;
 
-use super::play::{Actor, Play};
+use super::actor::Actor;
+use super::play::Play;
 use crate::chains::coins::pay;
 use crate::chains::world::World;
 use crate::harness::Start;

@@ -5,7 +5,8 @@ use bitcoin::bip32::{ChildNumber, DerivationPath, Xpriv};
 use bitcoin::secp256k1::Secp256k1;
 use data_encoding::{BASE64, HEXLOWER};
 
-use super::play::{Actor, Play};
+use super::actor::Actor;
+use super::play::Play;
 use crate::harness::{PASSWORD, Site};
 
 /// A secret's name and how it could look.

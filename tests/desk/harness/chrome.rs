@@ -24,14 +24,35 @@ pub async fn turn() -> SemaphorePermit<'static> {
 pub const WIDTHS: [u32; 2] = [1280, 390];
 pub const THEMES: [&str; 2] = ["light", "dark"];
 
+/// How somebody uses a browser.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Way {
+    #[default]
+    Mouse,
+    /// 390 pixels wide, touched with a finger.
+    Phone,
+    /// No pointer at all: Tab, arrows, Enter and blank.
+    Keyboard,
+    /// With a mouse, and JavaScript off in the browser's settings for every site.
+    NoScript,
+}
+
+/// Focusable things of a page, with room to spare: more presses of Tab than this mean that something is not reached.
+const TABS_MAX: usize = 300;
+
 /// One browser with its own profile.
 pub struct Chrome {
     driver: Option<WebDriver>,
     pub origin: String,
+    way: Way,
 }
 
 impl Chrome {
     pub async fn open(origin: &str) -> Self {
+        Self::open_as(origin, Way::Mouse).await
+    }
+
+    pub async fn open_as(origin: &str, way: Way) -> Self {
         let mut wishes = DesiredCapabilities::chrome();
         wishes.set_binary(&std::env::var("CHROME").unwrap()).unwrap();
         for flag in [
@@ -49,10 +70,24 @@ impl Chrome {
         ] {
             wishes.add_arg(flag).unwrap();
         }
+        match way {
+            Way::Mouse | Way::Keyboard => {}
+            Way::Phone => {
+                let metrics =
+                    json!({ "width": WIDTHS[1], "height": 844, "pixelRatio": 2, "touch": true, "mobile": true });
+                wishes.add_experimental_option("mobileEmulation", json!({ "deviceMetrics": metrics })).unwrap();
+            }
+            Way::NoScript => {
+                let off = json!({ "profile.default_content_setting_values.javascript": 2 });
+                wishes.add_experimental_option("prefs", off).unwrap();
+            }
+        }
         let driver = WebDriver::new(std::env::var("CHROMEDRIVER_URL").unwrap(), wishes).await.unwrap();
         driver.set_script_timeout(PATIENCE).await.unwrap();
-        let chrome = Self { driver: Some(driver), origin: origin.to_owned() };
-        chrome.width(WIDTHS[0]).await;
+        let chrome = Self { driver: Some(driver), origin: origin.to_owned(), way };
+        if way != Way::Phone {
+            chrome.width(WIDTHS[0]).await;
+        }
         chrome
     }
 
@@ -86,8 +121,77 @@ impl Chrome {
 
     pub async fn click(&self, css: &str) {
         let element = self.find(css).await;
+        self.activate(&element, css).await;
+    }
+
+    /// What a click does, in the way this browser is used.
+    async fn activate(&self, element: &WebElement, what: &str) {
+        if self.way == Way::Keyboard {
+            return self.activate_by_keys(element, what).await;
+        }
         element.scroll_into_view().await.unwrap();
-        element.click().await.unwrap_or_else(|why| panic!("{css}: {why}"));
+        element.click().await.unwrap_or_else(|why| panic!("{what}: {why}"));
+    }
+
+    async fn activate_by_keys(&self, element: &WebElement, what: &str) {
+        let (tag, kind) = (element.tag_name().await.unwrap(), element.attr("type").await.unwrap().unwrap_or_default());
+        match (tag.as_str(), kind.as_str()) {
+            // In an open list the first letters choose.
+            ("option", _) => {
+                let list = element.find(By::XPath("./ancestor::select")).await.unwrap();
+                self.tabs_to(&list, what).await;
+                list.send_keys(element.text().await.unwrap()).await.unwrap();
+            }
+            // Tab leads to a group, arrows lead through it.
+            ("input", "radio") => {
+                let name = element.attr("name").await.unwrap().unwrap();
+                self.tabs_until(&format!("document.activeElement.name === {}", json!(name)), what).await;
+                for _ in 0..TABS_MAX {
+                    if self.has_focus(element).await {
+                        self.key(" ").await;
+                        return;
+                    }
+                    self.key(Key::Down).await;
+                }
+                panic!("no arrow leads to {what}");
+            }
+            ("input", "checkbox") => {
+                self.tabs_to(element, what).await;
+                self.key(" ").await;
+            }
+            _ => {
+                self.tabs_to(element, what).await;
+                self.key(Key::Enter).await;
+            }
+        }
+    }
+
+    async fn key(&self, key: impl Into<TypingData>) {
+        self.driver().active_element().await.unwrap().send_keys(key).await.unwrap();
+    }
+
+    async fn has_focus(&self, element: &WebElement) -> bool {
+        self.driver().active_element().await.unwrap() == *element
+    }
+
+    async fn tabs_to(&self, element: &WebElement, what: &str) {
+        for _ in 0..TABS_MAX {
+            if self.has_focus(element).await {
+                return;
+            }
+            self.key(Key::Tab).await;
+        }
+        panic!("Tab does not lead to {what} at {}", self.path().await);
+    }
+
+    async fn tabs_until(&self, condition: &str, what: &str) {
+        for _ in 0..TABS_MAX {
+            if self.run(&format!("return {condition}")).await == Value::Bool(true) {
+                return;
+            }
+            self.key(Key::Tab).await;
+        }
+        panic!("Tab does not lead to {what} at {}", self.path().await);
     }
 
     /// Ticks a box or chooses a button of a group, if that is not so yet.
@@ -99,6 +203,11 @@ impl Chrome {
 
     pub async fn fill(&self, css: &str, text: &str) {
         let element = self.find(css).await;
+        if self.way == Way::Keyboard {
+            self.tabs_to(&element, css).await;
+            self.key(Key::Control + "a").await;
+            return self.key(text).await;
+        }
         element.scroll_into_view().await.unwrap();
         element.clear().await.unwrap();
         element.send_keys(text).await.unwrap_or_else(|why| panic!("{css}: {why}"));
@@ -114,9 +223,7 @@ impl Chrome {
         loop {
             for found in self.driver().find_all(By::XPath(path.as_str())).await.unwrap_or_default() {
                 if found.is_displayed().await.unwrap_or(false) {
-                    found.scroll_into_view().await.unwrap();
-                    found.click().await.unwrap();
-                    return;
+                    return self.activate(&found, words).await;
                 }
             }
             self.wait(until, &format!("nothing says {words:?}")).await;
@@ -159,6 +266,22 @@ impl Chrome {
             self.wait(until, &format!("never says {words:?}")).await;
             self.goto(&self.path().await).await;
         }
+    }
+
+    /// Fetches what a link on the page leads to, with this browser's cookies.
+    pub async fn downloads(&self, css: &str) -> Vec<u8> {
+        let link = self.find(css).await.prop("href").await.unwrap().unwrap();
+        let cookies = self.driver().get_all_cookies().await.unwrap();
+        let cookies: Vec<_> = cookies.iter().map(|one| format!("{}={}", one.name, one.value)).collect();
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let answer = http.get(&link).header("cookie", cookies.join("; ")).send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{link}");
+        answer.bytes().await.unwrap().to_vec()
+    }
+
+    /// Chooses a file for a form.
+    pub async fn chooses(&self, css: &str, file: &Path) {
+        self.find(css).await.send_keys(file.to_str().unwrap()).await.unwrap();
     }
 
     pub async fn run(&self, script: &str) -> Value {
