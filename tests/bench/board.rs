@@ -86,6 +86,7 @@ async fn uncached(site: web::Data<Site>) -> Result<HttpResponse, Trouble> {
     let filter =
         Filter { side: Side::Seller, currency: None, amount: String::new(), method: None, country: None, after: None };
     let board = board::read(&site.desk, &filter).await?;
-    let html = BoardPage::new(&board, None).html(&site, &Visitor::nobody("", "/".into()))?;
+    let nobody = Visitor::nobody("", "/".into());
+    let html = BoardPage::new(&board, &nobody).html(&site, &nobody)?;
     Ok(HttpResponse::Ok().content_type("text/html; charset=utf-8").body(html))
 }

@@ -28,10 +28,10 @@ pub async fn show(request: HttpRequest, site: web::Data<Site>, visitor: Visitor)
         None => StatusCode::OK,
         Some(_) => StatusCode::UNPROCESSABLE_ENTITY,
     };
-    match &visitor.account {
-        Some(account) => BoardPage::new(&seen.board, Some(account)).answer_with(status, &site, &visitor),
-        None => Ok(bytes(&request, seen.html(&site, visitor.theme())?, status)),
+    if visitor.is_anybody() {
+        return Ok(bytes(&request, seen.html(&site, visitor.theme())?, status));
     }
+    BoardPage::new(&seen.board, &visitor).answer_with(status, &site, &visitor)
 }
 
 /// The ready page, or the word that the browser has it already.

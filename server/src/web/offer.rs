@@ -77,7 +77,7 @@ impl Page for OfferPage {
 pub async fn show(site: web::Data<Site>, visitor: Visitor, path: web::Path<String>, Query(query): Query) -> Answer {
     let viewer = visitor.account.as_ref().map(|account| account.id);
     let view = quotes::view(&site.desk, reference(&path)?, viewer).await?;
-    let unit = visitor.account.as_ref().map_or("btc", |account| account.unit.as_str());
+    let unit = visitor.unit();
     OfferPage::new(&view, query.text("amount"), viewer == Some(view.row.offer.maker), unit).answer(&site, &visitor)
 }
 

@@ -9,6 +9,7 @@ use tera::Context;
 use super::error::{Answer, Trouble};
 use super::headers::SignerPage;
 use super::site::Site;
+use super::times;
 use super::visitor::Visitor;
 
 pub trait Page: Serialize {
@@ -52,7 +53,11 @@ pub trait Page: Serialize {
     {
         let mut context = Context::from_serialize(self).map_err(anyhow::Error::from)?;
         context.insert("chrome", &visitor.chrome(site));
-        Ok(site.tera.render(Self::TEMPLATE, &context).map_err(anyhow::Error::from)?)
+        let html = site.tera.render(Self::TEMPLATE, &context).map_err(anyhow::Error::from)?;
+        Ok(match visitor.zone() {
+            Some(zone) => times::in_zone(&html, zone),
+            None => html,
+        })
     }
 }
 

@@ -112,7 +112,8 @@ routes! {
     get "/help" Anyone help::page;
     get "/appearance" Anyone appearance::page;
     post "/theme" Anyone appearance::set_theme;
-    post "/unit" SignedIn appearance::set_unit;
+    post "/unit" Anyone appearance::set_unit;
+    post "/zone" Anyone appearance::set_zone;
 
 
     get "/trades" SignedIn trades::list;

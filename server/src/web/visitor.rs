@@ -8,6 +8,7 @@ use actix_web::dev::Payload;
 use actix_web::http::header::USER_AGENT;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
+use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use super::error::Trouble;
@@ -40,9 +41,31 @@ pub struct Visitor {
     token: String,
     /// The cookie is not set yet.
     fresh: bool,
-    theme: String,
+    tastes: Tastes,
     path: String,
     agent: String,
+}
+
+/// How this browser wants pages to look; kept in its cookies, with or without an account.
+#[derive(Debug, Clone, Default)]
+struct Tastes {
+    /// `light`, `dark`, or empty: as the system says.
+    theme: String,
+    /// `btc` or `sat`; an account has its own.
+    unit: Option<String>,
+    /// Where times are told; none is UTC, or what the script makes of it.
+    zone: Option<TimeZone>,
+}
+
+impl Tastes {
+    fn read(request: &HttpRequest) -> Self {
+        let given = |name| request.cookie(name).map(|cookie| cookie.value().to_owned());
+        Self {
+            theme: given(THEME_COOKIE).filter(|theme| THEMES.contains(&theme.as_str())).unwrap_or_default(),
+            unit: given(UNIT_COOKIE).filter(|unit| UNITS.contains(&unit.as_str())),
+            zone: given(ZONE_COOKIE).and_then(|zone| TimeZone::get(&zone).ok()),
+        }
+    }
 }
 
 /// What the frame around each page shows.
@@ -71,6 +94,11 @@ pub struct ChromeAccount {
 }
 
 pub const THEME_COOKIE: &str = "trine-theme";
+pub const UNIT_COOKIE: &str = "trine-unit";
+pub const ZONE_COOKIE: &str = "trine-zone";
+/// The themes beside the system's own.
+pub const THEMES: [&str; 2] = ["light", "dark"];
+pub const UNITS: [&str; 2] = ["btc", "sat"];
 /// A session's row ends earlier, when it is not used; the cookie only has to outlive it.
 const SESSION_COOKIE_DAYS: u32 = 365;
 
@@ -114,8 +142,8 @@ impl Visitor {
                 suspended_why: account.suspended_why.clone(),
                 play_address: practice::play_address(&site.desk, account.id),
             }),
-            theme: self.theme.clone(),
-            unit: self.account.as_ref().map_or("btc", |a| a.unit.as_str()).to_owned(),
+            theme: self.theme().to_owned(),
+            unit: self.unit().to_owned(),
             csrf: self.csrf(site),
             path: self.path.clone(),
         }
@@ -124,12 +152,29 @@ impl Visitor {
     /// Nobody in particular, for pages that many get: no account, no token.
     pub fn nobody(theme: &str, path: String) -> Self {
         let (token, agent) = (String::new(), String::new());
-        Self { account: None, address: None, token, fresh: false, theme: theme.to_owned(), path, agent }
+        let tastes = Tastes { theme: theme.to_owned(), ..Tastes::default() };
+        Self { account: None, address: None, token, fresh: false, tastes, path, agent }
     }
 
     /// `light`, `dark`, or empty: as the system says.
     pub fn theme(&self) -> &str {
-        &self.theme
+        &self.tastes.theme
+    }
+
+    /// How amounts are shown: as the account says, or this browser.
+    pub fn unit(&self) -> &str {
+        let account = self.account.as_ref().map(|account| account.unit.as_str());
+        account.or(self.tastes.unit.as_deref()).unwrap_or("btc")
+    }
+
+    /// Where times are told, if this browser said so.
+    pub fn zone(&self) -> Option<&TimeZone> {
+        self.tastes.zone.as_ref()
+    }
+
+    /// Sees what everybody sees who is not signed in, but for the theme.
+    pub fn is_anybody(&self) -> bool {
+        self.account.is_none() && self.unit() == "btc" && self.zone().is_none()
     }
 
     /// The form token of this browser.
@@ -181,11 +226,6 @@ impl Visitor {
     async fn read(request: HttpRequest) -> Result<Self, Trouble> {
         let site = request.app_data::<web::Data<Site>>().cloned().ok_or_else(|| desk::Error::broken("no site"))?;
         let given = request.cookie(cookie_name(site.https())).map(|c| c.value().to_owned());
-        let theme = match request.cookie(THEME_COOKIE).as_ref().map(Cookie::value) {
-            Some("light") => "light",
-            Some("dark") => "dark",
-            _ => "",
-        };
         let account = match &given {
             Some(token) => Self::account_of(&site, token).await?,
             None => None,
@@ -195,7 +235,7 @@ impl Visitor {
             address: address(&request, &site),
             fresh: given.is_none(),
             token: given.unwrap_or_else(new_token),
-            theme: theme.to_owned(),
+            tastes: Tastes::read(&request),
             path: request.uri().path_and_query().map_or("/", |p| p.as_str()).to_owned(),
             agent: request
                 .headers()

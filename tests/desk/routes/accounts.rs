@@ -248,6 +248,34 @@ async fn the_theme_is_a_cookie_of_this_browser() {
 }
 
 #[tokio::test]
+async fn unit_and_time_zone_are_remembered_without_an_account() {
+    let site = Site::start().await;
+    let visitor = site.browser();
+    assert!(visitor.get("/").await.header("etag").len() > 8, "anybody's board is the ready one");
+    let page = visitor.submit("/unit", &[("unit", "sat")]).await;
+    assert!(page.body.contains("value=\"sat\" aria-pressed=\"true\""), "{}", page.body);
+    let page = visitor.submit("/zone", &[("zone", "Asia/Tokyo")]).await;
+    assert!(page.body.contains("value=\"Asia/Tokyo\""), "{}", page.body);
+    assert_eq!(visitor.get("/").await.header("etag"), "", "theirs is made for them");
+
+    // With an account the unit is the account's, and the zone stays this browser's.
+    let anna = visitor.register("anna-k").await;
+    let words = anna.get("/account").await.words();
+    assert!(words.contains(" JST") && !words.contains(" UTC"), "{words}");
+    anna.submit("/zone", &[("zone", "")]).await;
+    assert!(anna.get("/account").await.words().contains(" UTC"));
+
+    let refused = anna.post("/zone", &[("zone", "Atlantis/<b>Sunk")]).await;
+    assert_eq!(refused.status, 422);
+    assert!(refused.error("zone").contains("There is no time zone"), "{}", refused.words());
+    assert!(
+        refused.body.contains("value=\"Atlantis&#x2F;&lt;b&gt;Sunk\"")
+            || refused.body.contains("Atlantis/&lt;b&gt;Sunk")
+    );
+    assert_eq!(site.browser().post("/unit", &[("unit", "bits")]).await.status, 422);
+}
+
+#[tokio::test]
 async fn an_operator_is_made_or_promoted() {
     let site = Site::start().await;
     let made = admin::first_operator(&site.desk, "olga").await.unwrap();

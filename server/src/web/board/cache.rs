@@ -146,7 +146,7 @@ impl Seen {
             return Ok(cached);
         }
         let nobody = Visitor::nobody(theme, address::write(&self.board.filter));
-        let html = BoardPage::new(&self.board, None).html(site, &nobody)?;
+        let html = BoardPage::new(&self.board, &nobody).html(site, &nobody)?;
         Ok(slot.get_or_init(|| Cached::new(&html)))
     }
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::super::page::Page;
 use super::super::shown::{self, Choice, Face, MethodTag, Way};
-use super::super::visitor::Account;
+use super::super::visitor::{Account, Visitor};
 use super::address;
 use crate::desk::board::{Board, Filter, Line};
 use crate::domain::methods::{Method, Scope};
@@ -72,12 +72,12 @@ impl Page for BoardPage {
 }
 
 impl BoardPage {
-    pub fn new(board: &Board, reader: Option<&Account>) -> Self {
+    pub fn new(board: &Board, visitor: &Visitor) -> Self {
         let filter = &board.filter;
         let with = |change: &dyn Fn(&mut Filter)| changed(filter, change);
         let buys = filter.side == Side::Seller;
         let other_side = filter.side.other();
-        let unit = reader.map_or("btc", |account| account.unit.as_str());
+        let (reader, unit) = (visitor.account.as_ref(), visitor.unit());
         let posts = if buys { "buy" } else { "sell" };
         Self {
             side: address::verb(filter.side),
