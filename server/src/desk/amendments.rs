@@ -176,6 +176,8 @@ pub async fn propose(
         deposit_due: amended.deposit_sat,
         deposit_minutes: amended.windows.deposit,
         sign_by: amended.sign_by,
+        since: Timestamp::UNIX_EPOCH,
+        minutes: 0,
         signed: Vec::new(),
     };
     let in_force = row.contract_hash.clone();

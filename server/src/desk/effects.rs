@@ -7,7 +7,7 @@ use serde_json::json;
 use super::error::{Done, Error};
 use super::escrow_book::{EscrowBook, coin};
 use super::room::EventFacts;
-use super::{Desk, funding, room, rulings, watcher, weather};
+use super::{Desk, funding, notices, room, rulings, watcher, weather};
 use crate::domain::offer::{OfferState, PauseReason};
 use crate::domain::trade::{Act, Effect, PayoutKind, Trade};
 use crate::domain::{Actor, DisputeId, Event, Fiat, Refusal, Side, Stage};
@@ -98,6 +98,7 @@ pub(super) async fn follow(
             Effect::JudgeAgain => outbox::add(tx, watcher::JUDGE, Some(row.id), &json!({}), now).await?,
         }
     }
+    notices::tell(tx, row, before, made, now).await?;
     tell_the_room(tx, row, made, now).await?;
     weather::tell(tx, row, before, made, now).await
 }

@@ -22,6 +22,7 @@ use crate::domain::{AttachmentId, Event, MessageId, PublicRef, Quote, Refusal, S
 use crate::store::GenericClient;
 use crate::store::attachments;
 use crate::store::messages::{self, NewMessage, RoomRow};
+use crate::store::notices as store;
 
 /// Messages of people in one room: more than any trade needs, and a page of them can still be exported.
 const MESSAGES_MAX: i64 = 2_000;
@@ -161,7 +162,15 @@ async fn append(desk: &Desk, reference: PublicRef, who: UserId, text: &str, pict
     };
     let new = NewMessage { trade: room.trade, account: Some(who), body: text, attachment, at };
     messages::append(&tx, MessageId(Uuid::now_v7()), new).await?;
+    store::add_message(&tx, room.trade, &listeners(&room, who), at).await?;
     Ok(tx.commit().await?)
+}
+
+/// Who is told that something was said: everybody in the room but who said it.
+fn listeners(room: &RoomRow, speaker: UserId) -> Vec<UserId> {
+    let arbitrator = arbitrator_may_enter(room).then_some(room.arbitrator.id);
+    let all = [room.buyer.id, room.seller.id].into_iter().chain(arbitrator);
+    all.filter(|one| *one != speaker).collect()
 }
 
 fn refuse_when_full((said, pictures): (i64, i64), with_picture: bool) -> Result<(), Refusal> {

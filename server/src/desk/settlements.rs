@@ -14,7 +14,7 @@ use super::payouts::{Sent, say_fee, take_signatures};
 use super::splits::{self, Step};
 use super::throttle::{self, MESSAGES_ACCOUNT};
 use super::trades::{self, Held, Who};
-use super::{Desk, room};
+use super::{Desk, notices, room};
 use crate::domain::money::btc_words;
 use crate::domain::parts::Parts;
 use crate::domain::text::clean_optional_text;
@@ -168,6 +168,7 @@ pub async fn propose(
         row.seller_name
     );
     room::system(&tx, row.id, &words, now).await?;
+    notices::ask(&tx, &row, side.other().into(), format!("settlement {id}"), now).await?;
     desk.keep(tx).await?;
     Ok(id)
 }

@@ -12,7 +12,7 @@ use super::error::{Done, Error};
 use super::payment_accounts::{self, Opened};
 use super::quotes::{self, Priced, TakeInput, TakeReview};
 use super::secrets::random;
-use super::{Desk, draw, hours, keys, room, trades};
+use super::{Desk, draw, hours, keys, notices, room, trades};
 use crate::domain::trade::{Trade, Windows};
 use crate::domain::{
     AccountName, Actor, MessageId, MethodId, PublicRef, Quote, Refusal, RefusalKind, Side, Stage, TradeId, UserId,
@@ -208,6 +208,7 @@ async fn make(desk: &Desk, tx: &Transaction<'_>, from: Made<'_>) -> Done<PublicR
         line: &line,
         message: MessageId(Uuid::now_v7()),
         words: &room::words_of_take(&review.quote),
+        notice: &notices::of_take(id, &trade, held.offer.maker),
         reserved: held.offer.reserve(review.quote.fiat)?,
     };
     takes::write(tx, &new).await?;

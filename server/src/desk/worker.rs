@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::error::Done;
 use super::trades::{self, Who};
-use super::{Desk, audit, clock, effects, estimates, handover, judge, sight, watcher};
+use super::{Desk, audit, clock, effects, estimates, handover, judge, notices, sight, watcher};
 use crate::store::outbox::{self, Job};
 use crate::store::{deposits, trades as store};
 
@@ -46,8 +46,9 @@ pub async fn work_once(desk: &Desk) -> Done<()> {
     let watched = watcher::watch_once(desk).await;
     let judged = empty_outbox(desk).await;
     let fired = fire_windows(desk).await;
+    let reminded = notices::remind(desk).await;
     let sent = empty_outbox(desk).await;
-    beaten.and(asked).and(watched).and(judged).and(fired).and(sent)
+    beaten.and(asked).and(watched).and(judged).and(fired).and(reminded).and(sent)
 }
 
 /// Ends the windows that are over. While the chain is out of sight every clock stands still.

@@ -5,12 +5,12 @@ use std::fmt::Write as _;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
+use super::reminders::REMINDERS_PERCENT;
+
 /// A line is folded after so many bytes (RFC 5545 §3.1), its line break not counted.
 pub const LINE_BYTES_MAX: usize = 75;
 /// How often a calendar should look again.
 const REFRESH: &str = "PT15M";
-/// Reminders in hundredths of a window.
-const REMINDERS_PERCENT: [i32; 2] = [50, 90];
 const PRODUCT: &str = "-//Trine//Deadlines//EN";
 
 /// One deadline.

@@ -129,16 +129,23 @@ impl Trade {
             running.retain(|one| {
                 one.is_some_and(|one| !matches!(one.what, What::Answer | What::Ruling | What::Cosignature))
             });
-            running.push(deadline(
-                What::Cosignature,
-                settlement.proposer.as_str(),
-                Some(settlement.arbitrator_from),
-                "in a dispute the arbitrator may sign the settlement in his place",
-            ));
+            running.push(Some(Deadline {
+                what: What::Cosignature,
+                who: settlement.proposer.as_str(),
+                started_at: settlement.accepted_at,
+                due_at: settlement.arbitrator_from,
+                at_zero: "in a dispute the arbitrator may sign the settlement in his place",
+            }));
         }
         if let Some(proposed) = &self.amendment {
             let at_zero = "the proposal lapses and the contract stays as it is";
-            running.push(deadline(What::Signing, "both", Some(proposed.sign_by), at_zero));
+            running.push(Some(Deadline {
+                what: What::Signing,
+                who: "both",
+                started_at: proposed.since.max(since),
+                due_at: proposed.sign_by,
+                at_zero,
+            }));
         }
         running.into_iter().flatten().collect()
     }

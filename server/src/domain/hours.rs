@@ -52,6 +52,22 @@ impl Hours {
         Party::ALL.into_iter().all(|party| self.of(party).is_none())
     }
 
+    /// When so much of this person's working time is left until `due_at`; not before `since`.
+    pub fn left(&self, party: Option<Party>, since: Timestamp, due_at: Timestamp, left: SignedDuration) -> Timestamp {
+        match party.and_then(|party| self.of(party)) {
+            Some(week) => week.before(due_at, left, since),
+            None => due_at.checked_sub(left).unwrap_or(since).max(since),
+        }
+    }
+
+    /// The working time of this person between two moments.
+    pub fn worked(&self, party: Option<Party>, from: Timestamp, to: Timestamp) -> SignedDuration {
+        match party.and_then(|party| self.of(party)) {
+            Some(week) => week.worked(from, to),
+            None => to.duration_since(from).max(SignedDuration::ZERO),
+        }
+    }
+
     /// The window of this person that begins now and is so many minutes of working time long.
     pub fn window(&self, party: Party, at: Timestamp, minutes: u32) -> Window {
         let length = SignedDuration::from_mins(minutes.into());

@@ -3,6 +3,7 @@
 //! Nothing here waits, reads a clock, draws a random number or knows a database.
 
 pub mod amending;
+pub mod atom;
 pub mod calendar;
 pub mod deadlines;
 pub mod disputing;
@@ -12,11 +13,13 @@ pub mod ids;
 pub mod lifecycle;
 pub mod methods;
 pub mod money;
+pub mod notices;
 pub mod offer;
 pub mod parts;
 pub mod people;
 pub mod price;
 pub mod refusal;
+pub mod reminders;
 pub mod reputation;
 pub mod text;
 pub mod trade;

@@ -50,6 +50,8 @@ pub struct Trade {
     pub stage_since: Timestamp,
 
     pub sign_by: Timestamp,
+    #[serde(default)]
+    pub signing_minutes: u32,
     pub buyer_agreed: bool,
     pub seller_agreed: bool,
 
@@ -266,6 +268,7 @@ impl Trade {
             created_at: at,
             stage_since: at,
             sign_by,
+            signing_minutes: clock::minutes_between(at, sign_by),
             buyer_agreed: false,
             seller_agreed: false,
             deposit_by: None,

@@ -5,6 +5,7 @@ use tokio_postgres::Row;
 
 use super::{GenericClient, StoreError, Stored};
 use crate::domain::deadlines::What;
+use crate::domain::notices::Percent;
 use crate::domain::{Party, PublicRef, TradeId, UserId};
 
 /// A window that runs.
@@ -54,6 +55,30 @@ pub async fn of_account(client: &impl GenericClient, account: UserId) -> Stored<
             Ok((read(row)?, party))
         })
         .collect()
+}
+
+const TO_REMIND: &str = "SELECT DISTINCT trade FROM deadlines WHERE remind_at <= $1";
+
+/// Trades with a window whose half or nine tenths are over and that nobody was reminded of.
+pub async fn to_remind(client: &impl GenericClient, now: Timestamp) -> Stored<Vec<TradeId>> {
+    let rows = client.query(&client.prepare_cached(TO_REMIND).await?, &[&now]).await?;
+    rows.iter().map(|row| Ok(TradeId(row.try_get(0)?))).collect()
+}
+
+const REMIND: &str = "
+    UPDATE deadlines SET reminded = CASE WHEN ninety_at <= $3 THEN 90 ELSE 50 END
+     WHERE trade = $1 AND what = $2 AND remind_at <= $3 RETURNING reminded";
+
+/// Notes that a window's reminder is told, if it is time for one: the hundredths that are over. When both are late at
+/// once the later one says it all.
+pub async fn remind(
+    client: &impl GenericClient,
+    trade: TradeId,
+    what: What,
+    now: Timestamp,
+) -> Stored<Option<Percent>> {
+    let row = client.query_opt(&client.prepare_cached(REMIND).await?, &[&trade.0, &what.as_str(), &now]).await?;
+    Ok(row.map(|row| row.try_get(0)).transpose()?)
 }
 
 fn read(row: &Row) -> Stored<DeadlineRow> {

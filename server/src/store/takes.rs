@@ -5,10 +5,11 @@
 
 use jiff::Timestamp;
 
+use super::notices::NewNotice;
 use super::offers::Halts;
 use super::trade_log::{self, Line};
 use super::trades::{self, AccountRecord, NewTrade};
-use super::{GenericClient, Stored, board, keys, messages, offers, payment_accounts};
+use super::{GenericClient, Stored, board, keys, messages, notices, offers, payment_accounts};
 use crate::domain::{Currency, Fiat, KeyId, MessageId, PaymentAccountId, Rate, UserId};
 use crate::store::keys::KeyRow;
 use crate::store::payment_accounts::PaymentAccountRow;
@@ -83,6 +84,8 @@ pub struct NewTake<'a> {
     /// The first words in its room.
     pub message: MessageId,
     pub words: &'a str,
+    /// What the maker is told.
+    pub notice: &'a NewNotice,
     /// What takes hold of the offer's total now.
     pub reserved: Fiat,
 }
@@ -90,8 +93,15 @@ pub struct NewTake<'a> {
 pub async fn write(client: &impl GenericClient, new: &NewTake<'_>) -> Stored<()> {
     let (trade, at) = (&new.trade, new.line.at);
     let words = messages::NewMessage { trade: trade.id, account: None, body: new.words, attachment: None, at };
-    let statements =
-        [trades::INSERT, trades::DEADLINES, trade_log::APPEND, messages::APPEND, offers::SET_RESERVED, board::BUMP];
+    let statements = [
+        trades::INSERT,
+        trades::DEADLINES,
+        trade_log::APPEND,
+        messages::APPEND,
+        notices::ADD,
+        offers::SET_RESERVED,
+        board::BUMP,
+    ];
     prepare(client, &statements).await?;
     tokio::try_join!(
         biased;
@@ -99,6 +109,7 @@ pub async fn write(client: &impl GenericClient, new: &NewTake<'_>) -> Stored<()>
         trades::write_deadlines(client, trade.id, trade.state),
         trade_log::append(client, trade.id, new.line, &trade_log::BEGINNING, new.hash),
         messages::append(client, new.message, words),
+        notices::add(client, new.notice, at),
         offers::set_reserved(client, trade.offer, new.reserved),
         board::bump(client),
     )?;

@@ -6,6 +6,7 @@ use rust_decimal::Decimal;
 use tokio_postgres::Row;
 
 use super::{GenericClient, StoreError, Stored, amount, sats};
+use crate::domain::deadlines::Deadline;
 use crate::domain::trade::Trade;
 use crate::domain::{Currency, Fiat, KeyId, OfferId, Party, PublicRef, TradeId, UserId};
 
@@ -265,10 +266,13 @@ pub async fn due(client: &impl GenericClient, now: Timestamp) -> Stored<Vec<Trad
 
 pub(super) const DEADLINES: &str = "
     WITH over AS (DELETE FROM deadlines WHERE trade = $1 AND what <> ALL ($2::text[]))
-    INSERT INTO deadlines AS kept (trade, what, who, started_at, due_at, at_zero, sequence)
-    SELECT $1, *, $7 FROM unnest($2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::text[])
+    INSERT INTO deadlines AS kept (trade, what, who, started_at, due_at, at_zero, half_at, ninety_at, sequence)
+    SELECT $1, *, $9 FROM unnest($2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::text[],
+                                 $7::timestamptz[], $8::timestamptz[])
     ON CONFLICT (trade, what) DO UPDATE
        SET who = excluded.who, started_at = excluded.started_at, due_at = excluded.due_at, at_zero = excluded.at_zero,
+           half_at = excluded.half_at, ninety_at = excluded.ninety_at,
+           reminded = CASE WHEN kept.started_at = excluded.started_at THEN kept.reminded ELSE 0 END,
            sequence = CASE WHEN kept.due_at = excluded.due_at THEN kept.sequence ELSE excluded.sequence END";
 
 /// The windows that run now, in place of those that ran before.
@@ -278,9 +282,19 @@ pub async fn write_deadlines(client: &impl GenericClient, id: TradeId, state: &T
     let who: Vec<&str> = all.iter().map(|one| one.who).collect();
     let (started, due): (Vec<Timestamp>, Vec<Timestamp>) = all.iter().map(|one| (one.started_at, one.due_at)).unzip();
     let at_zero: Vec<&str> = all.iter().map(|one| one.at_zero).collect();
+    let (half, ninety): (Vec<_>, Vec<_>) = all.iter().map(|one| reminders(state, one)).unzip();
     let statement = client.prepare_cached(DEADLINES).await?;
-    client.execute(&statement, &[&id.0, &what, &who, &started, &due, &at_zero, &version(state)]).await?;
+    client
+        .execute(&statement, &[&id.0, &what, &who, &started, &due, &at_zero, &half, &ninety, &version(state)])
+        .await?;
     Ok(())
+}
+
+/// The times of its reminders that lie inside a window.
+fn reminders(state: &Trade, window: &Deadline) -> (Option<Timestamp>, Option<Timestamp>) {
+    let inside = |at: &Timestamp| window.started_at <= *at && *at < window.due_at;
+    let [half, ninety] = state.reminder_times(window).map(|at| Some(at).filter(inside));
+    (half, ninety)
 }
 
 fn version(state: &Trade) -> i64 {

@@ -36,7 +36,7 @@ pub async fn page(site: web::Data<Site>, who: SignedIn) -> Answer {
 pub async fn make(site: web::Data<Site>, who: SignedIn, _posted: Posted) -> Answer {
     let token = calendar::make(&site.desk, who.account.id).await?;
     let since = calendar::made_at(&site.desk, who.account.id).await?.map(Moment::from);
-    let address = Some(format!("{}/calendar/{token}", home(&site)));
+    let address = Some(format!("{}/calendar/{token}", site.outside.home()));
     CalendarPage { address, since }.answer(&site, &who.visitor)
 }
 
@@ -47,7 +47,7 @@ pub async fn end(site: web::Data<Site>, who: SignedIn, _posted: Posted) -> Answe
 
 /// What a calendar reads; the token in the address says whose.
 pub async fn at_address(site: web::Data<Site>, token: web::Path<String>) -> Answer {
-    let text = calendar::at_address(&site.desk, &token, home(&site)).await?;
+    let text = calendar::at_address(&site.desk, &token, site.outside.home()).await?;
     let mut answer =
         HttpResponse::Ok().content_type(MEDIA_TYPE).insert_header(("cache-control", "private, no-store")).body(text);
     answer.extensions_mut().insert(Inert);
@@ -57,11 +57,6 @@ pub async fn at_address(site: web::Data<Site>, token: web::Path<String>) -> Answ
 /// The deadlines of one trade, to be put into a calendar once.
 pub async fn of_trade(site: web::Data<Site>, who: SignedIn, path: web::Path<String>) -> Answer {
     let reference = reference(&path)?;
-    let text = calendar::of_trade(&site.desk, reference, who.account.id, home(&site)).await?;
+    let text = calendar::of_trade(&site.desk, reference, who.account.id, site.outside.home()).await?;
     Ok(file(&format!("deadlines-{reference}.ics"), MEDIA_TYPE, text.into_bytes()))
-}
-
-/// Where the desk's pages are for the outside.
-fn home(site: &Site) -> &str {
-    site.outside.origins.first().map_or("", |origin| origin.trim_end_matches('/'))
 }

@@ -20,6 +20,7 @@ pub mod hours;
 pub mod keys;
 pub mod log;
 pub mod markdown;
+pub mod notices;
 pub mod offer;
 pub mod offers;
 pub mod page;

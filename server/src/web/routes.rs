@@ -4,7 +4,7 @@ use actix_web::web::{self, ServiceConfig};
 
 use super::{
     account, accounts, amendments, appearance, arbitration, board, calendar, disputes, drill, health, help, hours,
-    keys, log, offer, offers, payment_accounts, people, practice, recovery, reinstatement, room, settlements,
+    keys, log, notices, offer, offers, payment_accounts, people, practice, recovery, reinstatement, room, settlements,
     static_files, take, trades,
 };
 
@@ -88,6 +88,11 @@ routes! {
     post "/account/calendar" SignedIn calendar::make;
     post "/account/calendar/end" SignedIn calendar::end;
     get "/calendar/{token}" Anyone calendar::at_address;
+    get "/account/notices" SignedIn notices::page;
+    post "/account/notices/feed" SignedIn notices::make_feed;
+    post "/account/notices/end" SignedIn notices::end;
+    post "/account/notices/kinds" SignedIn notices::set_kinds;
+    get "/feed/{token}" Anyone notices::feed;
     post "/account/password" SignedIn account::change_password;
     post "/account/exclusions" Trader account::set_exclusions;
     post "/account/recovery-code" SignedIn account::renew_recovery_code;

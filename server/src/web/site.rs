@@ -26,6 +26,13 @@ pub struct Outside {
     pub throttle_addresses: bool,
 }
 
+impl Outside {
+    /// Where the desk's pages are for the outside.
+    pub fn home(&self) -> &str {
+        self.origins.first().map_or("", |origin| origin.trim_end_matches('/'))
+    }
+}
+
 #[derive(Debug)]
 pub struct Site {
     pub desk: Arc<Desk>,

@@ -5,14 +5,17 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use tracing::Span;
 use tracing_actix_web::{DefaultRootSpanBuilder, RootSpanBuilder};
 
-/// The usual span, but for calendars: their address is their password.
+/// Where a secret follows in the address.
+const SECRET: [&str; 2] = ["/calendar/", "/feed/"];
+
+/// The usual span, but for calendars and feeds: their address is their password.
 #[derive(Debug)]
 pub struct WithoutSecrets;
 
 impl RootSpanBuilder for WithoutSecrets {
     fn on_request_start(request: &ServiceRequest) -> Span {
-        if request.path().starts_with("/calendar/") {
-            return tracing::info_span!("HTTP request", http.route = "/calendar/{token}");
+        if let Some(place) = SECRET.iter().find(|place| request.path().starts_with(**place)) {
+            return tracing::info_span!("HTTP request", http.route = format!("{place}{{token}}"));
         }
         DefaultRootSpanBuilder::on_request_start(request)
     }

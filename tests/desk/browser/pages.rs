@@ -26,6 +26,7 @@ const NO_PAGES: &[&str] = &[
     "/trades/{reference}/ruling.json",
     "/trades/{reference}/deadlines.ics",
     "/calendar/{token}",
+    "/feed/{token}",
 ];
 
 /// A look at each page, and all that was found wrong.
@@ -136,7 +137,7 @@ async fn own_pages(walk: &mut Walk, play: &Play, offer: &str) {
     let (buyer, seller) = (&play.buyer.chrome, &play.seller.chrome);
     let edit = format!("/offers/{offer}/edit");
     walk.visit(seller, "trader", &["/account", "/keys", "/keys/wallet", "/keys/restore", "/payment-accounts"]).await;
-    walk.visit(seller, "trader", &["/account/hours", "/account/calendar"]).await;
+    walk.visit(seller, "trader", &["/account/hours", "/account/calendar", "/account/notices"]).await;
     walk.visit(seller, "trader", &["/payment-accounts/new", "/payment-accounts/new?method=sepa", "/my/offers"]).await;
     walk.visit(seller, "trader", &["/offers/new", "/offers/new?side=sell&currency=EUR", &edit, "/trades"]).await;
     walk.visit(seller, "own", &[&format!("/offers/{offer}")]).await;

@@ -86,6 +86,8 @@ fn acts(at: Timestamp) -> Vec<Act> {
                 deposit_due,
                 deposit_minutes: minutes,
                 sign_by,
+                since: Timestamp::UNIX_EPOCH,
+                minutes: 0,
                 signed: Vec::new(),
             },
         }));

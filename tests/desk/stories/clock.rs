@@ -15,22 +15,22 @@ use crate::harness::cast::{Person, Story, person, story, story_with};
 use crate::harness::{Start, Weather};
 
 impl Story {
-    async fn state(&self, trade: PublicRef) -> Trade {
+    pub(super) async fn state(&self, trade: PublicRef) -> Trade {
         trade_facts::party(&self.site.desk, trade, self.bob.id).await.unwrap().0.state
     }
 
     /// As if no server had said for so long that the desk runs.
-    async fn silent_for(&self, minutes: i64) {
+    pub(super) async fn silent_for(&self, minutes: i64) {
         let sql = format!("UPDATE desk_beat SET at = clock_timestamp() - interval '{minutes} minutes'");
         self.site.sql().await.execute(&sql, &[]).await.unwrap();
     }
 
-    async fn counted(&self, sql: &str) -> i64 {
+    pub(super) async fn counted(&self, sql: &str) -> i64 {
         self.site.sql().await.one(sql).await
     }
 
     /// States hours as the form does: on these days (0 is Monday), from nine to five.
-    async fn works_on(&self, who: &Person, zone: &str, days: &[usize]) {
+    pub(super) async fn works_on(&self, who: &Person, zone: &str, days: &[usize]) {
         let mut fields = vec![("stated".to_owned(), "yes".to_owned()), ("zone".to_owned(), zone.to_owned())];
         for day in days {
             let name = trine::domain::hours::DAYS[*day];

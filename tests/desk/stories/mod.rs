@@ -9,4 +9,5 @@ mod fees;
 mod pages;
 mod real_fees;
 mod sight;
+mod told;
 mod trades;

@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 use reqwest::multipart::Form;
-use trine::desk::{Rules, admin, calendar};
+use trine::desk::{Rules, admin, calendar, feeds};
 use trine::domain::PublicRef;
 use trine::web::routes::{ROUTES, RouteLine, Who};
 
@@ -25,6 +25,7 @@ struct Place {
     trade: PublicRef,
     session: String,
     calendar: String,
+    feed: String,
     stranger: Browser,
     other_arbitrator: Browser,
 }
@@ -40,7 +41,8 @@ impl Place {
         let session = story.site.sql().await.one(session).await;
         let stranger = story.site.register("dora").await;
         let calendar = calendar::make(&story.site.desk, story.alice.id).await.unwrap();
-        Self { trade, session, calendar, stranger, other_arbitrator, story }
+        let feed = feeds::make(&story.site.desk, story.alice.id).await.unwrap();
+        Self { trade, session, calendar, feed, stranger, other_arbitrator, story }
     }
 
     /// The path of a real thing of alice's or bob's. A new kind of parameter needs a line here.
@@ -57,7 +59,7 @@ impl Place {
             .replace("{reference}", &reference.to_string())
             .replace("{id}", &id)
             .replace("{number}", "0")
-            .replace("{token}", &self.calendar)
+            .replace("{token}", if route.path.starts_with("/feed/") { &self.feed } else { &self.calendar })
             .replace("{txid}", &"0".repeat(64))
             .replace("{name}", "alice")
             .replace("{path:.*}", "css/desk.css");

@@ -140,6 +140,20 @@ impl Week {
         limit
     }
 
+    /// When so much working time is left until `due`, but no earlier than `since`.
+    pub fn before(&self, due: Timestamp, left: SignedDuration, since: Timestamp) -> Timestamp {
+        let mut left = left;
+        let spans: Vec<_> = self.spans(since, due).collect();
+        for (from, to) in spans.into_iter().rev() {
+            let here = to.duration_since(from);
+            if here >= left {
+                return to.checked_sub(left).unwrap_or(from);
+            }
+            left = left.checked_sub(here).unwrap_or_default();
+        }
+        since
+    }
+
     /// The working time between two moments.
     pub fn worked(&self, from: Timestamp, to: Timestamp) -> SignedDuration {
         let lengths = self.spans(from, to).map(|(from, to)| to.duration_since(from));

@@ -9,6 +9,7 @@ use super::super::deadlines::What;
 use super::super::lifecycle::{Actor, Event, Stage};
 use super::super::people::{Party, Side, words};
 use super::super::refusal::Refusal;
+use super::clock::minutes_between;
 use super::{Change, Effect, Trade, not_now};
 
 /// A deposit window is never made longer than seven days: price and arbitrator stay fixed all that time.
@@ -39,6 +40,11 @@ pub struct Amendment {
     pub deposit_due: Amount,
     pub deposit_minutes: u32,
     pub sign_by: Timestamp,
+    /// When it was proposed and how long both had to sign it: known once it stands.
+    #[serde(default)]
+    pub since: Timestamp,
+    #[serde(default)]
+    pub minutes: u32,
     /// Whose verified signatures of it are in.
     #[serde(default)]
     pub signed: Vec<Side>,
@@ -110,7 +116,8 @@ impl Trade {
         if !(fits && open && amendment.signed.is_empty()) {
             return Err(Refusal::conflict("This proposal does not fit the contract in force. Nothing was changed."));
         }
-        Ok(self.field(|trade| trade.amendment = Some(amendment.clone())))
+        let stands = Amendment { since: at, minutes: minutes_between(at, amendment.sign_by), ..amendment.clone() };
+        Ok(self.field(|trade| trade.amendment = Some(stands)))
     }
 
     /// A trader's signature of the proposed contract was verified. The second puts it in force.

@@ -28,9 +28,7 @@ impl Trade {
     #[must_use]
     pub fn in_hours(mut self, hours: Hours) -> Self {
         self.hours = hours;
-        let length = self.sign_by.duration_since(self.created_at).as_mins();
-        let minutes = u32::try_from(length).unwrap_or(0);
-        self.sign_by = self.window(What::Signing, self.maker.into(), self.created_at, minutes);
+        self.sign_by = self.window(What::Signing, self.maker.into(), self.created_at, self.signing_minutes);
         self
     }
 
@@ -140,6 +138,11 @@ impl Trade {
             self.cosign_by = self.cosign_by.map(|due| extend(What::Cosignature, favours.into(), due));
         }
     }
+}
+
+/// How many minutes lie between two times; none if the second is not later.
+pub(super) fn minutes_between(from: Timestamp, to: Timestamp) -> u32 {
+    u32::try_from(to.duration_since(from).as_mins()).unwrap_or(0)
 }
 
 /// A time so many minutes later. Windows are at most weeks, times are this century's.

@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::*;
 
 mod amending;
+mod told;
 
 pub(super) const NOON: Timestamp = Timestamp::UNIX_EPOCH;
 

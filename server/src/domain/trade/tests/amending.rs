@@ -20,6 +20,8 @@ fn amendment(kind: AmendmentKind, due: u64, minutes: u32) -> Amendment {
         deposit_due: Amount::from_sat(due),
         deposit_minutes: minutes,
         sign_by: super::minutes(80),
+        since: Timestamp::UNIX_EPOCH,
+        minutes: 0,
         signed: Vec::new(),
     }
 }

@@ -1,0 +1,95 @@
+//! People are told of their trades in the transaction that changes them, each thing once, and reminded of their windows
+//! while these run. Which ways the words go is not decided here.
+
+use jiff::Timestamp;
+
+use super::effects::Made;
+use super::error::Done;
+use super::{Desk, clock, sight};
+use crate::domain::deadlines::Deadline;
+use crate::domain::notices::{self, Kind, Notice, Percent, Turn};
+use crate::domain::trade::Trade;
+use crate::domain::{Party, TradeId, UserId};
+use crate::store::notices::{self as store, NewNotice};
+use crate::store::trades::{self, TradeRow};
+use crate::store::{Transaction, deadlines};
+
+/// Tells the parties of a change.
+pub(super) async fn tell(
+    tx: &Transaction<'_>,
+    row: &TradeRow,
+    before: &Trade,
+    made: &Made<'_>,
+    now: Timestamp,
+) -> Done<()> {
+    if ends_moved(before, &row.state) {
+        store::move_ends(tx, row.id, now).await?;
+    }
+    let cause = format!("version {}", row.state.version);
+    for notice in notices::of_change(before, &row.state, made.event, made.act, made.actor) {
+        store::add(tx, &new(row, notice, cause.clone(), 0), now).await?;
+    }
+    Ok(())
+}
+
+/// The maker learns that the offer was taken.
+pub(super) fn of_take(trade: TradeId, state: &Trade, maker: UserId) -> NewNotice {
+    let Notice { kinds, turn, window, own, .. } = notices::of_take(state);
+    NewNotice { account: maker, trade, cause: "take".into(), kinds, turn, window, over: 0, own }
+}
+
+/// Something waits for the word of one party that is no matter of the trade's own state.
+pub(super) async fn ask(tx: &Transaction<'_>, row: &TradeRow, party: Party, cause: String, now: Timestamp) -> Done<()> {
+    let notice = Notice { party, kinds: vec![Kind::Turn], turn: Turn::Open, window: None, own: false };
+    Ok(store::add(tx, &new(row, notice, cause, 0), now).await?)
+}
+
+fn new(row: &TradeRow, notice: Notice, cause: String, over: Percent) -> NewNotice {
+    let Notice { party, kinds, turn, window, own } = notice;
+    NewNotice { account: row.account_of(party), trade: row.id, cause, kinds, turn, window, over, own }
+}
+
+/// An outage or both traders have moved the end of a window that ran.
+fn ends_moved(before: &Trade, after: &Trade) -> bool {
+    let after = after.deadlines();
+    before.deadlines().iter().any(|was| after.iter().any(|is| is.what == was.what && is.due_at != was.due_at))
+}
+
+/// Reminds of every window of which half or nine tenths are over. While the chain is out of sight every clock stands still.
+pub async fn remind(desk: &Desk) -> Done<()> {
+    let mut client = desk.store.connection().await?;
+    let now = desk.now(&client).await?;
+    let due = deadlines::to_remind(&client, now).await?;
+    if due.is_empty() || sight::trouble(&client).await?.is_some() {
+        return Ok(());
+    }
+    for trade in due {
+        let tx = client.transaction().await?;
+        let now = desk.now(&tx).await?;
+        let Some(row) = trades::lock_by_id(&tx, trade).await? else { continue };
+        // What an outage cost is counted first: then it may not be time yet.
+        let row = clock::catch_up(desk, &tx, row, now).await?;
+        for window in row.state.deadlines() {
+            remind_of(&tx, &row, &window, now).await?;
+        }
+        tx.commit().await?;
+    }
+    Ok(())
+}
+
+async fn remind_of(tx: &Transaction<'_>, row: &TradeRow, window: &Deadline, now: Timestamp) -> Done<()> {
+    // Whether it is time, and not told yet, stands in one place: the row that is held with its trade.
+    let Some(over) = deadlines::remind(tx, row.id, window.what, now).await? else { return Ok(()) };
+    if window.due_at <= now {
+        return Ok(());
+    }
+    for party in row.state.reminded(window) {
+        let turn = if row.state.turn().contains(&party) { Turn::Yours } else { Turn::Open };
+        let end = Some((window.what, window.due_at));
+        let notice = Notice { party, kinds: vec![Kind::Reminder], turn, window: end, own: false };
+        // When it began tells a window from one of the same name before it.
+        let cause = format!("{over} % of {} since {}", window.what, window.started_at);
+        store::add(tx, &new(row, notice, cause, over), now).await?;
+    }
+    Ok(())
+}
