@@ -197,4 +197,18 @@ mod tests {
             assert!(rate(scaled.desk_fee_buyer, scaled.amount) <= rate(agreed.desk_fee_buyer, agreed.amount) + 1);
         }
     }
+
+    #[test]
+    fn a_twentieth_may_be_waived_and_dust_begins_below_546() {
+        let plain = Sums { desk_fee_buyer: sat(0), desk_fee_seller: sat(0), arbitrator_fee: sat(0), ..agreed() };
+        assert_eq!(plain.waived(sat(950_000)).unwrap().amount, sat(950_000));
+        assert!(plain.waived(sat(949_999)).is_err());
+        // Half of the trade: fees of 546 and 545 satoshis.
+        let half = |fee| {
+            let sums = Sums { desk_fee_buyer: sat(fee), desk_fee_seller: sat(0), arbitrator_fee: sat(fee), ..agreed() };
+            let sums = sums.of(sat(500_000), euros("250"));
+            (sums.desk_fee_buyer.to_sat(), sums.arbitrator_fee.to_sat())
+        };
+        assert_eq!((half(1_092), half(1_091)), ((546, 546), (0, 0)));
+    }
 }

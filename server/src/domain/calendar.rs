@@ -218,4 +218,23 @@ mod tests {
             prop_assert_eq!(back, words.chars().filter(|c| *c == '\n' || !c.is_control()).collect::<String>());
         }
     }
+
+    #[test]
+    fn a_line_has_75_bytes_at_most_and_is_not_broken_before() {
+        let folded = |length: usize| {
+            let mut out = String::new();
+            fold(&mut out, &"a".repeat(length));
+            out
+        };
+        assert_eq!(folded(75), format!("{}\r\n", "a".repeat(75)));
+        assert_eq!(folded(76), format!("{}\r\n a\r\n", "a".repeat(75)));
+        assert_eq!(folded(75 + 75), format!("{}\r\n {}\r\n a\r\n", "a".repeat(75), "a".repeat(74)));
+    }
+
+    #[test]
+    fn what_is_due_at_once_reminds_nobody() {
+        let now = entry().due_at;
+        let text = write("Deadlines", &[Entry { started_at: now, ..entry() }], now);
+        assert!(!text.contains("VALARM"), "{text}");
+    }
 }

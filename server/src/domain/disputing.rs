@@ -118,4 +118,25 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn reasons_and_wishes_have_words_of_their_own() {
+        let of_both = [Side::Buyer, Side::Seller].map(Reason::of_side).concat();
+        for side in [Side::Buyer, Side::Seller] {
+            assert!(Reason::of_side(side).contains(&Reason::Other));
+        }
+        let words: std::collections::BTreeSet<&str> = of_both.iter().map(|reason| reason.in_words()).collect();
+        assert_eq!(words.len(), 9, "of thirteen in both lists four are the same");
+        assert!(words.iter().all(|words| words.len() > 10));
+        let words: std::collections::BTreeSet<&str> = Wanted::ALL.map(Wanted::in_words).into();
+        assert!(words.len() == 3 && words.iter().all(|words| words.starts_with("The coins ")));
+    }
+
+    #[test]
+    fn what_each_owes_is_what_the_method_says() {
+        for method in Method::all() {
+            assert_eq!(owed_by(method, Side::Buyer), method.evidence.buyer);
+            assert_eq!(owed_by(method, Side::Seller), method.evidence.seller);
+        }
+    }
 }

@@ -217,4 +217,15 @@ mod tests {
             assert!(quote.desk_fee() == Amount::ZERO || quote.desk_fee() >= Amount::from_sat(DUST_SATS));
         }
     }
+
+    #[test]
+    fn limits_are_the_last_that_is_accepted_and_dust_begins_below_546() {
+        assert!(FeePolicy { desk_fee_buyer_bp: 300, desk_fee_seller_bp: 200, arbitrator_fee_bp: 200 }.check().is_ok());
+        let sat = Amount::from_sat;
+        let policy = FeePolicy { desk_fee_buyer_bp: 100, desk_fee_seller_bp: 0, arbitrator_fee_bp: 100 };
+        assert_eq!(policy.desk_fee_shares(sat(54_600)), (sat(546), Amount::ZERO));
+        assert_eq!(policy.desk_fee_shares(sat(54_599)), (Amount::ZERO, Amount::ZERO));
+        assert_eq!(policy.arbitrator_fee(sat(54_600)), sat(546));
+        assert_eq!(policy.arbitrator_fee(sat(54_599)), Amount::ZERO);
+    }
 }

@@ -142,4 +142,11 @@ mod tests {
             assert_eq!(bad.parse::<PublicRef>(), Err(NotAReference), "{bad}");
         }
     }
+
+    #[test]
+    fn eight_letters_hold_forty_bits() {
+        assert_eq!(PublicRef::from_bits([0xff; 5]).as_str(), "ZZZZZZZZ");
+        // 00000 00100 10001 10100 01010 11001 11100 01001
+        assert_eq!(PublicRef::from_bits([0x01, 0x23, 0x45, 0x67, 0x89]).as_str(), "04HMASW9");
+    }
 }

@@ -265,3 +265,24 @@ impl From<Side> for Actor {
         Party::from(side).into()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The golden file is compared with a table written by hand too (tests/desk/golden/protocol.rs).
+    #[test]
+    fn every_step_is_in_the_table_and_no_other() {
+        let table = include_str!("../../../tests/golden/lifecycle.txt");
+        let mut steps = Vec::new();
+        for stage in Stage::ALL {
+            for event in Event::ALL {
+                for actor in Actor::ALL {
+                    let to = next_stage(stage, event, actor);
+                    steps.extend(to.map(|to| format!("{stage} | {event} | {actor} | {to}")));
+                }
+            }
+        }
+        assert_eq!(steps, table.lines().filter(|line| !line.starts_with('#')).collect::<Vec<_>>());
+    }
+}

@@ -176,4 +176,12 @@ mod tests {
         assert_eq!((of(500_000).outcome(), of(500_000).favours()), (Outcome::Split, Side::Buyer));
         assert_eq!(of(400_000).favours(), Side::Seller);
     }
+
+    #[test]
+    fn no_part_is_more_than_there_are_bitcoin() {
+        let all = Amount::MAX_MONEY;
+        assert_eq!(part(PartsUnit::Btc, "21000000", all), Ok(all));
+        assert_eq!(part(PartsUnit::Sat, "2100000000000001", all), Err(NumberRefusal::TooLarge));
+        assert_eq!(part(PartsUnit::Percent, "100", all), Ok(all));
+    }
 }

@@ -187,4 +187,11 @@ mod tests {
         assert_eq!(AccountName::parse("supp0rt"), Err(NameRefusal::Reserved));
         assert_eq!(AccountName::parse("---"), Err(NameRefusal::Length), "nothing but separators");
     }
+
+    #[test]
+    fn a_name_is_kept_as_typed_and_may_look_like_two_letters() {
+        assert_eq!(AccountName::parse(" anna-k ").unwrap().as_str(), "anna-k");
+        assert_eq!(AccountName::parse("a-b").unwrap().skeleton(), "ab");
+        assert_eq!(AccountName::parse("a--"), Err(NameRefusal::Length));
+    }
 }

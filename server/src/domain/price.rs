@@ -202,4 +202,12 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn what_rounds_to_nothing_is_no_price_and_the_highest_is_one() {
+        assert_eq!(Pricing::Fixed(decimal("0.001")).effective_price(Currency::EUR, None), None);
+        assert_eq!(fiat_for(Amount::ONE_BTC, Decimal::ZERO, Currency::EUR), None);
+        assert!(parse_price(&PRICE_UNITS_MAX.to_string(), Currency::EUR).is_ok());
+        assert_eq!(parse_price(&format!("{}.01", PRICE_UNITS_MAX), Currency::EUR), Err(PriceRefusal::TooHigh));
+    }
 }

@@ -136,4 +136,24 @@ mod tests {
             assert!(icon.cells.contains(&(IDENTICON_CELLS - 1 - column, *row)));
         }
     }
+
+    #[test]
+    fn partners_and_quick_releases_have_words() {
+        let with = |partners, minutes| Reputation { partners, median_release_minutes: minutes, ..with(1, 0) };
+        assert_eq!(with(1, None).partner_words(), "1 partner");
+        assert_eq!(with(34, None).partner_words(), "34 partners");
+        assert_eq!(with(1, Some(0)).release_words().as_deref(), Some("releases within a minute"));
+    }
+
+    #[test]
+    fn an_identicon_is_drawn_from_the_digest_alone() {
+        let cells = |byte| Identicon::from_digest(&[byte; 32]).cells;
+        assert_eq!(cells(0xff).len(), 25);
+        assert_eq!(cells(128).len(), 25);
+        // The middle column is filled from 96 on, the others from 128.
+        assert_eq!(cells(127), [(2, 0), (2, 1), (2, 2), (2, 3), (2, 4)]);
+        assert_eq!(cells(96).len(), 5);
+        assert_eq!(cells(95), []);
+        assert_eq!(Identicon::from_digest(&[0x64; 32]).hue_degrees, 0x6464 % 360);
+    }
 }

@@ -119,4 +119,15 @@ mod tests {
         assert_eq!(clean_text(&"x".repeat(1_000_000), 40), Err(TextRefusal::TooLong(40)));
         assert_eq!(clean_text(&"x\n".repeat(61), 2_000), Err(TextRefusal::TooManyLines(60)));
     }
+
+    #[test]
+    fn limits_are_the_last_that_is_accepted() {
+        // Ten bytes for one character are looked at, eleven are not.
+        for clean in [clean_optional_line, clean_optional_text] {
+            assert_eq!(clean(&" ".repeat(10), 1).as_deref(), Ok(""));
+            assert_eq!(clean(&" ".repeat(11), 1), Err(TextRefusal::TooLong(1)));
+        }
+        assert!(clean_text("xxxx", 4).is_ok());
+        assert!(clean_text(&format!("{}x", "x\n".repeat(59)), 2_000).is_ok());
+    }
 }

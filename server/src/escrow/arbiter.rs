@@ -210,4 +210,14 @@ mod tests {
         assert_eq!(ArbiterLevel::of_pair(4095), None);
         assert!(ArbiterLevel::of_pair(4094).is_some());
     }
+
+    #[test]
+    fn a_record_admits_its_own_keys_at_their_levels() {
+        let (record, key, secp) = (testing::record(), testing::arbiter(), Secp256k1::verification_only());
+        let (level, other) = (ArbiterLevel::new(7).unwrap(), ArbiterLevel::new(8).unwrap());
+        let path = merkle_path(&key, level);
+        assert_eq!(path, ArbiterTree::new(&key).path(level));
+        assert!(record.admits(level, &level.derive(&secp, key.xpub()), &path));
+        assert!(!record.admits(level, &other.derive(&secp, key.xpub()), &path));
+    }
 }

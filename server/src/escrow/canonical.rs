@@ -252,4 +252,15 @@ mod tests {
         assert_eq!(lines("one \r\n\ttwo\n\ne\u{301}\n\n").unwrap(), ["one", " two", "", "é"]);
         assert_eq!(lines("a\u{0}"), Err(CanonicalRefusal::Character(0)));
     }
+
+    #[test]
+    fn a_document_has_sixteen_kib_at_most() {
+        let text = format!("\"{}\"", "a".repeat(DOCUMENT_BYTES_MAX - 2));
+        let value: String = read(&text).unwrap();
+        assert_eq!(write(&value), Ok(text.clone()));
+        let longer = text.replacen('a', "aa", 1);
+        assert!(matches!(read::<String>(&longer), Err(CanonicalRefusal::TooLong { bytes: 16_385 })));
+        assert!(matches!(write(&format!("a{value}")), Err(CanonicalRefusal::TooLong { bytes: 16_385 })));
+        assert!(matches!(read::<String>(&format!("\"aa{text}")), Err(CanonicalRefusal::TooLong { .. })));
+    }
 }

@@ -147,4 +147,12 @@ mod tests {
         assert!(take_is_affordable(Amount::from_sat(53_680), rate(10)).is_ok());
         assert!(take_is_affordable(Amount::from_sat(53_680), FeeRate::MAX).is_err());
     }
+
+    #[test]
+    fn a_multiple_names_its_step() {
+        for step in FeeStep::ALL {
+            assert_eq!(FeeStep::from_multiple(step.multiple()), Some(step));
+        }
+        assert_eq!(FeeStep::from_multiple(3), None);
+    }
 }

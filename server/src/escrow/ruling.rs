@@ -111,4 +111,19 @@ mod tests {
         let nothing = Ruling { buyer_sat: Amount::ZERO, seller_sat: Amount::ZERO, ..ruling };
         assert!(nothing.to_text().is_err());
     }
+
+    #[test]
+    fn a_ruling_is_of_a_known_version_and_of_no_more_than_there_is() {
+        let ruling = testing::ruling();
+        for strange in [
+            Ruling { v: 2, ..ruling.clone() },
+            Ruling { desk: String::new(), ..ruling.clone() },
+            Ruling { desk: "my desk".into(), ..ruling.clone() },
+        ] {
+            assert!(strange.to_text().unwrap_err().words.contains("version or a desk"), "{}", strange.desk);
+        }
+        let of = |buyer_sat| Ruling { buyer_sat, seller_sat: Amount::ZERO, ..ruling.clone() }.to_text();
+        assert!(of(Amount::MAX_MONEY).is_ok());
+        assert!(of(Amount::MAX_MONEY + Amount::from_sat(1)).is_err());
+    }
 }

@@ -221,3 +221,13 @@ fn ids_are_found_by_name_and_by_currency() {
     let cash = MethodId::parse("cash_in_person").unwrap();
     assert!(Currency::all().into_iter().all(|currency| MethodId::for_currency(currency).any(|id| id == cash)));
 }
+
+#[test]
+fn a_way_to_pay_has_its_name_and_its_risk() {
+    let sepa = MethodId::parse("sepa").unwrap();
+    assert_eq!(format!("{sepa:?}"), "sepa");
+    for method in Method::all() {
+        assert_eq!(method.risk_word(), method.risk.map(Risk::as_str), "{}", method.id);
+    }
+    assert!(Method::all().iter().any(|method| method.risk_word() == Some("reversible")));
+}

@@ -166,3 +166,19 @@ fn trade_amounts_have_limits() {
     assert_eq!(check_trade_amount(Amount::from_sat(1_000_000_001)), Err(AmountRefusal::TooLarge));
     assert_eq!(as_typed(&AmountRefusal::TooSmall.to_string()), "The smallest trade is 0.00 020 000 BTC.");
 }
+
+#[test]
+fn currencies_and_decimals_are_named() {
+    let name = |currency: Currency| (currency.name(), currency.symbol());
+    assert_eq!(name(Currency::EUR), ("Euro".to_owned(), "€".to_owned()));
+    assert_eq!([0, 1, 3].map(decimals_in_words), ["no decimals", "at most 1 decimal", "at most 3 decimals"]);
+    assert!(Fiat::zero(Currency::EUR).is_zero());
+    assert!(!Fiat::parse("1", Currency::EUR).unwrap().is_zero());
+}
+
+#[test]
+fn the_largest_numbers_are_the_last_that_is_accepted() {
+    use super::typed::{NumberRefusal, parse_btc};
+    assert_eq!(parse_btc("21 000 000"), Ok(Amount::MAX_MONEY));
+    assert_eq!(parse_btc("21000000.00000001"), Err(NumberRefusal::TooLarge));
+}

@@ -155,11 +155,29 @@ fn takes_are_refused_in_words() {
 fn a_withdrawn_offer_stays_withdrawn_and_edits_keep_what_was_taken() {
     let mut offer = offer();
     assert_eq!(offer.turn(OfferState::Paused), Ok(OfferState::Paused));
+    offer.reserved = eur("5000");
     assert!(offer.check_edit(&draft()).is_ok());
+    assert!(offer.check_edit(&OfferDraft { side: Side::Buyer, ..draft() }).is_err());
     offer.reserved = eur("5000.01");
     assert!(offer.check_edit(&draft()).is_err());
-    assert!(offer.check_edit(&OfferDraft { side: Side::Buyer, ..draft() }).is_err());
     offer.state = OfferState::Withdrawn;
     assert!(offer.turn(OfferState::Open).is_err());
     assert!(offer.check_edit(&draft()).is_err());
+}
+
+#[test]
+fn a_fixed_price_needs_no_rate_and_limits_may_meet() {
+    assert_eq!(offer().effective_price(None), Some("58000.00".parse().unwrap()));
+    let read = |change: fn(&mut OfferInput)| {
+        let mut input = input();
+        change(&mut input);
+        OfferDraft::read(&input, &own(), None)
+    };
+    assert_eq!(read(|i| i.side = "buy".into()).unwrap().side, Side::Buyer);
+    let one_sum = read(|i| (i.total, i.min, i.max) = ("500".into(), "500".into(), "500".into())).unwrap();
+    assert_eq!((one_sum.min, one_sum.max, one_sum.total), (eur("500"), eur("500"), eur("500")));
+    let slow = read(|i| (i.payment_window, i.confirmations) = ("1441".into(), "3".into())).unwrap();
+    assert_eq!((slow.payment_window_minutes, slow.confirmations), (1441, 3));
+    let none = read(|i| i.accounts = vec![]).unwrap_err();
+    assert!(none.to_string().contains("at least one") || none.fields[0].words.contains("at least one"), "{none}");
 }

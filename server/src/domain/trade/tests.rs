@@ -5,6 +5,7 @@ use super::*;
 
 mod amending;
 mod told;
+mod turns;
 
 pub(super) const NOON: Timestamp = Timestamp::UNIX_EPOCH;
 

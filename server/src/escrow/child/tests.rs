@@ -241,3 +241,42 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn an_input_weighs_what_its_kind_of_output_asks_for() {
+    let weight = |address: &Address| input_weight(&address.script_pubkey(), NETWORK);
+    let of = |kind| weight(&Wallet::new(kind).address());
+    // Outpoint, sequence and length of the script; then what signs, four times or once.
+    assert_eq!(of(Kind::P2pkh), 160 + 4 * (1 + 107));
+    assert_eq!(of(Kind::P2shP2wpkh), 160 + 4 * (1 + 23) + 1 + 107);
+    assert_eq!(of(Kind::P2wpkh), 160 + 4 + 1 + 107);
+    assert_eq!(of(Kind::P2tr), 160 + 4 + 1 + 1 + 64);
+    // An escrow's own input, as payouts count it.
+    assert_eq!(weight(&testing::lock().address()), 418);
+}
+
+#[test]
+fn a_child_pays_a_hundredth_of_a_bitcoin_at_most() {
+    let held = TxOut { value: Amount::ONE_BTC, script_pubkey: ScriptBuf::new() };
+    let to = Wallet::new(Kind::P2wpkh).address().script_pubkey();
+    assert_eq!(left(&held, &to, FEE_MAX), Ok(Amount::from_sat(99_000_000)));
+    assert!(left(&held, &to, FEE_MAX + Amount::from_sat(1)).unwrap_err().words.contains("more than 0.01 bitcoin"));
+    assert!(left(&held, &to, Amount::ONE_BTC).unwrap_err().words.contains("more than 0.01 bitcoin"));
+}
+
+#[test]
+fn a_taproot_signature_covers_everything_or_is_refused() {
+    let held = Wallet::new(Kind::P2tr).address().script_pubkey();
+    let signed = |length: usize, last: u8| {
+        let mut signature = vec![9; length];
+        *signature.last_mut().unwrap() = last;
+        let mut transaction = parent(100_000, 1_000, &Wallet::new(Kind::P2tr).address(), 2);
+        transaction.input[0].witness = bitcoin::Witness::from_slice(&[signature]);
+        covers_everything(&transaction, &held)
+    };
+    assert!(signed(64, 0x83).is_ok(), "the default covers everything");
+    assert!(signed(65, 0x01).is_ok(), "and so does ALL");
+    for sighash in [0x02, 0x03, 0x81, 0x82, 0x83] {
+        assert!(signed(65, sighash).is_err(), "{sighash:#x}");
+    }
+}

@@ -151,3 +151,11 @@ fn a_contract_longer_than_16_kib_is_refused() {
 fn the_lock_is_rebuilt_from_the_text_alone() {
     assert_eq!(testing::contract().lock(), Ok(testing::lock()));
 }
+
+#[test]
+fn a_contract_written_for_a_lock_has_the_same_text_and_fits_no_other() {
+    let contract = testing::contract();
+    assert_eq!(contract.to_text_for(&testing::lock()).unwrap(), contract.to_text().unwrap());
+    assert!(contract.to_text_for(&testing::lock_at(4)).is_err());
+    assert_eq!(contract.agreed().unwrap().deposit(), Amount::from_sat(1_002_000));
+}

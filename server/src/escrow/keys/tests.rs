@@ -150,3 +150,19 @@ fn the_index_ends_at_900_and_an_arbiters_key_reads_back() {
     let account = testing::arbiter().xpub().to_string();
     assert!(EscrowKey::read_arbiter(&origin, &account, level, REGTEST).is_err());
 }
+
+#[test]
+fn a_key_tells_its_account_and_what_it_is() {
+    let (buyer, seller) = (testing::buyer(), testing::seller());
+    let ninth = AccountKey::parse(&format!("[d34db33f/48'/1'/9'/2']{}", buyer.xpub()), REGTEST).unwrap();
+    assert_eq!((buyer.account(), ninth.account()), (0, 9));
+    assert_ne!(buyer.identity(), seller.identity());
+    // Another chain code makes other children: it is another key.
+    let mut other = *buyer.xpub();
+    other.chain_code = seller.xpub().chain_code;
+    assert_ne!(AccountKey::parse(&format!("{}{other}", buyer.origin()), REGTEST).unwrap(), buyer);
+    // What is no private key is not called one, and blanks up to the limit are no harm.
+    for text in [&"K".repeat(51), &"6P".repeat(20), &"7".repeat(58)] {
+        assert_eq!(refused(text), KeyRefusal::Garbage, "{text}");
+    }
+}

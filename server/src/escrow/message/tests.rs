@@ -157,3 +157,13 @@ fn a_message_is_one_line_of_printable_ascii() {
         assert!(build(Form::Bip322, &testing::lock(), bad).is_err(), "{bad:?}");
     }
 }
+
+#[test]
+fn forms_have_words_and_a_message_its_limit() {
+    for form in Form::ALL {
+        assert_eq!(Form::from_word(form.as_str()), Some(form));
+        assert!(build(form, &testing::lock(), &"a".repeat(MESSAGE_BYTES_MAX)).is_ok());
+        assert!(build(form, &testing::lock(), &"a".repeat(MESSAGE_BYTES_MAX + 1)).is_err());
+    }
+    assert_eq!(Form::from_word("none"), None);
+}

@@ -210,3 +210,33 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_kind_is_named_by_its_word_and_its_parts() {
+    let (buyer, seller) = (Amount::from_sat(600_000), Amount::from_sat(402_000));
+    for kind in [
+        PayoutKind::Release,
+        PayoutKind::Refund,
+        PayoutKind::Settlement { buyer, seller },
+        PayoutKind::Ruling { buyer, seller },
+        PayoutKind::Stray,
+    ] {
+        assert_eq!(PayoutKind::from_word(kind.as_str(), buyer, seller), Some(kind));
+    }
+    assert_eq!(PayoutKind::from_word("gift", buyer, seller), None);
+}
+
+#[test]
+fn an_output_of_546_satoshis_is_no_dust_and_another_lock_is_another_payout() {
+    let payout = all_steps(PayoutKind::Release, &[1_002_000], 5).remove(0);
+    let elsewhere = Agreed { lock: testing::lock_at(4), ..agreed() };
+    assert!(payout.check(&elsewhere, &funding(&[1_002_000])).unwrap_err().words.contains("its inputs"));
+    // The desk's part of a settlement is 546 satoshis, then 545.
+    let settled = |buyer: u64| {
+        let (buyer, seller) = (Amount::from_sat(buyer), Amount::from_sat(1_002_000 - buyer));
+        let payout = all_steps(PayoutKind::Settlement { buyer, seller }, &[1_002_000], 5).remove(0);
+        assert_eq!(payout.check(&agreed(), &funding(&[1_002_000])), Ok(()));
+        payout.amount_to(Payee::Desk).to_sat()
+    };
+    assert_eq!((settled(136_773), settled(136_772)), (546, 0));
+}

@@ -70,7 +70,7 @@ fn a_picture_of_each_kind_keeps_its_pixels() {
         let upload = written(&drawn(60, 40), format);
         let picture = reencode_now(&upload).unwrap();
         assert_eq!((picture.width, picture.height, picture.media_type), (60, 40, media_type), "{format:?}");
-        assert_eq!(picture.upload_sha256, sha256(&upload));
+        assert_eq!(picture.upload_sha256[..], Sha256::digest(&upload)[..]);
         let [r, _, b] = read(&picture).get_pixel(2, 2).0;
         assert!(r > 200 && b < 60, "{format:?}: red on the left");
     }
