@@ -71,6 +71,24 @@ enum Command {
     /// Allow new takes again.
     Resume,
 
+    /// Write a consistent copy of everything the desk knows, while it runs.
+    Backup {
+        /// Where the copies are kept, each in a folder of its own.
+        folder: PathBuf,
+        /// How many of them; older ones go.
+        #[arg(long, default_value_t = 14)]
+        keep: usize,
+    },
+
+    /// Bring a desk back from a backup, into an empty database.
+    Restore {
+        /// The folder of one backup.
+        backup: PathBuf,
+        /// Only see that it would work: in a database that is thrown away. The desk that runs is not touched.
+        #[arg(long)]
+        verify: bool,
+    },
+
     /// Check a contract by yourself: no desk and no network needed.
     #[command(subcommand)]
     Contract(ContractCommand),
@@ -170,6 +188,9 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
         }
         Command::Pause { why } => at_the_desk(Act::Pause { why: why.clone() }),
         Command::Resume => at_the_desk(Act::Resume),
+        Command::Backup { folder, keep } => say(&commands::backup::run(file, folder, *keep)?),
+        Command::Restore { backup, verify: true } => say(&commands::restore::verify(file, backup)?),
+        Command::Restore { backup, verify: false } => say(&commands::restore::run(file, backup)?),
         Command::Contract(ContractCommand::Check { file, signatures }) => {
             say(&commands::contract::check(file, signatures)?)
         }

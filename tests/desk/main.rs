@@ -8,6 +8,7 @@ mod door;
 mod golden;
 mod harness;
 mod model;
+mod package;
 mod practice;
 mod races;
 mod routes;

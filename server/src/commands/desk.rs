@@ -7,6 +7,7 @@ use anyhow::{anyhow, ensure};
 use bitcoin::Amount;
 use rust_decimal::Decimal;
 
+use super::programs::Place;
 use crate::{
     app,
     chain::practice::Practice,
@@ -16,6 +17,7 @@ use crate::{
         arbitrators,
     },
     settings::Settings,
+    store::Store,
 };
 
 /// One act, as typed.
@@ -36,7 +38,7 @@ pub enum Act {
 pub fn run(file: Option<&Path>, act: &Act) -> anyhow::Result<String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let desk = open(file)?;
+        let desk = open(&settings(file)?)?;
         perform(&desk, act).await.map_err(in_words)
     })
 }
@@ -82,16 +84,28 @@ async fn perform(desk: &Desk, act: &Act) -> Result<String, Error> {
     })
 }
 
-/// The desk without its server. None of these acts asks the chain, so it gets an empty one: the real one may be a file that
-/// the server holds.
-fn open(file: Option<&Path>) -> anyhow::Result<Desk> {
+/// The settings, if they are ready.
+pub(super) fn settings(file: Option<&Path>) -> anyhow::Result<Settings> {
     let settings = Settings::read(file)?;
     let problems = settings.problems();
     ensure!(problems.is_empty(), "these settings are not ready:\n  - {}", problems.join("\n  - "));
-    app::desk(&settings, Arc::new(Practice::in_memory()))
+    Ok(settings)
 }
 
-fn in_words(error: Error) -> anyhow::Error {
+/// The desk without its server. None of these acts asks the chain, so it gets an empty one: the real one may be a file that
+/// the server holds.
+pub(super) fn open(settings: &Settings) -> anyhow::Result<Desk> {
+    app::desk(settings, Arc::new(Practice::in_memory()))
+}
+
+/// The same on another database.
+pub(super) fn open_at(settings: &Settings, place: &Place) -> anyhow::Result<Desk> {
+    let mut desk = open(settings)?;
+    desk.store = Store::open_with(place.config().clone())?;
+    Ok(desk)
+}
+
+pub(super) fn in_words(error: Error) -> anyhow::Error {
     match error {
         Error::Refused(refusal) => {
             let fields = refusal.fields.iter().map(|field| field.words.as_str());

@@ -83,7 +83,11 @@ pub async fn register(desk: &Desk, name: &str, password: &str, invitation: &str,
         return Err(Refusal::field("name", "This name, or one that looks like it, is taken. Choose another.").into());
     }
     if by_invitation && !accounts::use_invitation(&tx, &codes::hash(invitation), id, now).await? {
-        return Err(Refusal::field("invitation", "This invitation is not known here, or was used already.").into());
+        return Err(Refusal::field(
+            "invitation",
+            "This invitation is not known here, was used already, or was withdrawn.",
+        )
+        .into());
     }
     let started = start_session(desk, &tx, (id, name.as_str(), Role::Trader), from).await?;
     tx.commit().await?;

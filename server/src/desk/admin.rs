@@ -1,28 +1,35 @@
-//! What the operator does from the command line. Nothing here moves a coin, and nothing here is a page.
+//! What the operator does, on a page or by a command: the same functions serve both, and each act is written down.
+//! Nothing here moves a coin.
 
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
+use super::acts::Hand;
 use super::error::{Done, Error};
-use super::{Desk, codes, draw, passwords, throttle};
+use super::{Desk, codes, conflicts, draw, passwords, restored, throttle};
 
 pub use super::arbitrators::{appoint, dismiss};
 use crate::domain::{AccountName, Currency, Rate, Refusal, Role, UserId, text};
-use crate::store::accounts::{self, AccountRow, NewAccount};
-use crate::store::{GenericClient, desk_state, rates, sessions};
+use crate::store::accounts::{self, AccountRow, NewAccount, NewInvitation};
+use crate::store::acts::NewAct;
+use crate::store::{GenericClient, desk_state, outbox, rates, sessions};
 
 /// A reason is shown on pages, in one sentence.
 const REASON_CHARS_MAX: usize = 200;
+
+/// How a backup is noted.
+pub(super) const BACKED_UP: &str = "backed up";
 
 /// Writes the network at the very first start; afterwards refuses another one: its addresses would be traps.
 pub async fn settle(desk: &Desk) -> Done<()> {
     let network = desk.rules.network.to_string();
     let settled = desk_state::settle(&desk.store.connection().await?, &network).await?;
-    if settled == network {
-        return Ok(());
+    if settled != network {
+        let words =
+            format!("This desk's database belongs to the network \"{settled}\"; the settings say \"{network}\".");
+        return Err(Refusal::conflict(words).into());
     }
-    let words = format!("This desk's database belongs to the network \"{settled}\"; the settings say \"{network}\".");
-    Err(Refusal::conflict(words).into())
+    restored::at_home(desk).await.map(drop)
 }
 
 /// What [`first_operator`] did.
@@ -35,15 +42,20 @@ pub enum Operator {
 }
 
 /// Makes an operator: of the account of this name, or a new one.
-pub async fn first_operator(desk: &Desk, name: &str) -> Done<Operator> {
+pub async fn first_operator<'a>(hand: impl Into<Hand<'a>>, name: &str) -> Done<Operator> {
+    let hand = hand.into();
     let name = AccountName::parse(name).map_err(|why| Refusal::field("name", why.to_string()))?;
-    let mut client = desk.store.connection().await?;
-    let now = desk.now(&client).await?;
+    let noted = NewAct { act: "operator", about: name.as_str(), ..NewAct::default() };
+    let mut client = hand.desk.store.connection().await?;
+    let now = hand.desk.now(&client).await?;
     if let Some(row) = accounts::by_name(&client, name.as_str()).await? {
         if row.role == Role::Arbitrator {
             return Err(Refusal::conflict(format!("{name} is an arbitrator, and stays one.")).into());
         }
-        accounts::set_role(&client, row.id, Role::Operator).await?;
+        let tx = client.transaction().await?;
+        accounts::set_role(&tx, row.id, Role::Operator).await?;
+        hand.note(&tx, now, &noted).await?;
+        tx.commit().await?;
         return Ok(Operator::Promoted);
     }
     let password = codes::invitation().text;
@@ -60,69 +72,150 @@ pub async fn first_operator(desk: &Desk, name: &str) -> Done<Operator> {
     if !accounts::insert(&tx, &new).await? {
         return Err(Refusal::field("name", "A name that looks like this one is taken.").into());
     }
+    hand.note(&tx, now, &noted).await?;
     tx.commit().await?;
     Ok(Operator::Created { password })
 }
 
 /// Stops an account from posting and taking. Its running trades go on.
-pub async fn suspend(desk: &Desk, name: &str, why: &str) -> Done<()> {
+pub async fn suspend<'a>(hand: impl Into<Hand<'a>>, name: &str, why: &str) -> Done<()> {
+    let hand = hand.into();
     let why = reason(why)?;
-    let client = desk.store.connection().await?;
-    let now = desk.now(&client).await?;
-    let row = find(&client, name).await?;
-    Ok(accounts::set_suspension(&client, row.id, Some((now, &why))).await?)
+    let mut client = hand.desk.store.connection().await?;
+    let now = hand.desk.now(&client).await?;
+    let tx = client.transaction().await?;
+    let row = find(&tx, name).await?;
+    if Some(row.id) == hand.account() {
+        return Err(Refusal::conflict("You would suspend yourself. Ask another operator.").into());
+    }
+    accounts::set_suspension(&tx, row.id, Some((now, &why))).await?;
+    hand.note(&tx, now, &NewAct { act: "suspended", about: &row.name, why: &why, ..NewAct::default() }).await?;
+    Ok(tx.commit().await?)
 }
 
 /// Lifts a suspension.
-pub async fn restore(desk: &Desk, name: &str) -> Done<()> {
-    let client = desk.store.connection().await?;
-    let row = find(&client, name).await?;
-    Ok(accounts::set_suspension(&client, row.id, None).await?)
+pub async fn restore<'a>(hand: impl Into<Hand<'a>>, name: &str) -> Done<()> {
+    let hand = hand.into();
+    let mut client = hand.desk.store.connection().await?;
+    let now = hand.desk.now(&client).await?;
+    let tx = client.transaction().await?;
+    let row = find(&tx, name).await?;
+    accounts::set_suspension(&tx, row.id, None).await?;
+    hand.note(&tx, now, &NewAct { act: "restored", about: &row.name, ..NewAct::default() }).await?;
+    Ok(tx.commit().await?)
 }
 
 /// A code that lets one person register.
-pub async fn invite(desk: &Desk) -> Done<String> {
-    let client = desk.store.connection().await?;
+pub async fn invite<'a>(hand: impl Into<Hand<'a>>) -> Done<String> {
+    invite_for(hand, "").await
+}
+
+/// The same, with a note for whom it is. Field: `note`.
+pub async fn invite_for<'a>(hand: impl Into<Hand<'a>>, note: &str) -> Done<String> {
+    let hand = hand.into();
+    let note =
+        text::clean_optional_line(note, REASON_CHARS_MAX).map_err(|why| Refusal::field("note", why.to_string()))?;
     let code = codes::invitation();
-    accounts::insert_invitation(&client, &code.hash, desk.now(&client).await?).await?;
+    let mut client = hand.desk.store.connection().await?;
+    let now = hand.desk.now(&client).await?;
+    let tx = client.transaction().await?;
+    let new = NewInvitation { code_hash: &code.hash, made_by: hand.account(), note: &note, now };
+    let number = accounts::insert_invitation(&tx, &new).await?;
+    let noted = NewAct { act: "invited", about: &number.to_string(), how: &note, ..NewAct::default() };
+    hand.note(&tx, now, &noted).await?;
+    tx.commit().await?;
     Ok(code.text)
 }
 
-/// No new takes from now on; running trades go on. The reason is shown.
-pub async fn pause(desk: &Desk, why: &str) -> Done<()> {
-    let why = reason(why)?;
-    let client = desk.store.connection().await?;
-    let now = desk.now(&client).await?;
-    Ok(desk_state::set_pause(&client, Some((now, &why))).await?)
+/// Takes back an invitation that nobody has used.
+pub async fn withdraw_invitation(hand: Hand<'_>, number: i64) -> Done<()> {
+    let mut client = hand.desk.store.connection().await?;
+    let now = hand.desk.now(&client).await?;
+    let tx = client.transaction().await?;
+    if !accounts::withdraw_invitation(&tx, number, now).await? {
+        return Err(Refusal::conflict("This invitation was used or withdrawn meanwhile.").into());
+    }
+    let noted = NewAct { act: "uninvited", about: &number.to_string(), ..NewAct::default() };
+    hand.note(&tx, now, &noted).await?;
+    Ok(tx.commit().await?)
 }
 
-pub async fn resume(desk: &Desk) -> Done<()> {
-    Ok(desk_state::set_pause(&desk.store.connection().await?, None).await?)
+/// No new takes from now on; running trades go on. The reason is shown.
+pub async fn pause<'a>(hand: impl Into<Hand<'a>>, why: &str) -> Done<()> {
+    let hand = hand.into();
+    let why = reason(why)?;
+    let mut client = hand.desk.store.connection().await?;
+    let now = hand.desk.now(&client).await?;
+    let tx = client.transaction().await?;
+    desk_state::set_pause(&tx, Some((now, &why))).await?;
+    hand.note(&tx, now, &NewAct { act: "paused", why: &why, ..NewAct::default() }).await?;
+    Ok(tx.commit().await?)
+}
+
+pub async fn resume<'a>(hand: impl Into<Hand<'a>>) -> Done<()> {
+    let hand = hand.into();
+    let mut client = hand.desk.store.connection().await?;
+    let now = hand.desk.now(&client).await?;
+    let tx = client.transaction().await?;
+    desk_state::set_pause(&tx, None).await?;
+    hand.note(&tx, now, &NewAct { act: "resumed", ..NewAct::default() }).await?;
+    Ok(tx.commit().await?)
 }
 
 /// The reference price of one bitcoin in a currency; floating offers follow it.
-pub async fn set_rate(desk: &Desk, currency: &str, price: Decimal) -> Done<()> {
+pub async fn set_rate<'a>(hand: impl Into<Hand<'a>>, currency: &str, price: Decimal) -> Done<()> {
+    let hand = hand.into();
     let currency = Currency::parse(currency)
         .map_err(|_| Refusal::field("currency", format!("\"{currency}\" is not a currency this desk knows.")))?;
     if price <= Decimal::ZERO {
         return Err(Refusal::field("price", "A price is above zero.").into());
     }
-    let mut client = desk.store.connection().await?;
-    let now = desk.now(&client).await?;
+    let mut client = hand.desk.store.connection().await?;
+    let now = hand.desk.now(&client).await?;
     let tx = client.transaction().await?;
     rates::set(&tx, &Rate { currency, price, set_at: now }).await?;
+    let noted = NewAct { act: "rate", about: currency.code(), how: &price.to_string(), ..NewAct::default() };
+    hand.note(&tx, now, &noted).await?;
     Ok(tx.commit().await?)
 }
 
-/// What is to be done once an hour: ended sessions and full buckets are forgotten, seeds of draws are published.
+/// A job that waits for a later try is done now.
+pub async fn try_again(hand: Hand<'_>, job: i64) -> Done<()> {
+    let mut client = hand.desk.store.connection().await?;
+    let now = hand.desk.now(&client).await?;
+    let tx = client.transaction().await?;
+    if !outbox::hasten_one(&tx, job, now).await? {
+        return Err(Refusal::conflict("This job is done meanwhile.").into());
+    }
+    hand.note(&tx, now, &NewAct { act: "retried", about: &job.to_string(), ..NewAct::default() }).await?;
+    hand.desk.keep(tx).await
+}
+
+/// A backup was written: the operator's page says when.
+pub async fn note_backup(hand: Hand<'_>, name: &str, size: &str) -> Done<()> {
+    let mut client = hand.desk.store.connection().await?;
+    let now = hand.desk.now(&client).await?;
+    let tx = client.transaction().await?;
+    hand.note(&tx, now, &NewAct { act: BACKED_UP, about: name, how: size, ..NewAct::default() }).await?;
+    Ok(tx.commit().await?)
+}
+
+/// What is to be done once an hour: ended sessions and full buckets are forgotten, seeds of draws are published, trades
+/// that lost their arbitrator before a deposit are called off.
 pub async fn tidy(desk: &Desk) -> Done<()> {
     draw::keep_seeds(desk).await?;
+    conflicts::call_off(desk).await?;
     sessions::sweep(&desk.store.connection().await?).await?;
     throttle::sweep(desk).await
 }
 
 pub(super) fn reason(why: &str) -> Result<String, Refusal> {
     text::clean_line(why, REASON_CHARS_MAX).map_err(|error| Refusal::field("why", error.to_string()))
+}
+
+/// The same where none is needed.
+pub(super) fn reason_or_none(why: &str) -> Result<String, Refusal> {
+    text::clean_optional_line(why, REASON_CHARS_MAX).map_err(|error| Refusal::field("why", error.to_string()))
 }
 
 pub(super) async fn find(client: &impl GenericClient, name: &str) -> Done<AccountRow> {

@@ -7,8 +7,10 @@ use crate::domain::money::btc_words;
 use crate::domain::{Party, Stage};
 use crate::store::trades::TradeRow;
 
-/// Every signature alive for this deposit, and what it could still do. A signature is an option for ever.
-pub fn of(row: &TradeRow, book: &EscrowBook, viewer: Party) -> Vec<String> {
+/// Every signature alive for this deposit, and what it could still do. A signature is an option for ever. A viewer who
+/// is none of the three is told of all by name.
+pub fn of(row: &TradeRow, book: &EscrowBook, viewer: impl Into<Option<Party>>) -> Vec<String> {
+    let viewer = viewer.into();
     if row.state.stage == Stage::Completed {
         // The escrow is empty; what was signed for it can do nothing more.
         return Vec::new();
@@ -32,7 +34,7 @@ pub fn of(row: &TradeRow, book: &EscrowBook, viewer: Party) -> Vec<String> {
     }
     seen.into_iter()
         .map(|(does, party, at)| {
-            let who = if party == viewer { "You".to_owned() } else { row.name_of(party).to_owned() };
+            let who = if Some(party) == viewer { "You".to_owned() } else { row.name_of(party).to_owned() };
             let at = at.strftime("%-d %b %H:%M UTC");
             format!("{who} signed on {at}. With one more of the three keys it can {does}, for as long as the coins are in this escrow.")
         })

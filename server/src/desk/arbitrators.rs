@@ -10,13 +10,16 @@ use jiff::tz::TimeZone;
 use serde_json::json;
 use tokio::task::spawn_blocking;
 
+use super::acts::Hand;
 use super::error::{Done, Error};
 use super::keys::{self, KeyRow, Owner};
-use super::{Desk, admin, public_log};
+use super::{Desk, admin, conflicts, public_log};
+use crate::domain::money::btc_words;
 use crate::domain::{KeyId, Party, Refusal, RefusalKind, Role, UserId, text};
 use crate::escrow::arbiter::ArbiterTree;
 use crate::escrow::message::{self, Form};
 use crate::escrow::{AccountKey, ArbiterLevel, ArbiterRecord, Lock};
+use crate::store::acts::NewAct;
 use crate::store::{GenericClient, accounts, arbitrators, keys as key_store};
 
 pub use crate::store::arbitrators::{ArbitratorRow, OnDutyRow};
@@ -30,7 +33,9 @@ static TREES: LazyLock<Mutex<HashMap<[u8; 32], Arc<ArbiterTree>>>> = LazyLock::n
 const TREES_MAX: usize = 64;
 
 /// Makes an arbitrator of an account: from then on it cannot trade, and needs a key of its own for ruling.
-pub async fn appoint(desk: &Desk, name: &str, contact: &str, exposure_limit: Amount) -> Done<()> {
+pub async fn appoint<'a>(hand: impl Into<Hand<'a>>, name: &str, contact: &str, exposure_limit: Amount) -> Done<()> {
+    let hand = hand.into();
+    let desk = hand.desk;
     let contact = text::clean_line(contact, CONTACT_CHARS_MAX)
         .map_err(|why| Refusal::field("contact", format!("How to reach the arbitrator without the desk: {why}")))?;
     if exposure_limit == Amount::ZERO || exposure_limit > Amount::MAX_MONEY {
@@ -50,11 +55,22 @@ pub async fn appoint(desk: &Desk, name: &str, contact: &str, exposure_limit: Amo
     arbitrators::appoint(&tx, row.id, &contact, limit_sat, now).await?;
     let entry = json!({ "arbitrator": row.name, "contact": contact, "exposure_limit_sat": limit_sat });
     public_log::append(&tx, now, "appointed", &entry).await?;
+    let limit = btc_words(exposure_limit);
+    hand.note(&tx, now, &NewAct { act: "appointed", about: &row.name, how: &limit, ..NewAct::default() }).await?;
     Ok(tx.commit().await?)
 }
 
-/// Ends an appointment. He keeps the duty in trades that have a deposit: the key in the script rules.
-pub async fn dismiss(desk: &Desk, name: &str) -> Done<()> {
+/// Ends an appointment. He keeps the duty in trades that have a deposit: the key in the script rules. Those without one
+/// are called off.
+pub async fn dismiss<'a>(hand: impl Into<Hand<'a>>, name: &str) -> Done<()> {
+    dismiss_for(hand, name, "").await
+}
+
+/// The same with a reason, for the desk's own log.
+pub async fn dismiss_for<'a>(hand: impl Into<Hand<'a>>, name: &str, why: &str) -> Done<()> {
+    let hand = hand.into();
+    let desk = hand.desk;
+    let why = admin::reason_or_none(why)?;
     let mut client = desk.store.connection().await?;
     let now = desk.now(&client).await?;
     let tx = client.transaction().await?;
@@ -63,7 +79,10 @@ pub async fn dismiss(desk: &Desk, name: &str) -> Done<()> {
         return Err(Refusal::conflict(format!("{name} is not an arbitrator in office.")).into());
     }
     public_log::append(&tx, now, "dismissed", &json!({ "arbitrator": row.name })).await?;
-    Ok(tx.commit().await?)
+    hand.note(&tx, now, &NewAct { act: "dismissed", about: &row.name, why: &why, ..NewAct::default() }).await?;
+    tx.commit().await?;
+    drop(client);
+    conflicts::call_off(desk).await.map(drop)
 }
 
 /// Who may be drawn now.
@@ -75,6 +94,11 @@ pub async fn on_duty(desk: &Desk, client: &impl GenericClient, now: Timestamp) -
 pub(super) fn drilled_since(desk: &Desk, now: Timestamp) -> Timestamp {
     let age = Duration::from_secs(u64::from(desk.rules.drill_max_age_days) * 86_400);
     now.checked_sub(age).unwrap_or(Timestamp::MIN)
+}
+
+/// Until when a drill of this time counts.
+pub(super) fn drill_ends(desk: &Desk, drilled_at: Timestamp) -> Option<Timestamp> {
+    drilled_at.checked_add(Duration::from_secs(u64::from(desk.rules.drill_max_age_days) * 86_400)).ok()
 }
 
 /// Everybody in office, on duty or not.
@@ -182,8 +206,7 @@ pub async fn office(desk: &Desk, account: UserId) -> Done<Office> {
         Some(id) => key_store::by_id(&client, id).await?,
         None => None,
     };
-    let age = Duration::from_secs(u64::from(desk.rules.drill_max_age_days) * 86_400);
-    let drilled_until = row.drilled_at.and_then(|at| at.checked_add(age).ok());
+    let drilled_until = row.drilled_at.and_then(|at| drill_ends(desk, at));
     let is_on_duty = on_duty(desk, &client, now).await?.iter().any(|one| one.account == account);
     Ok(Office { row, key, drilled_until, is_on_duty })
 }

@@ -18,8 +18,8 @@ use crate::domain::refusal::Problems;
 use crate::domain::text::{STATEMENT_CHARS_MAX, clean_optional_text, clean_text};
 use crate::domain::trade::Act;
 use crate::domain::{DisputeId, MethodId, Party, PublicRef, Refusal, RefusalKind, Side, Stage, UserId};
-use crate::store::GenericClient;
 use crate::store::disputes::{self as store, DisputeRow, StatementRow};
+use crate::store::{GenericClient, conflicts};
 
 pub use crate::store::disputes::RulingRow;
 use crate::store::trades::TradeRow;
@@ -62,6 +62,8 @@ pub struct DisputeFacts {
     pub said: Vec<Said>,
     /// Rulings, the newest first; drafts are for the arbitrator only.
     pub rulings: Vec<RulingRow>,
+    /// Why the arbitrator should not decide, if he has said so.
+    pub conflict: Option<String>,
 }
 
 pub async fn of(desk: &Desk, reference: PublicRef, account: UserId) -> Done<DisputeFacts> {
@@ -74,7 +76,8 @@ pub async fn of(desk: &Desk, reference: PublicRef, account: UserId) -> Done<Disp
     let said = said(&client, &facts.row).await?;
     let mut rulings = store::rulings(&client, facts.row.id).await?;
     rulings.retain(|ruling| facts.party == Party::Arbitrator || ruling.signed_at.is_some());
-    Ok(DisputeFacts { facts, said, rulings })
+    let conflict = conflicts::of_trade(&client, facts.row.id).await?.map(|one| one.why);
+    Ok(DisputeFacts { facts, said, rulings, conflict })
 }
 
 async fn said(client: &impl GenericClient, row: &TradeRow) -> Done<Vec<Said>> {

@@ -4,6 +4,7 @@
 //! an outbox row of the same transaction.
 
 pub mod accounts;
+pub mod acts;
 pub mod admin;
 pub mod alive;
 pub mod amendments;
@@ -11,11 +12,14 @@ pub mod arbitration;
 pub mod arbitrators;
 pub mod audit;
 pub mod board;
+pub mod books;
 pub mod calendar;
 pub mod channels;
 pub mod children;
 pub mod clock;
 pub mod codes;
+pub mod conduct;
+pub mod conflicts;
 pub mod contracts;
 pub mod crash;
 pub mod disputes;
@@ -34,6 +38,7 @@ pub mod keyfile;
 pub mod keys;
 pub mod notices;
 pub mod offers;
+pub mod operator;
 pub mod passwords;
 pub mod payment_accounts;
 pub mod payouts;
@@ -45,6 +50,7 @@ pub mod quotes;
 pub mod reader;
 pub mod recovery;
 pub mod reinstatement;
+pub mod restored;
 pub mod room;
 pub mod rules;
 pub mod rulings;

@@ -113,7 +113,7 @@ pub async fn remove(desk: &Desk, owner: UserId, id: &str) -> Done<()> {
 }
 
 /// Binds the encrypted fields to their row.
-fn place(id: PaymentAccountId) -> String {
+pub(super) fn place(id: PaymentAccountId) -> String {
     format!("payment-account {id}")
 }
 

@@ -5,8 +5,9 @@ use super::{Desk, Done, hours};
 use crate::domain::hours::Week;
 use crate::domain::offer::Offer;
 use crate::domain::{AccountName, Currency, Refusal, Role};
-use crate::store::offers;
+pub use crate::store::conduct::{FeedbackRow, Tally};
 use crate::store::reputation::{self, Person};
+use crate::store::{conduct, offers};
 
 /// A trader's public page.
 #[derive(Debug, Clone)]
@@ -16,7 +17,13 @@ pub struct Profile {
     pub offers: Vec<(Offer, Market)>,
     /// None: day and night.
     pub hours: Option<Week>,
+    pub tally: Tally,
+    /// The last that was said after trades.
+    pub feedback: Vec<FeedbackRow>,
 }
+
+/// What was said lately; all of it is counted.
+const FEEDBACK_SHOWN: i64 = 10;
 
 /// A trader by name. Operators and arbitrators have no trades to show.
 pub async fn profile(desk: &Desk, name: &str) -> Done<Profile> {
@@ -39,5 +46,7 @@ pub async fn profile(desk: &Desk, name: &str) -> Done<Profile> {
         markets.push((currency, market));
         offers.push((row.offer, market));
     }
-    Ok(Profile { hours: hours::one(&client, person.id).await?, person, offers })
+    let tally = conduct::tally(&client, person.id).await?;
+    let feedback = conduct::feedback_about(&client, person.id, FEEDBACK_SHOWN).await?;
+    Ok(Profile { tally, feedback, hours: hours::one(&client, person.id).await?, person, offers })
 }

@@ -14,7 +14,8 @@ pub use crate::store::public_log::LogRow;
 /// Entries on one page of the log.
 const PAGE: i64 = 50;
 
-/// Adds an entry: `draw`, `seed_hash`, `seed`, `appointed`, `dismissed`, `record`, `drill`, `ruling`.
+/// Adds an entry: `draw`, `seed_hash`, `seed`, `appointed`, `dismissed`, `record`, `drill`, `ruling`,
+/// `restored`.
 pub async fn append(tx: &impl GenericClient, now: Timestamp, kind: &str, entry: &Value) -> Done<()> {
     Ok(public_log::append(tx, now, kind, entry).await?)
 }

@@ -71,6 +71,9 @@ pub async fn take(desk: &Desk, taker: UserId, offer: PublicRef, form: &TakeForm)
     fees::take_is_affordable(review.quote.deposit, fee_rate)?;
     still_as_seen(taker, &priced, &scene.halts, &review, form)?;
     new_accounts_go_slowly(desk, &scene.record)?;
+    if scene.blocked {
+        return Err(Refusal::conflict("One of you two does not trade with the other. Nothing was changed.").into());
+    }
     let feerate = u32::try_from(fee_rate.to_sat_per_vb_ceil()).map_err(|_| no_node())?;
     let reference =
         make(desk, &tx, Made { taker, held: &priced.row, scene: &scene, review: &review, feerate, now }).await?;

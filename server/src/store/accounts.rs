@@ -150,15 +150,35 @@ pub async fn has_open_business(client: &impl GenericClient, id: UserId) -> Store
     Ok(client.query_one(&client.prepare_cached(OPEN_BUSINESS).await?, &[&id.0]).await?.try_get(0)?)
 }
 
-const INVITE: &str = "INSERT INTO invitations (code_hash, created_at) VALUES ($1, $2)";
-
-pub async fn insert_invitation(client: &impl GenericClient, code_hash: &[u8; 32], now: Timestamp) -> Stored<()> {
-    client.execute(&client.prepare_cached(INVITE).await?, &[&code_hash.as_slice(), &now]).await?;
-    Ok(())
+/// An invitation to be kept.
+#[derive(Debug)]
+pub struct NewInvitation<'a> {
+    pub code_hash: &'a [u8; 32],
+    pub made_by: Option<UserId>,
+    pub note: &'a str,
+    pub now: Timestamp,
 }
 
-const USE_INVITATION: &str =
-    "UPDATE invitations SET used_by = $2, used_at = $3 WHERE code_hash = $1 AND used_by IS NULL";
+const INVITE: &str =
+    "INSERT INTO invitations (code_hash, created_at, made_by, note) VALUES ($1, $2, $3, $4) RETURNING number";
+
+/// The number it is known by; its code is kept nowhere.
+pub async fn insert_invitation(client: &impl GenericClient, new: &NewInvitation<'_>) -> Stored<i64> {
+    let statement = client.prepare_cached(INVITE).await?;
+    let made_by = new.made_by.map(|account| account.0);
+    let row = client.query_one(&statement, &[&new.code_hash.as_slice(), &new.now, &made_by, &new.note]).await?;
+    Ok(row.try_get(0)?)
+}
+
+const WITHDRAW_INVITATION: &str =
+    "UPDATE invitations SET withdrawn_at = $2 WHERE number = $1 AND used_at IS NULL AND withdrawn_at IS NULL";
+
+/// False when it was used or withdrawn before, or never was.
+pub async fn withdraw_invitation(client: &impl GenericClient, number: i64, now: Timestamp) -> Stored<bool> {
+    Ok(client.execute(&client.prepare_cached(WITHDRAW_INVITATION).await?, &[&number, &now]).await? == 1)
+}
+
+const USE_INVITATION: &str = "UPDATE invitations SET used_by = $2, used_at = $3 WHERE code_hash = $1 AND used_by IS NULL AND withdrawn_at IS NULL";
 
 /// False when there is no such code, or it was used.
 pub async fn use_invitation(

@@ -166,11 +166,16 @@ pub async fn on_duty(client: &impl GenericClient, drilled_since: Timestamp) -> S
 
 // Takes of different pairs do not queue for one another: each tries the lowest level that nobody holds at the moment.
 // Levels are never given back, so the free ones are above the highest, but for a few that takes in flight have left.
+// After a restore they begin above what may be lost.
 const TAKE_LEVEL: &str = "
     WITH known AS MATERIALIZED (
         SELECT p FROM arbitrator_levels WHERE arbitrator_key = $1 AND key_low = $2 AND key_high = $3),
          near AS MATERIALIZED (
-        SELECT greatest(0, coalesce(max(p), 0) - 31) AS low FROM arbitrator_levels WHERE arbitrator_key = $1),
+        SELECT greatest(coalesce(max(p), 0) - 31,
+                        (SELECT coalesce(max(f.floor), 0) FROM numbering_floors f
+                          WHERE f.public_key = (SELECT k.public_key FROM signing_keys k WHERE k.id = $1)
+                             OR f.public_key = ''::bytea)) AS low
+          FROM arbitrator_levels WHERE arbitrator_key = $1),
          taken AS (
         INSERT INTO arbitrator_levels (arbitrator_key, key_low, key_high, p)
         SELECT $1, $2, $3, free.p

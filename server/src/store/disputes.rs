@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{GenericClient, StoreError, Stored, amount, sats};
-use crate::domain::{DisputeId, Party, RulingId, TradeId};
+use crate::domain::{DisputeId, Party, PublicRef, RulingId, TradeId, UserId};
 
 #[derive(Debug, Clone)]
 pub struct DisputeRow {
@@ -170,21 +170,63 @@ const RULINGS: &str = "
 
 /// Rulings and drafts of a trade, the newest first.
 pub async fn rulings(client: &impl GenericClient, trade: TradeId) -> Stored<Vec<RulingRow>> {
-    let rows = client.query(&client.prepare_cached(RULINGS).await?, &[&trade.0]).await?;
+    client.query(&client.prepare_cached(RULINGS).await?, &[&trade.0]).await?.iter().map(read_ruling).collect()
+}
+
+/// A ruling that was made, with the trade it was made in.
+#[derive(Debug, Clone)]
+pub struct MadeRow {
+    pub trade: PublicRef,
+    pub buyer_name: String,
+    pub seller_name: String,
+    pub reason: String,
+    pub objected: bool,
+    pub ruling: RulingRow,
+}
+
+const MADE_BY: &str = "
+    SELECT r.id, r.dispute, r.text, r.hash, r.buyer_sat, r.seller_sat, r.drafted_at, r.signed_psbt, r.signed_at,
+           r.withdrawn_at, t.reference, b.name, s.name, d.reason,
+           EXISTS (SELECT 1 FROM statements o WHERE o.dispute = d.id AND o.kind = 'objection' AND o.at >= r.signed_at
+                      AND (r.withdrawn_at IS NULL OR o.at <= r.withdrawn_at))
+      FROM rulings r JOIN trades t ON t.id = r.trade JOIN disputes d ON d.id = r.dispute
+      JOIN accounts b ON b.id = t.buyer JOIN accounts s ON s.id = t.seller
+     WHERE t.arbitrator = $1 AND r.signed_at < $2 ORDER BY r.signed_at DESC LIMIT $3";
+
+/// Rulings an arbitrator made before a time, withdrawn ones too, the newest first.
+pub async fn made_by(
+    client: &impl GenericClient,
+    arbitrator: UserId,
+    before: Timestamp,
+    limit: i64,
+) -> Stored<Vec<MadeRow>> {
+    let rows = client.query(&client.prepare_cached(MADE_BY).await?, &[&arbitrator.0, &before, &limit]).await?;
     rows.iter()
         .map(|row| {
-            Ok(RulingRow {
-                id: RulingId(row.try_get(0)?),
-                dispute: DisputeId(row.try_get(1)?),
-                text: row.try_get(2)?,
-                hash: row.try_get(3)?,
-                buyer: amount(row.try_get(4)?)?,
-                seller: amount(row.try_get(5)?)?,
-                drafted_at: row.try_get(6)?,
-                signed_psbt: row.try_get(7)?,
-                signed_at: row.try_get(8)?,
-                withdrawn_at: row.try_get(9)?,
+            let reference: String = row.try_get(10)?;
+            Ok(MadeRow {
+                trade: reference.parse().map_err(|_| StoreError::Row(format!("trade reference {reference}")))?,
+                buyer_name: row.try_get(11)?,
+                seller_name: row.try_get(12)?,
+                reason: row.try_get(13)?,
+                objected: row.try_get(14)?,
+                ruling: read_ruling(row)?,
             })
         })
         .collect()
+}
+
+fn read_ruling(row: &tokio_postgres::Row) -> Stored<RulingRow> {
+    Ok(RulingRow {
+        id: RulingId(row.try_get(0)?),
+        dispute: DisputeId(row.try_get(1)?),
+        text: row.try_get(2)?,
+        hash: row.try_get(3)?,
+        buyer: amount(row.try_get(4)?)?,
+        seller: amount(row.try_get(5)?)?,
+        drafted_at: row.try_get(6)?,
+        signed_psbt: row.try_get(7)?,
+        signed_at: row.try_get(8)?,
+        withdrawn_at: row.try_get(9)?,
+    })
 }

@@ -47,14 +47,17 @@ const LOCK_PAIR: &str = "SELECT pg_advisory_xact_lock(hashtextextended('pair ' |
 
 const PAIR: &str = "
     SELECT (SELECT arbitrator FROM pair_arbitrators WHERE account_low = $1 AND account_high = $2),
-           ARRAY(SELECT arbitrator FROM arbitrator_exclusions WHERE account IN ($1, $2))";
+           ARRAY(SELECT arbitrator FROM arbitrator_exclusions WHERE account IN ($1, $2)
+                 UNION
+                 SELECT c.arbitrator FROM conflicts c JOIN trades t ON t.id = c.trade
+                  WHERE (c.with_buyer AND t.buyer IN ($1, $2)) OR (c.with_seller AND t.seller IN ($1, $2)))";
 
 /// What is known of a pair before a draw.
 #[derive(Debug)]
 pub struct Before {
     /// Whom it was given before.
     pub arbitrator: Option<UserId>,
-    /// Whom one of the two excluded.
+    /// Whom one of the two excluded, and who has a conflict with one of them.
     pub excluded: Vec<UserId>,
 }
 

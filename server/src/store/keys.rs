@@ -225,14 +225,17 @@ pub async fn prove(client: &impl GenericClient, id: KeyId, now: Timestamp) -> St
 const LOCK_INDEX: &str = "
     SELECT pg_advisory_xact_lock(hashtextextended('index ' || encode(key, 'hex'), 0))
       FROM (SELECT unnest($1::bytea[]) AS key ORDER BY 1) AS keys";
-// Of as many indices as there are uses, and one more, one is free.
+// Of as many indices as there are uses, and one more, one is free. After a restore it begins above what may be lost.
 const TAKE_INDEX: &str = "
-    WITH free AS (
-        SELECT n
-          FROM generate_series(0, least($3::integer - 1, (SELECT count(*)::integer FROM key_uses
-                                                           WHERE public_key = ANY ($1::bytea[])))) AS n
-         WHERE NOT EXISTS (SELECT 1 FROM key_uses u WHERE u.public_key = ANY ($1::bytea[]) AND u.n = n.n)
-         ORDER BY n LIMIT 1)
+    WITH low AS (
+        SELECT coalesce(max(floor), 0) AS n FROM numbering_floors
+         WHERE public_key = ANY ($1::bytea[]) OR public_key = ''::bytea),
+         free AS (
+        SELECT g.n
+          FROM low, generate_series(low.n, least($3::integer - 1, low.n + (SELECT count(*)::integer FROM key_uses
+                                                           WHERE public_key = ANY ($1::bytea[])))) AS g(n)
+         WHERE NOT EXISTS (SELECT 1 FROM key_uses u WHERE u.public_key = ANY ($1::bytea[]) AND u.n = g.n)
+         ORDER BY g.n LIMIT 1)
     INSERT INTO key_uses (public_key, n, trade)
     SELECT key, n, $2 FROM free, unnest($1::bytea[]) AS key
     RETURNING n";

@@ -3,12 +3,16 @@
 //! The store never decides what *may* happen; it makes it so, and its constraints refuse what never should.
 
 pub mod accounts;
+pub mod acts;
 pub mod arbitrators;
 pub mod attachments;
 pub mod board;
+pub mod books;
 pub mod calendars;
 pub mod channels;
 pub mod children;
+pub mod conduct;
+pub mod conflicts;
 pub mod contracts;
 pub mod deadlines;
 pub mod deposits;
@@ -25,12 +29,14 @@ pub mod notices;
 pub mod offers;
 pub mod outages;
 pub mod outbox;
+pub mod overview;
 pub mod payment_accounts;
 pub mod payouts;
 pub mod public_log;
 pub mod rates;
 pub mod reader;
 pub mod reputation;
+pub mod restores;
 pub mod sessions;
 pub mod settlements;
 pub mod sight;
@@ -160,7 +166,11 @@ pub type Transaction<'a> = deadpool_postgres::Transaction<'a>;
 impl Store {
     /// Opens a pool on a libpq URL; connects on first use.
     pub fn open(database_url: &str) -> anyhow::Result<Self> {
-        let mut config: tokio_postgres::Config = database_url.parse()?;
+        Self::open_with(database_url.parse()?)
+    }
+
+    /// The same from its parts.
+    pub fn open_with(mut config: tokio_postgres::Config) -> anyhow::Result<Self> {
         config.application_name("trine").connect_timeout(Duration::from_secs(ACQUIRE_SECONDS)).options(
             "-c timezone=UTC -c statement_timeout=20s -c lock_timeout=8s -c idle_in_transaction_session_timeout=30s",
         );

@@ -89,3 +89,10 @@ pub async fn hasten(client: &impl GenericClient, kind: &str, now: Timestamp) -> 
     client.execute(&client.prepare_cached(HASTEN).await?, &[&kind, &now]).await?;
     Ok(())
 }
+
+const HASTEN_ONE: &str = "UPDATE outbox SET due_at = least(due_at, $2) WHERE number = $1 AND done_at IS NULL";
+
+/// The same of one job. False when it is done.
+pub async fn hasten_one(client: &impl GenericClient, number: i64, now: Timestamp) -> Stored<bool> {
+    Ok(client.execute(&client.prepare_cached(HASTEN_ONE).await?, &[&number, &now]).await? == 1)
+}

@@ -29,6 +29,8 @@ pub struct Taking<'a> {
 pub struct Scene {
     pub taker_name: String,
     pub halts: Halts,
+    /// One of the two does not trade with the other.
+    pub blocked: bool,
     pub rate: Option<Rate>,
     pub record: AccountRecord,
     /// Those of the taker, in whatever state, and the maker's.
@@ -51,7 +53,9 @@ impl Scene {
 }
 
 const FACTS: &str = "
-    SELECT a.name, a.suspended_why, (SELECT paused_why FROM desk_state WHERE paused_at IS NOT NULL), r.price, r.set_at
+    SELECT a.name, a.suspended_why, (SELECT paused_why FROM desk_state WHERE paused_at IS NOT NULL), r.price, r.set_at,
+           EXISTS (SELECT 1 FROM blocks b JOIN signing_keys k ON k.id = $3
+                    WHERE (b.account = $1 AND b.blocked = k.account) OR (b.account = k.account AND b.blocked = $1))
       FROM accounts a LEFT JOIN rates r ON r.currency = $2
      WHERE a.id = $1 FOR NO KEY UPDATE OF a";
 
@@ -61,7 +65,7 @@ pub async fn scene(client: &impl GenericClient, taking: &Taking<'_>) -> Stored<O
     prepare(client, &[FACTS, trades::RECORD, keys::FOR_TAKE, payment_accounts::FOR_TAKE]).await?;
     let (facts, record, keys, accounts) = tokio::try_join!(
         biased;
-        async { Ok(client.query_opt(&client.prepare_cached(FACTS).await?, &[&taking.taker.0, &taking.currency.code()]).await?) },
+        async { Ok(client.query_opt(&client.prepare_cached(FACTS).await?, &[&taking.taker.0, &taking.currency.code(), &taking.maker_key.0]).await?) },
         trades::record_of(client, taking.taker, taking.now),
         keys::for_take(client, taking.taker, taking.maker_key),
         payment_accounts::for_take(client, taking.taker, taking.maker_accounts),
@@ -71,7 +75,7 @@ pub async fn scene(client: &impl GenericClient, taking: &Taking<'_>) -> Stored<O
     let set_at: Option<Timestamp> = facts.try_get(4)?;
     let rate = price.zip(set_at).map(|(price, set_at)| Rate { currency: taking.currency, price, set_at });
     let halts = Halts { suspended_why: facts.try_get(1)?, paused_why: facts.try_get(2)? };
-    Ok(Some(Scene { taker_name: facts.try_get(0)?, halts, rate, record, keys, accounts }))
+    Ok(Some(Scene { taker_name: facts.try_get(0)?, halts, blocked: facts.try_get(5)?, rate, record, keys, accounts }))
 }
 
 /// What a take writes.

@@ -1,11 +1,15 @@
 //! The arbitrator's desk: what waits, one dispute with everything beside it, the ruling and its payout.
 
+mod archive;
+mod conflict;
 mod workplace;
 
 use actix_web::http::StatusCode;
 use actix_web::web;
 use serde::Serialize;
 
+pub use archive::archive;
+pub use conflict::{declare, form as conflict_form};
 pub use workplace::WorkplacePage;
 
 use super::disputes::RulingShown;
@@ -27,7 +31,7 @@ use crate::desk::trades::TradeRow;
 use crate::desk::{payouts, trade_facts};
 use crate::domain::disputing::Reason;
 use crate::domain::trade::PayoutKind;
-use crate::domain::{Party, PublicRef, Refusal, RefusalKind, RulingId};
+use crate::domain::{Party, PublicRef, Refusal, RefusalKind, RulingId, Stage};
 
 /// One trade of the queue.
 #[derive(Debug, Serialize)]
@@ -48,6 +52,10 @@ pub struct WaitingShown {
     pub windows: Vec<WindowShown>,
     /// Who is silent though his time to answer is over.
     pub silent: Vec<String>,
+    /// Who has not answered the last question.
+    pub unanswered: Vec<String>,
+    /// Somebody objects to the ruling.
+    pub objected: bool,
     pub signed: [bool; 3],
 }
 
@@ -65,6 +73,7 @@ pub struct QueuePage {
     pub mine: Vec<WaitingShown>,
     pub theirs: Vec<WaitingShown>,
     pub closed: Vec<WaitingShown>,
+    pub quiet: usize,
 }
 
 impl Page for QueuePage {
@@ -75,11 +84,13 @@ pub async fn queue(site: web::Data<Site>, who: Arbitrator) -> Answer {
     let queue = desk::queue(&site.desk, who.account.id).await?;
     let unit = who.account.unit.as_str();
     let shown = |waiting: &Waiting| shown(waiting, &queue.deadlines, queue.now, unit);
-    let over = |row: TradeRow| shown(&Waiting { row, reason: String::new(), opener: String::new() });
+    let over =
+        |row: TradeRow| shown(&Waiting { row, reason: String::new(), opener: String::new(), unanswered: Vec::new() });
     QueuePage {
         mine: queue.mine.iter().map(shown).collect(),
         theirs: queue.theirs.iter().map(shown).collect(),
         closed: queue.closed.iter().cloned().map(over).collect(),
+        quiet: queue.quiet,
     }
     .answer(&site, &who.visitor)
 }
@@ -108,6 +119,8 @@ fn shown(waiting: &Waiting, deadlines: &[DeadlineRow], now: jiff::Timestamp, uni
         turn: turn.join(", "),
         windows: windows(deadlines.iter().filter(|one| one.trade == row.reference), now),
         silent: desk::silent(row, now).into_iter().map(|side| row.name_of(side.into()).to_owned()).collect(),
+        unanswered: waiting.unanswered.iter().map(|side| row.name_of((*side).into()).to_owned()).collect(),
+        objected: trade.stage == Stage::Ruled && trade.ruling.as_ref().is_some_and(|ruling| ruling.objected),
         signed: super::trades::dots(trade),
     }
 }

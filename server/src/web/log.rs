@@ -78,6 +78,17 @@ fn told(kind: &str, entry: &Value) -> (&'static str, String) {
         "record" => ("Public record", format!("{} rules with the record {}.", text("arbitrator"), text("hash"))),
         "drill" => ("Drill passed", format!("{} showed that the key can sign.", text("arbitrator"))),
         "ruling" => ("Ruling", format!("A ruling of {} with the hash {}.", text("arbitrator"), text("hash"))),
+        "conflict" => (
+            "Conflict declared",
+            format!("{} declared a conflict of interest in a trade of {}.", text("arbitrator"), list("accounts")),
+        ),
+        "restored" => (
+            "Desk restored",
+            format!(
+                "The desk was restored from a backup; what it knew after {} is lost. Numbering goes on a hundred above.",
+                text("known_until")
+            ),
+        ),
         _ => ("Entry", String::new()),
     }
 }
@@ -91,7 +102,8 @@ mod tests {
         let entry = serde_json::json!({ "drawn": "sable", "accounts": ["aa", "bb"], "day": "2026-11-21", "on_duty": ["otto", "sable"] });
         let (_, words) = told("draw", &entry);
         assert_eq!(words, "sable was drawn for the accounts aa, bb with the seed of 2026-11-21. On duty: otto, sable.");
-        for kind in ["seed_hash", "seed", "appointed", "dismissed", "record", "drill", "ruling"] {
+        for kind in ["seed_hash", "seed", "appointed", "dismissed", "record", "drill", "ruling", "restored", "conflict"]
+        {
             assert!(!told(kind, &entry).1.is_empty(), "{kind}");
         }
     }

@@ -3,9 +3,9 @@
 use actix_web::web::{self, ServiceConfig};
 
 use super::{
-    account, accounts, amendments, appearance, arbitration, board, calendar, disputes, drill, health, help, hours,
-    keys, log, notices, offer, offers, payment_accounts, people, practice, recovery, reinstatement, room, settlements,
-    static_files, take, trades,
+    account, accounts, amendments, appearance, arbitration, board, calendar, conduct, disputes, drill, health, help,
+    hours, keys, log, notices, offer, offers, operator, payment_accounts, people, practice, recovery, reinstatement,
+    room, settlements, static_files, take, trades,
 };
 
 /// Who may call a route.
@@ -22,6 +22,8 @@ pub enum Who {
     Arbitrator,
     /// The owner of the thing.
     Owner,
+    /// An operator of the desk.
+    Operator,
     /// Anyone, on a practice desk only.
     Practice,
 }
@@ -52,6 +54,8 @@ routes! {
 
     get "/" Anyone board::show;
     get "/people/{name}" Anyone people::show;
+    post "/people/{name}/block" Trader conduct::block;
+    post "/people/{name}/unblock" Trader conduct::unblock;
 
     get "/payment-accounts" Trader payment_accounts::list;
     get "/payment-accounts/new" Trader payment_accounts::new;
@@ -182,6 +186,10 @@ routes! {
     get "/trades/{reference}/attachments/{id}" Party room::picture;
     get "/trades/{reference}/room.txt" Party room::export;
 
+    get "/trades/{reference}/conduct" Party conduct::page;
+    post "/trades/{reference}/feedback" Party conduct::feed_back;
+    post "/trades/{reference}/report" Party conduct::report;
+
     get "/trades/{reference}/settlement" Party settlements::page;
     post "/trades/{reference}/settlement" Party settlements::propose;
     post "/trades/{reference}/settlement/withdrawal" Party settlements::withdraw;
@@ -203,7 +211,10 @@ routes! {
     get "/trades/{reference}/ruling/cosignature/files/{number}" Party disputes::cosignature_psbt;
 
     get "/arbitration" Arbitrator arbitration::queue;
+    get "/arbitration/rulings" Arbitrator arbitration::archive;
     get "/arbitration/{reference}" Arbitrator arbitration::workplace;
+    get "/arbitration/{reference}/conflict" Arbitrator arbitration::conflict_form;
+    post "/arbitration/{reference}/conflict" Arbitrator arbitration::declare;
     post "/arbitration/{reference}/ruling" Arbitrator arbitration::draft;
     post "/arbitration/{reference}/ruling/withdrawal" Arbitrator arbitration::withdraw;
     get "/arbitration/{reference}/rulings/{id}" Arbitrator arbitration::drafted;
@@ -213,6 +224,25 @@ routes! {
     get "/arbitration/{reference}/payout" Arbitrator arbitration::payout_form;
     post "/arbitration/{reference}/payout" Arbitrator arbitration::sign_payout;
     get "/arbitration/{reference}/payout/files/{number}" Arbitrator arbitration::payout_psbt;
+
+    get "/operator" Operator operator::overview;
+    post "/operator/pause" Operator operator::pause;
+    post "/operator/resumption" Operator operator::resume;
+    post "/operator/rates" Operator operator::set_rate;
+    post "/operator/reports/{number}/end" Operator operator::close_report;
+    post "/operator/jobs/{number}/retry" Operator operator::try_again;
+    get "/operator/accounts" Operator operator::accounts;
+    get "/operator/accounts/{name}" Operator operator::account;
+    post "/operator/accounts/{name}/suspension" Operator operator::suspend;
+    post "/operator/accounts/{name}/restoration" Operator operator::restore;
+    get "/operator/arbitrators" Operator operator::arbitrators;
+    post "/operator/arbitrators" Operator operator::appoint;
+    post "/operator/arbitrators/{name}/dismissal" Operator operator::dismiss;
+    get "/operator/invitations" Operator operator::invitations;
+    post "/operator/invitations" Operator operator::invite;
+    post "/operator/invitations/{number}/withdrawal" Operator operator::withdraw_invitation;
+    get "/operator/trades/{reference}" Operator operator::trade;
+    get "/operator/acts" Operator operator::acts;
 
     post "/practice/blocks" Practice practice::mine;
     post "/practice/deposit" Practice practice::deposit;

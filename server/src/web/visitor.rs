@@ -359,3 +359,24 @@ impl FromRequest for Arbitrator {
         })
     }
 }
+
+/// A signed-in operator; for everybody else there is nothing here.
+#[derive(Debug, Clone)]
+pub struct Operator {
+    pub account: Account,
+    pub visitor: Visitor,
+}
+
+impl FromRequest for Operator {
+    type Error = actix_web::Error;
+    type Future = Asked<Self>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        of_role(request, payload, |SignedIn { account, visitor }| {
+            if account.role != Role::Operator {
+                return Err(Refusal::not_found());
+            }
+            Ok(Self { account, visitor })
+        })
+    }
+}

@@ -8,7 +8,7 @@ use trine::web::routes::ROUTES;
 
 use super::actor::Actor;
 use super::play::Play;
-use crate::harness::chrome::{Chrome, THEMES, WIDTHS};
+use crate::harness::chrome::{Chrome, THEMES, WIDTHS, Way};
 
 /// Answers that are no pages: files, and what only machines read.
 const NO_PAGES: &[&str] = &[
@@ -163,6 +163,26 @@ async fn own_pages(walk: &mut Walk, play: &Play, offer: &str) {
     walk.visit(&play.arbitrator.chrome, "arbitrator", &["/keys", "/keys/drill", "/account"]).await;
 }
 
+/// The operator's, with a dispute and a past deadline on them.
+async fn operators_pages(walk: &mut Walk, play: &Play, trade: &str) {
+    let olga = Actor::enters_as(&play.proxy, "olga-runs", Way::Mouse).await;
+    trine::desk::admin::first_operator(&play.site.desk, olga.name).await.unwrap();
+    let sql = play.site.sql().await;
+    let stuck = "INSERT INTO outbox (kind, payload, created_at, due_at, attempts, last_error)
+                 VALUES ('broadcast', '{}', now(), now() + interval '1 h', 3, 'min relay fee not met')";
+    sql.batch_execute(stuck).await.unwrap();
+    let chrome = &olga.chrome;
+    walk.visit(chrome, "operator", &["/operator", "/operator/accounts", "/operator/arbitrators"]).await;
+    walk.visit(chrome, "operator", &["/operator/accounts/sol-sells", &format!("/operator/trades/{trade}")]).await;
+    chrome.goto("/operator/invitations").await;
+    chrome.fill("#f-note", "the baker").await;
+    chrome.press("Make an invitation").await;
+    chrome.find("#invitation-code").await;
+    walk.look(chrome, "operator invitations").await;
+    walk.visit(chrome, "operator", &["/operator/acts"]).await;
+    sql.batch_execute("DELETE FROM outbox WHERE last_error = 'min relay fee not met'").await.unwrap();
+}
+
 async fn pages_of_a_trade(walk: &mut Walk, play: &Play, offer: &str) {
     let (buyer, seller) = (&play.buyer, &play.seller);
     let trade = &buyer.takes(offer).await;
@@ -200,7 +220,7 @@ async fn pages_of_a_trade(walk: &mut Walk, play: &Play, offer: &str) {
     buyer.chrome.press("Make higher miner fees").await;
     walk.of_a_trade(buyer, "paying out", trade, &["/payout", "/payout/signature"]).await;
     play.is_completed(trade).await;
-    walk.of_a_trade(buyer, "completed", trade, &[""]).await;
+    walk.of_a_trade(buyer, "completed", trade, &["", "/conduct"]).await;
     walk.of_a_trade(seller, "completed", trade, &[""]).await;
     walk.visit(&seller.chrome, "after a trade", &["/trades", "/people/bea-buys", "/log", "/my/offers"]).await;
 }
@@ -219,12 +239,14 @@ async fn pages_of_a_dispute(walk: &mut Walk, play: &Play, offer: &str) {
     walk.of_a_trade(buyer, "disputed", trade, &["", "/dispute"]).await;
     walk.of_a_trade(&play.arbitrator, "disputed", trade, &[""]).await;
     walk.visit(arbitrator, "arbitrator", &["/arbitration", &format!("/arbitration/{trade}")]).await;
+    operators_pages(walk, play, trade).await;
     play.is_drafted(trade).await;
     walk.look(arbitrator, "arbitrator draft").await;
     arbitrator.press("Go on to sign it").await;
     walk.look(arbitrator, "arbitrator signs the ruling").await;
     play.arbitrator.signs().await;
-    walk.visit(arbitrator, "ruled", &[&format!("/arbitration/{trade}")]).await;
+    walk.visit(arbitrator, "ruled", &[&format!("/arbitration/{trade}"), "/arbitration/rulings"]).await;
+    walk.visit(arbitrator, "ruled", &[&format!("/arbitration/{trade}/conflict")]).await;
     walk.of_a_trade(buyer, "ruled", trade, &["", "/ruling", "/ruling/cosignature"]).await;
     play.is_accepted(trade).await;
     walk.visit(arbitrator, "ruled", &[&format!("/arbitration/{trade}/payout")]).await;

@@ -35,7 +35,10 @@ pub async fn next(story: &Story, trade: PublicRef) {
         }
         "awaiting_deposit" => deposit(story, trade).await,
         "funded" => sign(story, &story.alice, trade, "payment", &["sent"]).await,
-        "payment_sent" => sign(story, &story.bob, trade, "release", &["own_account", "amount", "payer"]).await,
+        "payment_sent" | "disputed" => {
+            sign(story, &story.bob, trade, "release", &["own_account", "amount", "payer"]).await
+        }
+        "refund_due" => sign(story, &story.bob, trade, "refund", &[]).await,
         "paying_out" => mine(story).await,
         _ => {}
     }

@@ -37,7 +37,7 @@ impl Served {
         let folder = Folder::new();
         let first = folder.path().join("prepared.chain");
         // Nothing waits for an objection: the clock of another process cannot be moved.
-        let rules = Rules { objection_free_below: Amount::MAX_MONEY, ..Rules::default() };
+        let rules = Rules { objection_free_below: Amount::MAX_MONEY, new_account_trades_max: 20, ..Rules::default() };
         let story = story_with(Start { chain_file: Some(first.clone()), rules, ..Start::default() }).await;
         let prepared = prepare(&story).await;
         trine::desk::reader::step_down(&story.site.desk).await;
@@ -58,20 +58,9 @@ impl Served {
     pub async fn start(&mut self, crash_at: Option<&str>) {
         assert!(self.child.is_none(), "it runs already");
         let log = std::fs::File::options().create(true).append(true).open(self.folder.path().join("log")).unwrap();
-        let mut command = Command::new(TRINE);
+        let mut command = self.command();
         command
             .args(["serve", "--until-stdin-closes"])
-            .env("DATABASE_URL", &self.database_url)
-            .env("TRINE_LISTEN", &self.listen)
-            .env("TRINE_ORIGINS", format!("http://{}", self.listen))
-            .env("TRINE_CHAIN", "practice")
-            .env("TRINE_NETWORK", "regtest")
-            .env("TRINE_PRACTICE_CHAIN", self.folder.path().join("served.chain"))
-            // The same secrets as the desk that prepared the story, so that its sessions and forms go on.
-            .env("TRINE_SESSION_KEY", hex(&SESSION_KEY))
-            .env("TRINE_DATA_KEY", hex(&DATA_KEY))
-            .env("TRINE_WORKERS", "2")
-            .env_remove(crash::VARIABLE)
             .envs(crash_at.map(|point| (crash::VARIABLE, point)))
             .stdin(Stdio::piped())
             .stderr(log);
@@ -82,6 +71,28 @@ impl Served {
             assert!(!gone && Instant::now() < until, "the desk never answered:\n{}", self.log());
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
+    }
+
+    /// The program with this desk's settings, to be told what to do.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(TRINE);
+        command
+            .env("DATABASE_URL", &self.database_url)
+            .env("TRINE_LISTEN", &self.listen)
+            .env("TRINE_ORIGINS", format!("http://{}", self.listen))
+            .env("TRINE_CHAIN", "practice")
+            .env("TRINE_NETWORK", "regtest")
+            .env("TRINE_PRACTICE_CHAIN", self.folder.path().join("served.chain"))
+            // The same secrets as the desk that prepared the story, so that its sessions and forms go on.
+            .env("TRINE_SESSION_KEY", hex(&SESSION_KEY))
+            .env("TRINE_DATA_KEY", hex(&DATA_KEY))
+            .env("TRINE_WORKERS", "2")
+            .env_remove(crash::VARIABLE);
+        command
+    }
+
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
     }
 
     /// Nothing runs: it was never started, or has died.

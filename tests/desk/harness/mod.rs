@@ -35,7 +35,7 @@ pub fn is_fast() -> bool {
 
 #[test]
 fn what_this_run_needs_is_there() {
-    let everything = ["TRINE_TEST_PG", "BITCOIND_EXE", "ELECTRS_EXE", "CHROMEDRIVER_URL", "CHROME"];
+    let everything = ["TRINE_TEST_PG", "BITCOIND_EXE", "ELECTRS_EXE", "CHROMEDRIVER_URL", "CHROME", "CARGO_DEB_EXE"];
     let needed = if is_fast() { &everything[..1] } else { &everything[..] };
     for name in needed {
         assert!(std::env::var_os(name).is_some(), "{name} is not set: run the tests with script/test");

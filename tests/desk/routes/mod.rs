@@ -6,4 +6,5 @@ mod headers;
 mod health;
 mod keys;
 mod offers;
+pub mod operator;
 mod room;

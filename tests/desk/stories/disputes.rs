@@ -39,7 +39,7 @@ impl Story {
         assert_eq!(seen.status, 303, "{}", seen.words());
     }
 
-    async fn speaks(&self, who: &Person, trade: PublicRef, words: &str) {
+    pub async fn speaks(&self, who: &Person, trade: PublicRef, words: &str) {
         let path = format!("/trades/{trade}/dispute/statements");
         let seen = self.send(who, trade, &path, &[("statement", words)]).await;
         assert_eq!(seen.status, 303, "{}", seen.words());

@@ -1,7 +1,10 @@
 //! Whole trades, as promises.
 
+mod arbitrators;
+mod books;
 mod children;
 mod clock;
+mod conduct;
 mod deposits;
 mod deposits_on_core;
 mod disputes;

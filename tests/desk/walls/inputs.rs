@@ -226,7 +226,9 @@ fn pages_of(person: &Person, story: &Story, trade: PublicRef) -> Vec<String> {
     pages.push(format!("/offers/{}", story.offer));
     pages.push(format!("/offers/{}/take?amount=500", story.offer));
     pages.push(format!("/offers/{}/edit", story.offer));
-    for place in ["", "/payment", "/cancellation", "/unpaid", "/refund", "/release", "/settlement", "/dispute"] {
+    for place in
+        ["", "/payment", "/cancellation", "/unpaid", "/refund", "/release", "/settlement", "/dispute", "/conduct"]
+    {
         pages.push(format!("/trades/{trade}{place}"));
     }
     if person.name == "carol" {
@@ -267,6 +269,17 @@ async fn poison_in_every_field_of_every_form_breaks_nothing_and_is_served_as_tex
                 sent += poison_forms(&person.browser, page).await;
             }
         }
+    }
+    let olga = crate::routes::operator::operator(&story).await;
+    let operators = ["/operator", "/operator/accounts", "/operator/arbitrators", "/operator/invitations"];
+    for page in operators.into_iter().chain(["/operator/accounts/bob-s"]) {
+        sent += poison_forms(&olga, page).await;
+    }
+    // A poisoned reason is a reason: what it stopped goes on.
+    trine::desk::admin::resume(&story.site.desk).await.unwrap();
+    trine::desk::admin::restore(&story.site.desk, "bob-s").await.unwrap();
+    for page in operators.into_iter().chain(["/operator/acts", "/operator/accounts/bob-s"]) {
+        serves_no_script(page, &olga.get(page).await);
     }
     assert!(sent > 300, "only {sent} fields were found");
     // What was taken after all is shown as text, to everybody.

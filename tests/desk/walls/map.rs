@@ -28,6 +28,7 @@ struct Place {
     feed: String,
     stranger: Browser,
     other_arbitrator: Browser,
+    operator: Browser,
 }
 
 impl Place {
@@ -40,9 +41,10 @@ impl Place {
         let session = "SELECT s.id::text FROM sessions s JOIN accounts a ON a.id = s.account WHERE a.name = 'alice'";
         let session = story.site.sql().await.one(session).await;
         let stranger = story.site.register("dora").await;
+        let operator = crate::routes::operator::operator(&story).await;
         let calendar = calendar::make(&story.site.desk, story.alice.id).await.unwrap();
         let feed = feeds::make(&story.site.desk, story.alice.id).await.unwrap();
-        Self { trade, session, calendar, feed, stranger, other_arbitrator, story }
+        Self { trade, session, calendar, feed, stranger, other_arbitrator, operator, story }
     }
 
     /// The path of a real thing of alice's or bob's. A new kind of parameter needs a line here.
@@ -116,6 +118,7 @@ async fn nobody_strangers_and_wrong_roles_find_nothing() {
         assert!(seen.body.contains("/sign-in"), "{what} does not say where to sign in");
         let (stranger, arbitrator) = match route.who {
             Who::Party | Who::Owner | Who::Arbitrator => (&[404][..], &[403, 404][..]),
+            Who::Operator => (&[404][..], &[404][..]),
             Who::Trader => (&[][..], &[403][..]),
             Who::Anyone | Who::SignedIn | Who::Practice => continue,
         };
@@ -127,7 +130,11 @@ async fn nobody_strangers_and_wrong_roles_find_nothing() {
             let status = call(&place.other_arbitrator, route, &path).await.status;
             assert!(arbitrator.contains(&status), "{what} as another trade's arbitrator: {status}");
         }
-        if route.who == Who::Arbitrator {
+        if matches!(route.who, Who::Party | Who::Owner | Who::Arbitrator) {
+            let status = call(&place.operator, route, &path).await.status;
+            assert_eq!(status, 404, "{what} as an operator");
+        }
+        if matches!(route.who, Who::Arbitrator | Who::Operator) {
             let status = call(&place.story.bob.browser, route, &path).await.status;
             assert_eq!(status, 404, "{what} as a trader");
         }
@@ -163,8 +170,11 @@ async fn no_form_is_taken_from_another_site_or_without_its_token() {
     let foreign = place.stranger.token().await;
     let own = [("sec-fetch-site", "same-origin")];
     for route in ROUTES.iter().filter(|route| route.method == "post") {
-        let people = [&place.story.alice.browser, &place.story.carol.browser];
-        let person = people[usize::from(route.who == Who::Arbitrator)];
+        let person = match route.who {
+            Who::Arbitrator => &place.story.carol.browser,
+            Who::Operator => &place.operator,
+            _ => &place.story.alice.browser,
+        };
         let (path, token) = (place.path(route), person.token().await);
         let cases: [Forged<'_>; 7] = [
             ("no token", None, &own),
@@ -192,7 +202,7 @@ async fn no_address_breaks_the_desk_and_every_answer_has_its_policy() {
     let place = Place::new().await;
     let (alice, bob, carol) = (&place.story.alice.browser, &place.story.bob.browser, &place.story.carol.browser);
     for route in ROUTES.iter().filter(|route| route.method == "get") {
-        for person in [alice, bob, carol] {
+        for person in [alice, bob, carol, &place.operator] {
             call(person, route, &place.path(route)).await;
         }
         // Every parameter as nobody sends it in earnest.
@@ -201,7 +211,7 @@ async fn no_address_breaks_the_desk_and_every_answer_has_its_policy() {
             while let Some((before, after)) = path.split_once('{') {
                 path = format!("{before}{odd}{}", after.split_once('}').unwrap().1);
             }
-            for person in [alice, carol] {
+            for person in [alice, carol, &place.operator] {
                 looked_at(&path, &person.get(&path).await);
                 looked_at(&path, &person.get(&format!("{path}?amount={odd}&currency={odd}&after={odd}&q={odd}")).await);
             }

@@ -63,6 +63,8 @@ pub struct DisputeShown {
     pub both_spoke: bool,
     pub rule_by: Option<Moment>,
     pub arbitrator: String,
+    /// Why the arbitrator should not decide; empty if nothing was declared.
+    pub conflict: String,
     /// The buyer, then the seller.
     pub sides: Vec<SideShown>,
     pub questions: Vec<SaidShown>,
@@ -114,6 +116,7 @@ impl DisputeShown {
             answer_over: window.is_none_or(|dispute| facts.now >= dispute.answer_by),
             rule_by: window.map(|dispute| dispute.rule_by.into()),
             arbitrator: row.arbitrator_name.clone(),
+            conflict: found.conflict.clone().unwrap_or_default(),
             sides,
             questions: found
                 .said

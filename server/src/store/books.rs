@@ -1,0 +1,128 @@
+//! What the books are checked by: every trade's log with its row, and what else must add up.
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::{GenericClient, StoreError, Stored};
+use crate::domain::{PublicRef, TradeId};
+
+const TRADES: &str = "SELECT reference FROM trades ORDER BY id";
+
+/// Every trade there is.
+pub async fn trades(client: &impl GenericClient) -> Stored<Vec<PublicRef>> {
+    let rows = client.query(&client.prepare_cached(TRADES).await?, &[]).await?;
+    rows.iter()
+        .map(|row| {
+            let text: String = row.try_get(0)?;
+            text.parse().map_err(|_| StoreError::Row(format!("trade reference {text}")))
+        })
+        .collect()
+}
+
+/// A line of a trade's log with everything its hash is over.
+#[derive(Debug, Clone)]
+pub struct FullLine {
+    pub version: i64,
+    pub at: Timestamp,
+    pub actor: String,
+    pub account: Option<Uuid>,
+    pub event: Option<String>,
+    pub act: String,
+    pub stage_from: Option<String>,
+    pub stage_to: String,
+    pub previous: Vec<u8>,
+    pub hash: Vec<u8>,
+}
+
+const LINES: &str = "
+    SELECT version, at, actor, account, event, act, stage_from, stage_to, previous, hash
+      FROM trade_events WHERE trade = $1 ORDER BY version";
+
+pub async fn lines(client: &impl GenericClient, trade: TradeId) -> Stored<Vec<FullLine>> {
+    let rows = client.query(&client.prepare_cached(LINES).await?, &[&trade.0]).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(FullLine {
+                version: row.try_get(0)?,
+                at: row.try_get(1)?,
+                actor: row.try_get(2)?,
+                account: row.try_get(3)?,
+                event: row.try_get(4)?,
+                act: row.try_get(5)?,
+                stage_from: row.try_get(6)?,
+                stage_to: row.try_get(7)?,
+                previous: row.try_get(8)?,
+                hash: row.try_get(9)?,
+            })
+        })
+        .collect()
+}
+
+/// What must be nothing, with the words for it if it is something.
+const NOTHING: [(&str, &str); 6] = [
+    (
+        "arbitrators whose exposure is not the sum of their open trades",
+        "SELECT count(*) FROM (
+            SELECT arbitrator FROM (SELECT arbitrator, sat FROM arbitrator_exposure
+                                    UNION ALL
+                                    SELECT arbitrator, -deposit_sat FROM trades WHERE stage NOT IN ('completed', 'cancelled')) b
+             GROUP BY arbitrator HAVING sum(sat) <> 0) off",
+    ),
+    (
+        "contracts whose text is not what their hash says",
+        "SELECT count(*) FROM contracts WHERE hash <> sha256(convert_to(text, 'UTF8'))",
+    ),
+    (
+        "rulings whose text is not what their hash says",
+        "SELECT count(*) FROM rulings WHERE hash <> sha256(convert_to(text, 'UTF8'))",
+    ),
+    (
+        "arbitrators' records whose text is not what their hash says",
+        "SELECT count(*) FROM arbitrator_records WHERE hash <> sha256(convert_to(text, 'UTF8'))",
+    ),
+    (
+        "trades whose keys have no index",
+        "SELECT count(*) FROM trades t WHERE (SELECT count(*) FROM key_uses u WHERE u.trade = t.id) <> 2",
+    ),
+    (
+        "offers that hold more or less of their total than their trades took",
+        "SELECT count(*) FROM offers o WHERE o.reserved < 0 OR o.reserved > o.total",
+    ),
+];
+
+/// What does not add up, in words with its number.
+pub async fn off(client: &impl GenericClient) -> Stored<Vec<String>> {
+    let mut all = Vec::new();
+    for (words, sql) in NOTHING {
+        let count: i64 = client.query_one(sql, &[]).await?.try_get(0)?;
+        if count > 0 {
+            all.push(format!("{count} {words}"));
+        }
+    }
+    Ok(all)
+}
+
+/// A private thing at rest and the place it is bound to.
+#[derive(Debug)]
+pub struct Sealed {
+    pub id: Uuid,
+    pub sealed: Vec<u8>,
+}
+
+const PAYMENT_ACCOUNTS: &str = "SELECT id, sealed FROM payment_accounts WHERE id > $1 ORDER BY id LIMIT $2";
+const ATTACHMENTS: &str = "SELECT id, sealed FROM attachments WHERE id > $1 ORDER BY id LIMIT $2";
+
+/// Some payment accounts, after an id.
+pub async fn payment_accounts(client: &impl GenericClient, after: Uuid, limit: i64) -> Stored<Vec<Sealed>> {
+    sealed(client, PAYMENT_ACCOUNTS, after, limit).await
+}
+
+/// Some pictures, after an id.
+pub async fn attachments(client: &impl GenericClient, after: Uuid, limit: i64) -> Stored<Vec<Sealed>> {
+    sealed(client, ATTACHMENTS, after, limit).await
+}
+
+async fn sealed(client: &impl GenericClient, sql: &str, after: Uuid, limit: i64) -> Stored<Vec<Sealed>> {
+    let rows = client.query(&client.prepare_cached(sql).await?, &[&after, &limit]).await?;
+    rows.iter().map(|row| Ok(Sealed { id: row.try_get(0)?, sealed: row.try_get(1)? })).collect()
+}
