@@ -7,6 +7,7 @@ use anyhow::{Context, bail, ensure};
 use bitcoin::FeeRate;
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio_postgres::NoTls;
 
@@ -19,7 +20,7 @@ use crate::{
         link::Way,
         practice::Practice,
     },
-    desk::{Desk, Secrets, admin, worker},
+    desk::{Desk, Secrets, admin, live, worker},
     settings::{Backend, Settings},
     store::{
         Store,
@@ -59,15 +60,17 @@ async fn run(settings: Settings, until: Until) -> anyhow::Result<()> {
     admin::settle(&desk).await?;
     actix_web::rt::spawn(tidy_now_and_then(desk.clone()));
     actix_web::rt::spawn(worker::run(desk.clone()));
-    let site = Arc::new(Site::new(desk, outside(&settings))?);
+    actix_web::rt::spawn(live::run(desk.clone()));
+    let site = Arc::new(Site::new(desk.clone(), outside(&settings))?);
     let mut server = HttpServer::new(move || web::app(site.clone())).shutdown_timeout(STOP_SECONDS);
     if settings.server.workers > 0 {
         server = server.workers(settings.server.workers);
     }
     let listen = settings.server.listen;
     let server = server.bind(listen).with_context(|| format!("the address {listen} cannot be used"))?.run();
+    let_go_when_told(desk.live.clone())?;
     if until == Until::StdinCloses {
-        stop_when_stdin_closes(server.handle());
+        stop_when_stdin_closes(server.handle(), desk.live.clone());
     }
     tracing::info!(%listen, desk = settings.desk_host(), network = %settings.chain.network, "the desk is open");
     server.await?;
@@ -209,7 +212,18 @@ fn outside(settings: &Settings) -> Outside {
     }
 }
 
-fn stop_when_stdin_closes(server: ServerHandle) {
+/// Open pages are let go at the first word: the server waits for every answer that is under way, and theirs has no end.
+fn let_go_when_told(live: Arc<live::Live>) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    actix_web::rt::spawn(async move {
+        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+        live.close();
+    });
+    Ok(())
+}
+
+fn stop_when_stdin_closes(server: ServerHandle, live: Arc<live::Live>) {
     let (closed, is_closed) = oneshot::channel();
     std::thread::spawn(move || {
         let mut nothing = [0; 64];
@@ -218,6 +232,7 @@ fn stop_when_stdin_closes(server: ServerHandle) {
     });
     actix_web::rt::spawn(async move {
         if is_closed.await.is_ok() {
+            live.close();
             server.stop(true).await;
         }
     });

@@ -7,7 +7,7 @@
   /* Copy buttons: <button hidden data-copy="text"> or data-copy-from="#id". */
   function startCopying() {
     if (!navigator.clipboard) return;
-    for (const button of document.querySelectorAll('[data-copy],[data-copy-from]')) button.hidden = false;
+    showCopying(document);
     document.addEventListener('click', async (event) => {
       const button = event.target.closest?.('[data-copy],[data-copy-from]');
       if (!button) return;
@@ -18,6 +18,11 @@
       say('Copied');
       setTimeout(() => (button.textContent = label), 2000);
     });
+  }
+
+  function showCopying(root) {
+    if (!navigator.clipboard) return;
+    for (const button of root.querySelectorAll('[data-copy],[data-copy-from]')) button.hidden = false;
   }
 
   /* One polite live region for what changes without a press of a button. */
@@ -41,38 +46,33 @@
   }
 
   /* The desk's time, and what has passed since by a clock that nobody can set: this device's own may be wrong. */
-  const begun = performance.now();
+  const begun = new WeakMap();
   function now(time) {
+    if (!begun.has(time)) begun.set(time, performance.now());
     const said = Date.parse(time.dataset.now);
-    return Number.isNaN(said) ? Date.now() : said + performance.now() - begun;
+    return Number.isNaN(said) ? Date.now() : said + performance.now() - begun.get(time);
   }
 
-  function startCountdowns() {
-    const times = [...document.querySelectorAll('time[data-countdown]')];
-    const tick = () => {
-      for (const time of times) {
-        const ahead = new Date(time.dateTime) - now(time);
-        if (ahead <= 0) {
-          time.textContent = 'time is up';
-          continue;
-        }
-        time.textContent = left(ahead);
-        const minutes = Math.ceil(ahead / MINUTE);
-        if (ANNOUNCED_MINUTES.includes(minutes) && time.dataset.announced !== String(minutes)) {
-          time.dataset.announced = minutes;
-          say(minutes === 1 ? 'One minute left' : `${minutes} minutes left`);
-        }
+  function tick() {
+    for (const time of document.querySelectorAll('time[data-countdown]')) {
+      const ahead = new Date(time.dateTime) - now(time);
+      if (ahead <= 0) {
+        time.textContent = 'time is up';
+        continue;
       }
-    };
-    if (times.length === 0) return;
-    tick();
-    setInterval(tick, 10_000);
+      time.textContent = left(ahead);
+      const minutes = Math.ceil(ahead / MINUTE);
+      if (ANNOUNCED_MINUTES.includes(minutes) && time.dataset.announced !== String(minutes)) {
+        time.dataset.announced = minutes;
+        say(minutes === 1 ? 'One minute left' : `${minutes} minutes left`);
+      }
+    }
   }
 
   /* Times in the reader's zone: <time datetime="…Z" data-local>14:20 UTC</time>; the server's words become the title. */
-  function localTimes() {
+  function localTimes(root) {
     const today = new Date().toDateString();
-    for (const time of document.querySelectorAll('time[data-local]')) {
+    for (const time of root.querySelectorAll('time[data-local]')) {
       const at = new Date(time.dateTime);
       if (Number.isNaN(at.valueOf())) continue;
       time.title = time.textContent.trim();
@@ -96,8 +96,54 @@
     });
   }
 
+  /* Whose turn it is, in title, icon and header: asked for now and then while the page is open, in sight or not. */
+  const ASKED_MS = 30_000;
+  const root = document.documentElement;
+  const title = document.title.replace(/^(\(\d+\)|•) /, '');
+  let asked;
+
+  function show({ waiting, unread }) {
+    document.title = (waiting > 0 ? `(${waiting}) ` : unread > 0 ? '• ' : '') + title;
+    const icon = document.querySelector('link[rel=icon]');
+    const href = `/static/icons/mark${waiting > 0 ? '-waits' : ''}.svg`;
+    if (icon && icon.getAttribute('href') !== href) icon.setAttribute('href', href);
+    for (const [name, number, words] of [['waiting', waiting, `${waiting}`], ['unread', unread, `${unread} unread`]]) {
+      const badge = document.querySelector(`[data-standing="${name}"]`);
+      if (badge) [badge.textContent, badge.hidden] = [words, number === 0];
+    }
+  }
+
+  function ask() {
+    clearTimeout(asked);
+    const later = document.hidden ? 2 * ASKED_MS : ASKED_MS;
+    asked = setTimeout(ask, later);
+    fetch('/waiting').then(
+      async (answer) => (answer.ok ? show(await answer.json()) : clearTimeout(asked)),
+      () => {},
+    );
+  }
+
+  function startStanding() {
+    if (!('waiting' in root.dataset)) return;
+    asked = setTimeout(ask, ASKED_MS);
+    document.addEventListener('trine:standing', () => {
+      clearTimeout(asked);
+      asked = setTimeout(ask, 300);
+    });
+  }
+
+  /* What comes to the page later is treated like what was there. */
+  document.addEventListener('trine:arrived', ({ detail }) => {
+    showCopying(detail);
+    localTimes(detail);
+    tick();
+  });
+  document.addEventListener('trine:say', ({ detail }) => say(detail));
+
   startCopying();
-  startCountdowns();
-  localTimes();
+  tick();
+  setInterval(tick, 10_000);
+  localTimes(document);
   startTheme();
+  startStanding();
 })();

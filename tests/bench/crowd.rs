@@ -9,7 +9,7 @@ use trine::desk::Desk;
 use trine::desk::keys::{self, Owner};
 use trine::desk::offers::{self, OfferForm};
 use trine::desk::payment_accounts::{self, AccountForm};
-use trine::desk::take::TakeForm;
+use trine::desk::take::{self, TakeForm};
 use trine::domain::offer::OfferInput;
 use trine::domain::{KeyId, PublicRef, Role, UserId};
 use trine::partners::keys::Wallet;
@@ -35,6 +35,22 @@ pub struct Someone {
 pub struct Crowd {
     pub takers: Vec<Someone>,
     pub offers: Vec<PublicRef>,
+}
+
+/// Trades between people who are all different: their buyers and sellers.
+pub async fn trades(story: &Story, count: usize) -> Vec<(PublicRef, UserId, UserId)> {
+    let desk = &story.site.desk;
+    let no_limit = "UPDATE arbitrators SET exposure_limit_sat = 2100000000000000";
+    story.site.sql().await.batch_execute(no_limit).await.unwrap();
+    all((0..count).map(|number| trade(desk.clone(), number))).await
+}
+
+async fn trade(desk: Arc<Desk>, number: usize) -> (PublicRef, UserId, UserId) {
+    let maker = someone(desk.clone(), format!("seller-{number}")).await;
+    let taker = someone(desk.clone(), format!("buyer-{number}")).await;
+    let seller = maker.id;
+    let offer = offer(desk.clone(), maker).await;
+    (take::take(&desk, taker.id, offer, &taker.take()).await.unwrap(), taker.id, seller)
 }
 
 pub async fn gather(story: &Story) -> Crowd {

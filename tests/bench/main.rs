@@ -8,6 +8,7 @@ mod board;
 mod crowd;
 #[path = "../desk/harness/mod.rs"]
 mod harness;
+mod room;
 mod takes;
 mod tools;
 mod watcher;
@@ -29,6 +30,9 @@ fn main() {
 async fn measure() {
     if wanted("watcher") {
         print(watcher::measure());
+    }
+    if wanted("room") {
+        print(room::measure().await);
     }
     if !["takes", "rush", "board"].into_iter().any(wanted) {
         return;

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::acts::Hand;
 use super::error::{Done, Error};
-use super::{Desk, codes, conflicts, draw, passwords, restored, throttle};
+use super::{Desk, codes, conflicts, draw, live, passwords, restored, throttle};
 
 pub use super::arbitrators::{appoint, dismiss};
 use crate::domain::{AccountName, Currency, Rate, Refusal, Role, UserId, text};
@@ -206,6 +206,7 @@ pub async fn tidy(desk: &Desk) -> Done<()> {
     draw::keep_seeds(desk).await?;
     conflicts::call_off(desk).await?;
     sessions::sweep(&desk.store.connection().await?).await?;
+    live::sweep(desk).await?;
     throttle::sweep(desk).await
 }
 

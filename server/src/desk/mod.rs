@@ -36,6 +36,7 @@ pub mod hours;
 pub mod judge;
 pub mod keyfile;
 pub mod keys;
+pub mod live;
 pub mod notices;
 pub mod offers;
 pub mod operator;
@@ -94,6 +95,8 @@ pub struct Desk {
     pub clock: Clock,
     /// Wakes the desk's own work after a change.
     pub wake: tokio::sync::Notify,
+    /// The pages that are open here.
+    pub live: Arc<live::Live>,
     /// Held by whoever reads the chain.
     reading: tokio::sync::Mutex<reader::Reading>,
 }
@@ -108,6 +111,7 @@ impl Desk {
             secrets,
             clock: Clock::default(),
             wake: tokio::sync::Notify::new(),
+            live: Arc::default(),
             reading: tokio::sync::Mutex::default(),
         }
     }
@@ -124,10 +128,11 @@ impl Desk {
         Ok(self.clock.shifted(store::now(client).await?))
     }
 
-    /// Commits a change, and wakes the desk's own work for what follows from it.
+    /// Commits a change, and wakes the desk's own work for what follows from it, and whoever looks at it.
     async fn keep(&self, tx: Transaction<'_>) -> Done<()> {
         tx.commit().await?;
         self.wake.notify_one();
+        self.live.kick();
         Ok(())
     }
 }

@@ -9,25 +9,29 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-pub use view::{Entry, PictureView, RoomView};
+pub use view::{Entry, Heard, PictureView, RoomView};
 pub use words::{EventFacts, of_act, of_event};
 
 use super::pictures::{self, Picture};
 use super::throttle::{self, MESSAGES_ACCOUNT, PICTURES_ACCOUNT};
-use super::{Desk, Done};
+use super::{Desk, Done, Error};
 use crate::domain::money::btc_words;
 use crate::domain::text::{MESSAGE_CHARS_MAX, clean_optional_text};
 use crate::domain::trade::Act;
 use crate::domain::{AttachmentId, Event, MessageId, PublicRef, Quote, Refusal, Stage, TradeId, UserId};
 use crate::store::GenericClient;
-use crate::store::attachments;
 use crate::store::messages::{self, NewMessage, RoomRow};
-use crate::store::notices as store;
+use crate::store::{attachments, live, notices as store};
 
 /// Messages of people in one room: more than any trade needs, and a page of them can still be exported.
 const MESSAGES_MAX: i64 = 2_000;
 /// Pictures in one room: evidence of a long dispute, at about half a megabyte each.
 const PICTURES_MAX: i64 = 100;
+
+/// Every line there can be: people's, and events of a trade, of which there are fewer.
+const ALL_LINES: i64 = 10 * MESSAGES_MAX;
+/// Lines that an open page hears at a time.
+const HEARD_LINES: i64 = 50;
 
 /// Says something in the room of a trade, with or without a picture.
 pub async fn say(desk: &Desk, reference: PublicRef, who: UserId, text: &str, picture: Option<&[u8]>) -> Done<()> {
@@ -87,15 +91,42 @@ pub async fn announce_act(
 /// The room as this viewer sees it; what it shows counts as read.
 pub async fn view(client: &impl GenericClient, reference: PublicRef, viewer: UserId) -> Done<RoomView> {
     let room = enter(client, &reference, viewer).await?;
-    let timeline = messages::of_trade(client, room.trade, 0).await?;
+    let timeline = messages::of_trade(client, room.trade, 0, ALL_LINES).await?;
     let reads = messages::reads(client, room.trade).await?;
+    let here = live::here(client, room.trade).await?;
     if let Some(last) = timeline.last() {
         let known = reads.iter().any(|(account, number)| *account == viewer && *number >= last.number);
         if !known {
             messages::mark_read(client, room.trade, viewer, last.number).await?;
         }
     }
-    Ok(view::of(&room, viewer, &timeline, &reads))
+    Ok(view::of(&room, viewer, &timeline, &reads, &here))
+}
+
+/// What was said after a line, with who has read and who is there; `None` while this viewer may not be in the room.
+///
+/// Nothing is ever missed: a line gets its number while its trade is held, so a lower one never shows up later.
+pub async fn since(desk: &Desk, reference: PublicRef, viewer: UserId, after: i64) -> Done<Option<Heard>> {
+    let client = desk.store.connection().await?;
+    let room = match enter(&client, &reference, viewer).await {
+        Ok(room) => room,
+        Err(Error::Refused(_)) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let lines = messages::of_trade(&client, room.trade, after, HEARD_LINES).await?;
+    let more = i64::try_from(lines.len()).is_ok_and(|lines| lines == HEARD_LINES);
+    let reads = messages::reads(&client, room.trade).await?;
+    let here = live::here(&client, room.trade).await?;
+    Ok(Some(Heard { more, ..view::heard(&room, viewer, &lines, &reads, &here) }))
+}
+
+/// Notes that this account has seen the room up to a line.
+pub async fn read_up_to(desk: &Desk, reference: PublicRef, who: UserId, number: i64) -> Done<()> {
+    let client = desk.store.connection().await?;
+    let room = enter(&client, &reference, who).await?;
+    messages::mark_read(&client, room.trade, who, number).await?;
+    desk.live.kick();
+    Ok(())
 }
 
 /// How much others have said that this account has not read, by trade.
@@ -107,7 +138,7 @@ pub async fn unread(client: &impl GenericClient, account: UserId) -> Done<BTreeM
 pub async fn export(desk: &Desk, reference: PublicRef, who: UserId) -> Done<String> {
     let client = desk.store.connection().await?;
     let room = enter(&client, &reference, who).await?;
-    let timeline = messages::of_trade(&client, room.trade, 0).await?;
+    let timeline = messages::of_trade(&client, room.trade, 0, ALL_LINES).await?;
     Ok(view::plain(&room, &desk.rules.desk_name, &timeline, desk.now(&client).await?))
 }
 
@@ -163,7 +194,9 @@ async fn append(desk: &Desk, reference: PublicRef, who: UserId, text: &str, pict
     let new = NewMessage { trade: room.trade, account: Some(who), body: text, attachment, at };
     messages::append(&tx, MessageId(Uuid::now_v7()), new).await?;
     store::add_message(&tx, room.trade, &listeners(&room, who), at).await?;
-    Ok(tx.commit().await?)
+    tx.commit().await?;
+    desk.live.kick();
+    Ok(())
 }
 
 /// Who is told that something was said: everybody in the room but who said it.

@@ -9,10 +9,9 @@ use super::escrow_book::EscrowBook;
 use super::room::{self, RoomView};
 use super::sight::{self, OutOfSight};
 use super::{Desk, amendments, funding, reinstatement, signing, trades};
-use crate::domain::{Currency, Fiat, MethodId, Party, PublicRef, Refusal, UserId};
+use crate::domain::{Currency, Fiat, MethodId, Party, PublicRef, Refusal, TradeId, UserId};
 use crate::escrow::PrivateDetails;
 use crate::escrow::deposit::Missing;
-use crate::store::contracts;
 use crate::store::deadlines;
 pub use crate::store::deadlines::DeadlineRow;
 pub use crate::store::deposits::DepositRow as Output;
@@ -22,6 +21,7 @@ pub use crate::store::handovers::HandoverRow;
 use crate::store::settlements::{self, SettlementRow};
 use crate::store::trade_log::{self, LoggedLine};
 use crate::store::trades::{self as store, TradeRow};
+use crate::store::{GenericClient, contracts};
 
 /// One trade, as one of its parties may know it.
 #[derive(Debug)]
@@ -57,36 +57,50 @@ pub struct TradeFacts {
     pub room: Option<RoomView>,
 }
 
+/// The page with its room; what it shows of it counts as read.
 pub async fn of(desk: &Desk, reference: PublicRef, account: UserId) -> Done<TradeFacts> {
     let client = desk.store.connection().await?;
-    let (row, party) = trades::of_party(&client, reference, account).await?;
-    let book = EscrowBook::read(&client, &row).await?;
-    let method = MethodId::parse(&row.method).map_err(|_| Error::broken(format!("method {}", row.method)))?;
-    let currency = Currency::parse(&row.currency).map_err(Error::broken)?;
+    trades::of_party(&client, reference, account).await?;
     let room = match room::view(&client, reference, account).await {
         Ok(room) => Some(room),
         Err(Error::Refused(_)) => None,
         Err(error) => return Err(error),
     };
+    // Those who look at it see that this one has read it.
+    desk.live.kick();
+    Ok(TradeFacts { room, ..read(desk, &client, reference, account).await? })
+}
+
+/// The page without its room.
+pub async fn beside_the_room(desk: &Desk, reference: PublicRef, account: UserId) -> Done<TradeFacts> {
+    let client = desk.store.connection().await?;
+    read(desk, &client, reference, account).await
+}
+
+async fn read(desk: &Desk, client: &impl GenericClient, reference: PublicRef, account: UserId) -> Done<TradeFacts> {
+    let (row, party) = trades::of_party(client, reference, account).await?;
+    let book = EscrowBook::read(client, &row).await?;
+    let method = MethodId::parse(&row.method).map_err(|_| Error::broken(format!("method {}", row.method)))?;
+    let currency = Currency::parse(&row.currency).map_err(Error::broken)?;
     Ok(TradeFacts {
         party,
-        now: desk.now(&client).await?,
-        tip: funding::tip_height(&client).await?,
-        out_of_sight: sight::trouble(&client).await?,
+        now: desk.now(client).await?,
+        tip: funding::tip_height(client).await?,
+        out_of_sight: sight::trouble(client).await?,
         fiat: Fiat::new(row.fiat, currency).map_err(Error::broken)?,
         payee: labelled(method, signing::payee_details(desk, &row, party)?)?,
         payer: labelled(method, signing::payer_details(desk, &row, party)?)?,
-        dispute: disputes::latest(&client, row.id).await?,
-        settlements: settlements::live(&client, row.id).await?,
+        dispute: disputes::latest(client, row.id).await?,
+        settlements: settlements::live(client, row.id).await?,
         alive: super::alive::of(&row, &book, party),
-        missing: funding::missing(&client, &row).await?,
-        may_reinstate: reinstatement::why_not(desk, &client, &row).await?.is_none(),
-        contracts: contracts::count(&client, row.id).await?,
-        log: trade_log::of_trade(&client, row.id).await?,
-        deadlines: deadlines::of_trade(&client, row.id).await?,
-        handover: handovers::of_trade(&client, row.id).await?.into_iter().find(|one| Some(one.txid) == row.payout_txid),
+        missing: funding::missing(client, &row).await?,
+        may_reinstate: reinstatement::why_not(desk, client, &row).await?.is_none(),
+        contracts: contracts::count(client, row.id).await?,
+        log: trade_log::of_trade(client, row.id).await?,
+        deadlines: deadlines::of_trade(client, row.id).await?,
+        handover: handovers::of_trade(client, row.id).await?.into_iter().find(|one| Some(one.txid) == row.payout_txid),
         method,
-        room,
+        room: None,
         book,
         row,
     })
@@ -116,6 +130,11 @@ pub async fn party(desk: &Desk, reference: PublicRef, account: UserId) -> Done<(
 /// All trades of an account, newest first.
 pub async fn mine(desk: &Desk, account: UserId) -> Done<Vec<TradeRow>> {
     Ok(store::of_account(&desk.store.connection().await?, account).await?)
+}
+
+/// What others have said and this account has not read, by trade.
+pub async fn unread(desk: &Desk, account: UserId) -> Done<BTreeMap<TradeId, i64>> {
+    room::unread(&desk.store.connection().await?, account).await
 }
 
 /// The windows that run in one's trades, the next end first.

@@ -63,6 +63,7 @@ async fn watch_some(desk: &Desk, reading: &mut Reading, epoch: i64) -> Done<bool
         outbox::add(&tx, JUDGE, Some(*trade), &json!({}), now).await?;
     }
     tx.commit().await?;
+    desk.live.kick();
     if !touched.is_empty() {
         crash::point(crash::NOTED_BEFORE_JUDGED);
     }

@@ -73,6 +73,7 @@ pub async fn fire_windows(desk: &Desk) -> Done<()> {
             trades::change(desk, &tx, row, act, Who::CLOCK, now).await?;
         }
         tx.commit().await?;
+        desk.live.kick();
     }
     Ok(())
 }
@@ -107,6 +108,7 @@ pub async fn empty_outbox(desk: &Desk) -> Done<()> {
             }
         }
         tx.commit().await?;
+        desk.live.kick();
     }
 }
 

@@ -109,12 +109,12 @@ const OF_TRADE: &str = "
     SELECT m.number, m.account, m.body, m.at, p.id, p.width, p.height, p.upload_sha256
       FROM messages m LEFT JOIN attachments p ON p.id = m.attachment
      WHERE m.trade = $1 AND m.number > $2
-     ORDER BY m.number";
+     ORDER BY m.number LIMIT $3";
 
-/// What was said after message `after` (0: from the beginning), in order.
-pub async fn of_trade(client: &impl GenericClient, trade: TradeId, after: i64) -> Stored<Vec<MessageRow>> {
+/// What was said after message `after` (0: from the beginning), in order, and not more lines than this.
+pub async fn of_trade(client: &impl GenericClient, trade: TradeId, after: i64, lines: i64) -> Stored<Vec<MessageRow>> {
     let statement = client.prepare_cached(OF_TRADE).await?;
-    let rows = client.query(&statement, &[&trade.0, &after]).await?;
+    let rows = client.query(&statement, &[&trade.0, &after, &lines]).await?;
     rows.iter().map(message).collect()
 }
 
@@ -148,8 +148,10 @@ pub async fn said_by_people(client: &impl GenericClient, trade: TradeId) -> Stor
     Ok((row.try_get(0)?, row.try_get(1)?))
 }
 
+/// Nobody has read what is not written yet.
 const MARK_READ: &str = "
-    INSERT INTO room_reads AS r (trade, account, number) VALUES ($1, $2, $3)
+    INSERT INTO room_reads AS r (trade, account, number)
+    SELECT $1, $2, max(m.number) FROM messages m WHERE m.trade = $1 AND m.number <= $3 HAVING count(*) > 0
     ON CONFLICT (trade, account) DO UPDATE SET number = excluded.number WHERE r.number < excluded.number";
 
 /// Notes that someone has read up to a message; never goes back.

@@ -23,6 +23,7 @@ pub mod estimates;
 pub mod handovers;
 pub mod hours;
 pub mod keys;
+pub mod live;
 pub mod messages;
 pub mod migrate;
 pub mod notices;
@@ -156,6 +157,7 @@ const ACQUIRE_SECONDS: u64 = 5;
 #[derive(Clone, Debug)]
 pub struct Store {
     pool: Pool,
+    config: tokio_postgres::Config,
 }
 
 pub type Connection = deadpool_postgres::Object;
@@ -174,14 +176,15 @@ impl Store {
         config.application_name("trine").connect_timeout(Duration::from_secs(ACQUIRE_SECONDS)).options(
             "-c timezone=UTC -c statement_timeout=20s -c lock_timeout=8s -c idle_in_transaction_session_timeout=30s",
         );
-        let manager = Manager::from_config(config, NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
+        let manager =
+            Manager::from_config(config.clone(), NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
         let wait = Some(Duration::from_secs(ACQUIRE_SECONDS));
         let pool = Pool::builder(manager)
             .max_size(CONNECTIONS_MAX)
             .runtime(Runtime::Tokio1)
             .timeouts(Timeouts { wait, create: wait, recycle: wait })
             .build()?;
-        Ok(Self { pool })
+        Ok(Self { pool, config })
     }
 
     pub async fn connection(&self) -> Stored<Connection> {

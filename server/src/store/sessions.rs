@@ -17,6 +17,8 @@ pub struct SignedInRow {
     pub seen_at: Timestamp,
     /// Trades that wait for this account.
     pub waiting: i64,
+    /// What others have said in its rooms and it has not read; an arbitrator counts from his first look.
+    pub unread: i64,
 }
 
 const FIND: &str = "
@@ -24,7 +26,11 @@ const FIND: &str = "
            (SELECT count(*) FROM trades t
              WHERE (t.buyer = a.id AND 'buyer' = ANY (t.turn))
                 OR (t.seller = a.id AND 'seller' = ANY (t.turn))
-                OR (t.arbitrator = a.id AND 'arbitrator' = ANY (t.turn)))
+                OR (t.arbitrator = a.id AND 'arbitrator' = ANY (t.turn))),
+           (SELECT count(*) FROM trades t
+              LEFT JOIN room_reads r ON r.trade = t.id AND r.account = a.id
+              JOIN messages m ON m.trade = t.id AND m.number > coalesce(r.number, 0) AND m.account <> a.id
+             WHERE t.buyer = a.id OR t.seller = a.id OR (t.arbitrator = a.id AND r.number IS NOT NULL))
       FROM sessions s JOIN accounts a ON a.id = s.account
      WHERE s.token_hash = $1 AND s.expires_at > now()";
 
@@ -41,6 +47,7 @@ pub async fn find(client: &impl GenericClient, token_hash: &[u8; 32]) -> Stored<
         unit: row.try_get(5)?,
         suspended_why: row.try_get(6)?,
         waiting: row.try_get(7)?,
+        unread: row.try_get(8)?,
     }))
 }
 

@@ -14,6 +14,7 @@ use super::visitor::{SignedIn, Trader};
 use crate::desk::accounts::{self, SessionRow};
 use crate::desk::draw::{self, Choice};
 use crate::desk::error::Done;
+use crate::desk::live;
 use crate::domain::{Refusal, Role, SessionId};
 
 #[derive(Debug, Default, Serialize)]
@@ -21,6 +22,8 @@ pub struct AccountPage {
     pub name: String,
     pub role: &'static str,
     pub unit: String,
+    /// Others of a trade are told that its page is open.
+    pub shows_presence: bool,
     pub sessions: Vec<SessionLine>,
     /// Empty for an arbitrator: he does not trade.
     pub arbitrators: Vec<ArbitratorLine>,
@@ -62,6 +65,7 @@ async fn read(site: &Site, who: &SignedIn) -> Done<AccountPage> {
         name: who.account.name.clone(),
         role: who.account.role.as_str(),
         unit: who.account.unit.clone(),
+        shows_presence: live::shows_presence(&site.desk, who.account.id).await?,
         sessions: sessions.into_iter().map(|row| line(row, who.account.session)).collect(),
         ..AccountPage::default()
     })
@@ -69,6 +73,12 @@ async fn read(site: &Site, who: &SignedIn) -> Done<AccountPage> {
 
 pub async fn page(site: web::Data<Site>, who: SignedIn) -> Answer {
     read(&site, &who).await?.answer(&site, &who.visitor)
+}
+
+/// Field: `shown`, `yes` or nothing.
+pub async fn set_presence(site: web::Data<Site>, who: SignedIn, posted: Posted) -> Answer {
+    live::show_presence(&site.desk, who.account.id, posted.fields.text("shown") == "yes").await?;
+    Ok(see_other("/account"))
 }
 
 /// Field: `excluded`, as often as there are names.

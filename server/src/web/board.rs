@@ -29,13 +29,22 @@ pub async fn show(request: HttpRequest, site: web::Data<Site>, visitor: Visitor)
         Some(_) => StatusCode::UNPROCESSABLE_ENTITY,
     };
     if visitor.is_anybody() {
-        return Ok(bytes(&request, seen.html(&site, visitor.theme())?, status));
+        return Ok(bytes(&request, seen.html(&site, visitor.theme())?, status, HTML));
     }
     BoardPage::new(&seen.board, &visitor).answer_with(status, &site, &visitor)
 }
 
+const HTML: &str = "text/html; charset=utf-8";
+
+/// The offers of a page of the board, for who has it open. The same for everybody; costs no query while nothing changes.
+pub async fn news(request: HttpRequest, site: web::Data<Site>) -> Answer {
+    let filter = address::read(&Fields::decode(request.query_string().as_bytes()));
+    let seen = site.board.find(&site, filter).await?;
+    Ok(bytes(&request, seen.references(), StatusCode::OK, "application/json"))
+}
+
 /// The ready page, or the word that the browser has it already.
-fn bytes(request: &HttpRequest, cached: &Cached, status: StatusCode) -> HttpResponse {
+fn bytes(request: &HttpRequest, cached: &Cached, status: StatusCode, kind: &'static str) -> HttpResponse {
     let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let known = header(IF_NONE_MATCH).split(',').any(|tag| tag.trim() == cached.tag);
     let mut answer = HttpResponse::build(if known { StatusCode::NOT_MODIFIED } else { status });
@@ -46,7 +55,7 @@ fn bytes(request: &HttpRequest, cached: &Cached, status: StatusCode) -> HttpResp
     if known {
         return answer.finish();
     }
-    answer.content_type("text/html; charset=utf-8");
+    answer.content_type(kind);
     if header(ACCEPT_ENCODING).split(',').any(|coding| coding.trim() == "gzip") {
         return answer.insert_header((CONTENT_ENCODING, "gzip")).body(cached.gzip.clone());
     }

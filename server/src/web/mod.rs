@@ -19,6 +19,7 @@ pub mod health;
 pub mod help;
 pub mod hours;
 pub mod keys;
+pub mod live;
 pub mod log;
 pub mod markdown;
 pub mod notices;

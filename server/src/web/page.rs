@@ -2,7 +2,7 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CACHE_CONTROL, LOCATION};
+use actix_web::http::header::LOCATION;
 use serde::Serialize;
 use tera::Context;
 
@@ -28,13 +28,7 @@ pub trait Page: Serialize {
     where
         Self: Sized,
     {
-        let html = self.html(site, visitor)?;
-        let mut answer = HttpResponse::build(status);
-        answer.content_type("text/html; charset=utf-8").insert_header((CACHE_CONTROL, "no-store"));
-        if let Some(cookie) = visitor.new_cookie(site) {
-            answer.cookie(cookie);
-        }
-        Ok(answer.body(html))
+        Ok(visitor.shown(site, status, self.html(site, visitor)?))
     }
 
     /// The page with the policy of pages that make or use a key.

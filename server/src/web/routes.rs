@@ -4,8 +4,8 @@ use actix_web::web::{self, ServiceConfig};
 
 use super::{
     account, accounts, amendments, appearance, arbitration, board, calendar, conduct, disputes, drill, health, help,
-    hours, keys, log, notices, offer, offers, operator, payment_accounts, people, practice, recovery, reinstatement,
-    room, settlements, static_files, take, trades,
+    hours, keys, live, log, notices, offer, offers, operator, payment_accounts, people, practice, recovery,
+    reinstatement, room, settlements, static_files, take, trades,
 };
 
 /// Who may call a route.
@@ -53,6 +53,7 @@ routes! {
     get "/static/{path:.*}" Anyone static_files::file;
 
     get "/" Anyone board::show;
+    get "/board/news" Anyone board::news;
     get "/people/{name}" Anyone people::show;
     post "/people/{name}/block" Trader conduct::block;
     post "/people/{name}/unblock" Trader conduct::unblock;
@@ -97,6 +98,7 @@ routes! {
     post "/account/notices/end" SignedIn notices::end;
     post "/account/notices/kinds" SignedIn notices::set_kinds;
     get "/feed/{token}" Anyone notices::feed;
+    post "/account/presence" SignedIn account::set_presence;
     post "/account/password" SignedIn account::change_password;
     post "/account/exclusions" Trader account::set_exclusions;
     post "/account/recovery-code" SignedIn account::renew_recovery_code;
@@ -125,6 +127,7 @@ routes! {
     post "/zone" Anyone appearance::set_zone;
 
 
+    get "/waiting" SignedIn live::waiting;
     get "/trades" SignedIn trades::list;
     get "/trades/{reference}" Party trades::show;
     get "/trades/{reference}/deadlines.ics" Party calendar::of_trade;
@@ -182,6 +185,8 @@ routes! {
     get "/trades/{reference}/payout/child" Party trades::child;
     post "/trades/{reference}/payout/child" Party trades::bring_child;
     get "/trades/{reference}/payout/child/files/{number}" Party trades::child_psbt;
+    get "/trades/{reference}/stream" Party live::stream;
+    post "/trades/{reference}/reads" Party live::read;
     post "/trades/{reference}/messages" Party room::say;
     get "/trades/{reference}/attachments/{id}" Party room::picture;
     get "/trades/{reference}/room.txt" Party room::export;

@@ -8,7 +8,7 @@ use tera::{Kwargs, State, Tera, TeraResult};
 
 use super::static_files;
 
-use super::board;
+use super::{board, live};
 use crate::desk::Desk;
 
 #[derive(RustEmbed)]
@@ -40,11 +40,13 @@ pub struct Site {
     pub outside: Outside,
     /// Boards that are ready for visitors.
     pub board: board::Cache,
+    /// What open pages share.
+    pub live: live::Shared,
 }
 
 impl Site {
     pub fn new(desk: Arc<Desk>, outside: Outside) -> anyhow::Result<Self> {
-        Ok(Self { desk, tera: templates()?, outside, board: board::Cache::default() })
+        Ok(Self { desk, tera: templates()?, outside, board: board::Cache::default(), live: live::Shared::default() })
     }
 
     /// Cookies are marked `Secure` and take the `__Host-` prefix when the desk is reached by https.

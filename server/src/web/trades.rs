@@ -9,6 +9,7 @@ mod sheets;
 mod strays;
 mod weather;
 
+use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_DISPOSITION, ContentDisposition, DispositionParam, DispositionType};
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
@@ -21,6 +22,7 @@ pub use sheets::*;
 pub use strays::*;
 
 use super::error::Answer;
+use super::live;
 use super::page::{Page, see_other};
 use super::posted::Posted;
 use super::site::Site;
@@ -49,6 +51,8 @@ pub struct TradeLine {
     pub stage: &'static str,
     pub due: Option<Moment>,
     pub since: Moment,
+    /// What others have said in its room and was not read.
+    pub unread: i64,
     /// Who has signed something that lives: buyer, seller, arbitrator.
     pub signed: [bool; 3],
 }
@@ -68,11 +72,13 @@ impl Page for TradesPage {
 pub async fn list(site: web::Data<Site>, who: SignedIn) -> Answer {
     let mut page = TradesPage::default();
     let due = trade_facts::my_deadlines(&site.desk, who.account.id).await?;
+    let unread = trade_facts::unread(&site.desk, who.account.id).await?;
     for row in trade_facts::mine(&site.desk, who.account.id).await? {
         let Some(party) = row.party_of(who.account.id) else { continue };
         let turn = row.state.turn();
         let next = due.iter().find(|one| one.trade == row.reference);
-        let line = line(&row, party, next.map(|one| one.due_at.into()));
+        let unread = unread.get(&row.id).copied().unwrap_or(0);
+        let line = TradeLine { unread, ..line(&row, party, next.map(|one| one.due_at.into())) };
         if turn.contains(&party) {
             page.mine.push(line);
         } else if turn.is_empty() && matches!(row.state.stage.as_str(), "completed" | "cancelled") {
@@ -101,12 +107,15 @@ fn line(row: &TradeRow, party: Party, due: Option<Moment>) -> TradeLine {
         due,
         since: row.created_at.into(),
         signed: page::dots(&row.state),
+        unread: 0,
     }
 }
 
 pub async fn show(site: web::Data<Site>, who: SignedIn, path: web::Path<String>) -> Answer {
     let facts = trade_facts::of(&site.desk, reference(&path)?, who.account.id).await?;
-    TradePage::new(&site, facts).answer(&site, &who.visitor)
+    let last = facts.room.as_ref().map(|room| room.last);
+    let page = TradePage::new(&site, facts).html(&site, &who.visitor)?;
+    Ok(who.visitor.shown(&site, StatusCode::OK, live::positioned(&page, last)))
 }
 
 /// The contract as a file: its SHA-256 is the hash in the signed message.

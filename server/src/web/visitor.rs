@@ -5,8 +5,9 @@ use std::pin::Pin;
 
 use actix_web::cookie::{Cookie, SameSite, time::Duration};
 use actix_web::dev::Payload;
-use actix_web::http::header::USER_AGENT;
-use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CACHE_CONTROL, USER_AGENT};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, web};
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use jiff::tz::TimeZone;
 use serde::Serialize;
@@ -30,7 +31,10 @@ pub struct Account {
     /// `btc` or `sat`: how amounts are shown.
     pub unit: String,
     pub suspended_why: Option<String>,
+    /// Trades that wait for this account.
     pub waiting: i64,
+    /// What others have said in its rooms and it has not read.
+    pub unread: i64,
 }
 
 /// Anyone: signed in or not.
@@ -88,6 +92,7 @@ pub struct ChromeAccount {
     pub name: String,
     pub role: &'static str,
     pub waiting: i64,
+    pub unread: i64,
     pub suspended_why: Option<String>,
     /// On a practice desk, filled in where an address is asked for.
     pub play_address: Option<String>,
@@ -139,6 +144,7 @@ impl Visitor {
                 name: account.name.clone(),
                 role: account.role.as_str(),
                 waiting: account.waiting,
+                unread: account.unread,
                 suspended_why: account.suspended_why.clone(),
                 play_address: practice::play_address(&site.desk, account.id),
             }),
@@ -188,6 +194,16 @@ impl Visitor {
         self.fresh.then(|| token_cookie(site, self.token.clone(), days))
     }
 
+    /// The answer with a page for this browser only.
+    pub fn shown(&self, site: &Site, status: StatusCode, html: String) -> HttpResponse {
+        let mut answer = HttpResponse::build(status);
+        answer.content_type("text/html; charset=utf-8").insert_header((CACHE_CONTROL, "no-store"));
+        if let Some(cookie) = self.new_cookie(site) {
+            answer.cookie(cookie);
+        }
+        answer.body(html)
+    }
+
     /// The same browser with the session it has just been given; its next answer carries the new cookie.
     pub fn signed_in_as(&self, started: &Started) -> Self {
         let account = Account {
@@ -198,6 +214,7 @@ impl Visitor {
             unit: "btc".to_owned(),
             suspended_why: None,
             waiting: 0,
+            unread: 0,
         };
         Self { account: Some(account), token: started.token.clone(), fresh: true, ..self.clone() }
     }
@@ -256,6 +273,7 @@ impl Visitor {
             unit: row.unit,
             suspended_why: row.suspended_why,
             waiting: row.waiting,
+            unread: row.unread,
         }))
     }
 }

@@ -4,6 +4,7 @@ mod actor;
 mod disputes;
 mod hostile;
 mod keys;
+mod live;
 mod pages;
 mod play;
 mod real_node;

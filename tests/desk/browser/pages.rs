@@ -27,6 +27,9 @@ const NO_PAGES: &[&str] = &[
     "/trades/{reference}/deadlines.ics",
     "/calendar/{token}",
     "/feed/{token}",
+    "/board/news",
+    "/waiting",
+    "/trades/{reference}/stream",
 ];
 
 /// A look at each page, and all that was found wrong.

@@ -6,6 +6,7 @@ mod failpoints;
 mod folder;
 mod goes_on;
 mod killed;
+mod open_pages;
 mod restored;
 mod served;
 mod soak;

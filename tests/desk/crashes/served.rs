@@ -138,6 +138,30 @@ impl Served {
         child.wait().unwrap();
     }
 
+    /// Ctrl-C of whoever started it: its standard input closes. How long it took to stop in order.
+    pub fn stop(&mut self) -> Duration {
+        self.stopped(|child| drop(child.stdin.take()))
+    }
+
+    /// The same by SIGTERM.
+    pub fn terminate(&mut self) -> Duration {
+        self.stopped(|child| {
+            let pid = rustix::process::Pid::from_child(child);
+            rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        })
+    }
+
+    fn stopped(&mut self, tell: impl FnOnce(&mut Child)) -> Duration {
+        let mut child = self.child.take().unwrap();
+        let start = Instant::now();
+        tell(&mut child);
+        while child.try_wait().unwrap().is_none() {
+            assert!(start.elapsed() < PATIENCE, "it does not stop:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        start.elapsed()
+    }
+
     /// Stops it; the chain as it left it.
     pub fn chain(&mut self) -> Practice {
         self.kill();

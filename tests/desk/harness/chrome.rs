@@ -318,6 +318,20 @@ impl Chrome {
         self.tell("Emulation.setScriptExecutionDisabled", json!({ "value": without })).await;
     }
 
+    /// Opens another tab and looks at that; the one that is out of sight now.
+    pub async fn opens_a_tab(&self) -> thirtyfour::WindowHandle {
+        let first = self.driver().window().await.unwrap();
+        let other = self.driver().new_tab().await.unwrap();
+        self.driver().switch_to_window(other).await.unwrap();
+        first
+    }
+
+    /// Closes the tab and looks at the first again.
+    pub async fn closes_the_tab(&self, first: thirtyfour::WindowHandle) {
+        self.driver().close_window().await.unwrap();
+        self.driver().switch_to_window(first).await.unwrap();
+    }
+
     /// The whole page as a PNG.
     pub async fn picture(&self, file: &Path) {
         let size = self.run("return [innerWidth, Math.max(innerHeight, document.documentElement.scrollHeight)]").await;

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use reqwest::header::{LOCATION, SET_COOKIE};
+use reqwest::header::{CONTENT_TYPE, LOCATION, SET_COOKIE};
 use reqwest::multipart::{Form, Part};
 use reqwest::redirect::Policy;
 use reqwest::{RequestBuilder, Response};
@@ -146,7 +146,9 @@ impl Browser {
         let answer: Response = request.send().await?;
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
         let location = headers.get(LOCATION).map(|value| value.to_str().unwrap().to_owned());
-        let bytes = answer.bytes().await?.to_vec();
+        // A stream has no end: whoever wants to hear it opens it with [`Ear`](super::Ear).
+        let is_stream = headers.get(CONTENT_TYPE).is_some_and(|kind| kind == "text/event-stream");
+        let bytes = if is_stream { Vec::new() } else { answer.bytes().await?.to_vec() };
         let body = String::from_utf8_lossy(&bytes).into_owned();
         let found = between(&body, "name=\"csrf\" value=\"", "\"").map(str::to_owned);
         let mut token = self.token.lock().unwrap();

@@ -16,6 +16,7 @@
 pub mod cast;
 pub mod chrome;
 pub mod client;
+pub mod ear;
 pub mod ledger;
 pub mod people;
 pub mod postgres;
@@ -24,6 +25,7 @@ pub mod site;
 pub mod weather;
 
 pub use client::{Browser, PASSWORD, Seen};
+pub use ear::{Ear, Event};
 pub use people::{Person, key_of};
 pub use site::{Site, Start};
 pub use weather::Weather;

@@ -92,6 +92,12 @@ async fn pass(
             passed.append_header((name.as_str(), value.as_bytes()));
         }
     }
+    if answer.headers().get("content-type").is_some_and(|kind| kind == "text/event-stream") {
+        return passed.streaming(futures_util::stream::unfold(answer, |mut answer| async {
+            let chunk = answer.chunk().await.ok().flatten()?;
+            Some((Ok::<_, actix_web::Error>(chunk), answer))
+        }));
+    }
     let is_page = answer.headers().get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
     let bytes = answer.bytes().await.unwrap_or_default().to_vec();
     shared.keep(&[&bytes, b"\n"]);

@@ -147,6 +147,28 @@ impl Site {
         Self { origin, desk, chain, site, database, server: handle }
     }
 
+    /// Another server of the same desk: its own pool, its own memory, the same database and chain. Its origin, and what
+    /// ends it.
+    pub fn second(&self, rules: Rules) -> Second {
+        let store = Store::open(&self.database.url()).unwrap();
+        let desk = Desk::new(store, self.chain.clone(), rules, Secrets::new(SESSION_KEY, DATA_KEY, 1));
+        let desk = Arc::new(desk);
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let origin = format!("http://{}", listener.local_addr().unwrap());
+        let outside = Outside { origins: vec![origin.clone()], trusted_proxies: Vec::new(), throttle_addresses: false };
+        let site = Arc::new(web::Site::new(desk.clone(), outside).unwrap());
+        let server = HttpServer::new(move || web::app(site.clone()))
+            .workers(1)
+            .disable_signals()
+            .shutdown_timeout(1)
+            .listen(listener)
+            .unwrap()
+            .run();
+        let handle = server.handle();
+        std::thread::spawn(move || actix_web::rt::System::new().block_on(server));
+        Second { origin, desk, server: handle }
+    }
+
     /// A browser nobody has used yet.
     pub fn browser(&self) -> Browser {
         Browser::new(&self.origin)
@@ -179,6 +201,19 @@ impl Site {
     /// Makes blocks.
     pub fn mine(&self, blocks: u32) {
         self.chain.mine(blocks, Timestamp::now()).unwrap();
+    }
+}
+
+/// A further server of a desk, until it is dropped.
+pub struct Second {
+    pub origin: String,
+    pub desk: Arc<Desk>,
+    server: ServerHandle,
+}
+
+impl Drop for Second {
+    fn drop(&mut self) {
+        drop(self.server.stop(false));
     }
 }
 

@@ -9,6 +9,7 @@ mod deposits;
 mod deposits_on_core;
 mod disputes;
 mod fees;
+mod live;
 mod pages;
 mod real_fees;
 mod sight;

@@ -27,11 +27,30 @@ pub struct RoomView {
     pub entries: Vec<Entry>,
     /// Lines that are only in the export.
     pub earlier: usize,
+    /// The number of the last line; 0 without any.
+    pub last: i64,
+    /// Who else has this page open, in words; empty if nobody.
+    pub here: String,
+}
+
+/// What came after a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heard {
+    pub lines: Vec<Entry>,
+    pub named: bool,
+    /// Somebody else has read up to this line.
+    pub seen: i64,
+    /// As in [`RoomView`].
+    pub here: String,
+    /// There may be further lines.
+    pub more: bool,
 }
 
 /// One line: a message, or an event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Entry {
+    /// Its place in the room: a later line has a higher one.
+    pub number: i64,
     /// `system`, `me`, `other` or `arbitrator`.
     pub kind: &'static str,
     pub author: String,
@@ -54,9 +73,14 @@ pub struct PictureView {
     pub sha256: String,
 }
 
-pub(super) fn of(room: &RoomRow, viewer: UserId, timeline: &[MessageRow], reads: &[(UserId, i64)]) -> RoomView {
-    let seen_by_others =
-        reads.iter().filter(|(account, _)| *account != viewer).map(|(_, number)| *number).max().unwrap_or(0);
+pub(super) fn of(
+    room: &RoomRow,
+    viewer: UserId,
+    timeline: &[MessageRow],
+    reads: &[(UserId, i64)],
+    here: &[UserId],
+) -> RoomView {
+    let seen_by_others = seen_by_others(viewer, reads);
     let earlier = timeline.len().saturating_sub(SHOWN_MAX);
     let entries = timeline.iter().skip(earlier).map(|line| entry(room, viewer, line, seen_by_others)).collect();
     RoomView {
@@ -66,6 +90,44 @@ pub(super) fn of(room: &RoomRow, viewer: UserId, timeline: &[MessageRow], reads:
         named: arbitrator_may_enter(room),
         entries,
         earlier,
+        last: timeline.last().map_or(0, |line| line.number),
+        here: here_words(room, viewer, here),
+    }
+}
+
+pub(super) fn heard(
+    room: &RoomRow,
+    viewer: UserId,
+    lines: &[MessageRow],
+    reads: &[(UserId, i64)],
+    here: &[UserId],
+) -> Heard {
+    let seen = seen_by_others(viewer, reads);
+    Heard {
+        lines: lines.iter().map(|line| entry(room, viewer, line, seen)).collect(),
+        named: arbitrator_may_enter(room),
+        seen,
+        here: here_words(room, viewer, here),
+        more: false,
+    }
+}
+
+fn seen_by_others(viewer: UserId, reads: &[(UserId, i64)]) -> i64 {
+    reads.iter().filter(|(account, _)| *account != viewer).map(|(_, number)| *number).max().unwrap_or(0)
+}
+
+/// An arbitrator who may not be in the room is not there.
+fn here_words(room: &RoomRow, viewer: UserId, here: &[UserId]) -> String {
+    let people = [&room.buyer, &room.seller, &room.arbitrator].into_iter();
+    let others: Vec<&str> = people
+        .filter(|person| person.id != viewer && here.contains(&person.id))
+        .filter(|person| person.id != room.arbitrator.id || arbitrator_may_enter(room))
+        .map(|person| person.name.as_str())
+        .collect();
+    match others.as_slice() {
+        [] => String::new(),
+        [one] => format!("{one} is here"),
+        [one, other, ..] => format!("{one} and {other} are here"),
     }
 }
 
@@ -103,6 +165,7 @@ fn entry(room: &RoomRow, viewer: UserId, line: &MessageRow, seen_by_others: i64)
         Some(account) => ("other", name_of(room, account)),
     };
     Entry {
+        number: line.number,
         kind,
         author: author.to_owned(),
         // An event stands in a line of its own, before its time: no full stop there.
@@ -159,6 +222,7 @@ pub(super) fn plain(room: &RoomRow, desk: &str, timeline: &[MessageRow], now: Ti
             );
         }
     }
+    let _ = writeln!(text, "\n{} lines; this is all that was said and happened here.", timeline.len());
     text
 }
 

@@ -52,6 +52,7 @@ pub struct Seen {
     version: i64,
     ends_at: Timestamp,
     themes: [OnceLock<Cached>; 3],
+    references: OnceLock<Cached>,
 }
 
 /// Bytes to be sent as they are.
@@ -131,7 +132,15 @@ impl Seen {
         let minute = now.checked_add(jiff::SignedDuration::from_secs(LIFE_SECONDS)).unwrap_or(now);
         let rate_ends = board.rate_ends_at(rate_max_age(&site.desk.rules));
         let ends_at = rate_ends.map_or(minute, |ends| ends.min(minute));
-        Self { board, version, ends_at, themes: Default::default() }
+        Self { board, version, ends_at, themes: Default::default(), references: OnceLock::new() }
+    }
+
+    /// Which offers are on this page, as JSON: whoever has it open counts those that are new.
+    pub fn references(&self) -> &Cached {
+        self.references.get_or_init(|| {
+            let all: Vec<_> = self.board.lines.iter().map(|line| line.reference).collect();
+            Cached::new(&serde_json::json!(all).to_string())
+        })
     }
 
     /// The page as every visitor with this theme gets it.

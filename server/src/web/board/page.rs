@@ -52,6 +52,7 @@ pub struct Empty {
 /// One row.
 #[derive(Debug, Serialize)]
 pub struct LineShown {
+    pub reference: String,
     pub href: String,
     pub name: String,
     pub face: Face,
@@ -116,6 +117,7 @@ impl LineShown {
         words.extend(line.reputation.release_words());
         let amount = board.amount.map(|amount| format!("?amount={}", amount.in_field())).unwrap_or_default();
         Self {
+            reference: line.reference.to_string(),
             href: format!("/offers/{}{amount}", line.reference),
             name: line.maker_name.clone(),
             face: Face::of(&line.maker_name),

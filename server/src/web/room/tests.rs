@@ -5,6 +5,7 @@ use crate::web::site::templates;
 
 fn entry(kind: &'static str, author: &str, text: &str) -> Entry {
     Entry {
+        number: 7,
         kind,
         author: author.into(),
         text: text.into(),
@@ -22,6 +23,8 @@ fn room(entries: Vec<Entry>) -> RoomView {
         readers: "You and miro; sable, the arbitrator, since a dispute was opened.".into(),
         named: entries.iter().any(|entry| entry.kind == "arbitrator"),
         earlier: entries.len(),
+        last: 7,
+        here: "miro is here".into(),
         entries,
     }
 }

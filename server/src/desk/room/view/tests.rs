@@ -36,19 +36,19 @@ fn each_viewer_sees_himself() {
     let timeline = [line(1, None, "Coins arrived in escrow."), line(2, Some(1), "Hello"), line(3, Some(2), "Hi")];
     let anna = UserId(Uuid::from_u128(1));
     let reads = [(anna, 3), (UserId(Uuid::from_u128(2)), 2)];
-    let seen = of(&room(Stage::Funded), anna, &timeline, &reads);
+    let seen = of(&room(Stage::Funded), anna, &timeline, &reads, &[]);
     assert_eq!(seen.title, "miro");
     assert_eq!(seen.entries.iter().map(|e| e.kind).collect::<Vec<_>>(), ["system", "me", "other"]);
     assert!(seen.entries[1].read && !seen.entries[2].read);
     assert!(!seen.named);
-    let seen = of(&room(Stage::Disputed), UserId(Uuid::from_u128(3)), &timeline, &reads);
+    let seen = of(&room(Stage::Disputed), UserId(Uuid::from_u128(3)), &timeline, &reads, &[]);
     assert_eq!(seen.title, "anna-k and miro");
     assert!(seen.named && seen.entries[1].author == "anna-k");
 }
 
 #[test]
 fn who_can_read_it_is_said_in_words() {
-    let words = |stage, viewer| of(&room(stage), UserId(Uuid::from_u128(viewer)), &[], &[]).readers;
+    let words = |stage, viewer| of(&room(stage), UserId(Uuid::from_u128(viewer)), &[], &[], &[]).readers;
     assert!(words(Stage::Funded, 1).starts_with("You and miro; the arbitrator, sable, only after a dispute opens"));
     assert!(words(Stage::Disputed, 2).starts_with("You and anna-k; sable, the arbitrator, since a dispute was opened"));
     assert!(words(Stage::RefundDue, 2).contains("since the coins are to go back"));
@@ -66,11 +66,21 @@ fn no_message_passes_for_an_event_in_the_export() {
     assert!(text.contains("2026-11-21 14:02:00 UTC  anna-k: Hi\n    2026-11-21"));
     assert!(!text.contains("\n2026-11-21 14:02:00 UTC  *"));
     assert!(text.contains("60 × 40, SHA-256 of the upload abab"));
+    assert!(text.ends_with("\n2 lines; this is all that was said and happened here.\n"));
 }
 
 #[test]
 fn a_long_room_shows_its_end() {
     let timeline: Vec<_> = (1..=250).map(|number| line(number, Some(1), "x")).collect();
-    let seen = of(&room(Stage::Funded), UserId(Uuid::from_u128(1)), &timeline, &[]);
+    let seen = of(&room(Stage::Funded), UserId(Uuid::from_u128(1)), &timeline, &[], &[]);
     assert_eq!((seen.entries.len(), seen.earlier), (200, 50));
+}
+
+#[test]
+fn who_is_here_is_told_but_not_of_an_arbitrator_who_may_not_enter() {
+    let [anna, miro, sable] = [1, 2, 3].map(|number| UserId(Uuid::from_u128(number)));
+    let words = |stage, viewer, here: &[UserId]| of(&room(stage), viewer, &[], &[], here).here;
+    assert_eq!(words(Stage::Funded, anna, &[anna]), "");
+    assert_eq!(words(Stage::Funded, anna, &[anna, miro, sable]), "miro is here");
+    assert_eq!(words(Stage::Disputed, anna, &[sable, miro]), "miro and sable are here");
 }
