@@ -18,6 +18,11 @@ pub const RULING_BEFORE_COMMIT: &str = "ruling_before_commit";
 /// The ruling is committed; nobody has been told.
 pub const RULING_AFTER_COMMIT: &str = "ruling_after_commit";
 
+/// A batch of takes is written, not committed.
+pub const TAKES_BEFORE_COMMIT: &str = "takes_before_commit";
+/// It is committed; nobody has been told.
+pub const TAKES_AFTER_COMMIT: &str = "takes_after_commit";
+
 /// Dies here if this is the point that [`VARIABLE`] names: no destructor runs, nothing is flushed.
 #[cfg(debug_assertions)]
 pub(super) fn point(name: &str) {

@@ -4,19 +4,24 @@
 //! SHA-256 over seed, both accounts (as the log names them) and the names on duty: nobody chooses, and the desk
 //! cannot say later that it came out differently.
 
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use bitcoin::Amount;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::error::{Done, Error};
 use super::secrets::{random, sha256};
 use super::{Desk, arbitrators, public_log};
+use crate::domain::hours::Week;
 use crate::domain::{KeyId, Refusal, RefusalKind, UserId};
 use crate::escrow::arbiter::ARBITER_LEVELS;
 use crate::escrow::{AccountKey, ArbiterLevel};
-use crate::store::arbitrators::{self as store, ArbitratorRow, OnDutyRow};
-use crate::store::{GenericClient, draws};
+use crate::store::arbitrators::{self as store, ArbitratorRow, KeyPair, OnDutyRow};
+use crate::store::draws::{Before, Pair};
+use crate::store::{GenericClient, draws, sats};
 
 /// How often a pair tries for a level that others take at the same moment.
 const LEVEL_TRIES: usize = 8;
@@ -30,48 +35,102 @@ pub struct DrawnArbitrator {
     pub key: AccountKey,
     pub record_text: String,
     pub record_hash: [u8; 32],
+    /// His working hours; none: day and night.
+    pub hours: Option<Week>,
+    /// How far he is below his exposure limit.
+    room_sat: i64,
+    /// What the public log says of the draw; nothing when he is the pair's already.
+    entry: Option<Value>,
 }
 
-/// The pair's arbitrator, drawn now if there is none: call it in the transaction that makes the trade.
-pub async fn arbitrator_for(
-    desk: &Desk,
-    tx: &impl GenericClient,
-    buyer: UserId,
-    seller: UserId,
+/// Draws of the takes of one transaction, one after the other: each knows those before it.
+#[derive(Debug)]
+pub struct Draws {
+    on_duty: Vec<DrawnArbitrator>,
+    before: Before,
+    seeds: Seeds,
     now: Timestamp,
-) -> Done<DrawnArbitrator> {
-    let pair = if buyer < seller { [buyer, seller] } else { [seller, buyer] };
-    let (mut on_duty, before) = draws::hold_pair(tx, pair, arbitrators::drilled_since(desk, now)).await?;
-    on_duty.retain(|one| !before.excluded.contains(&one.account) && !pair.contains(&one.account));
-    if on_duty.is_empty() {
-        let words = "No arbitrator is on duty for the two of you at present, and without one there is no escrow. Nothing \
-                     was changed; try again later.";
-        return Err(Refusal::new(RefusalKind::Unavailable, words).into());
-    }
-    if let Some(same) = before.arbitrator.and_then(|before| on_duty.iter().find(|one| one.account == before)) {
-        return drawn(desk, same);
-    }
-    let seeds = seeds(desk, tx, now).await?;
-    let hidden = pair.map(|account| public_log::hidden(desk, account));
-    let names: Vec<&str> = on_duty.iter().map(|one| one.name.as_str()).collect();
-    let place = choice(&seeds.seed, &hidden, &names);
-    let chosen = on_duty.get(place).ok_or_else(|| Error::broken("a draw beyond the list"))?;
-    draws::set_pair(tx, pair, chosen.account, now).await?;
-    let [low, high] = &hidden;
-    let entry =
-        json!({ "day": seeds.day.to_string(), "accounts": [low, high], "on_duty": names, "drawn": chosen.name });
-    public_log::append(tx, now, "draw", &entry).await?;
-    drawn(desk, chosen)
+    /// In the order in which they were drawn.
+    drawn: Vec<(Pair, UserId, Value)>,
 }
 
-fn drawn(desk: &Desk, one: &OnDutyRow) -> Done<DrawnArbitrator> {
+impl Draws {
+    /// Holds these pairs until the transaction ends, and reads what their draws are made from.
+    pub async fn hold(desk: &Desk, tx: &impl GenericClient, pairs: &[[UserId; 2]], now: Timestamp) -> Done<Self> {
+        let pairs: Vec<Pair> = pairs.iter().map(|pair| ordered(*pair)).collect();
+        let mut before = draws::hold_pairs(tx, &pairs, arbitrators::drilled_since(desk, now)).await?;
+        let on_duty = std::mem::take(&mut before.on_duty).into_iter().map(|one| on_duty(desk, one));
+        let on_duty = on_duty.collect::<Done<_>>()?;
+        Ok(Self { on_duty, before, seeds: seeds(desk, tx, now).await?, now, drawn: Vec::new() })
+    }
+
+    /// The pair's arbitrator, drawn now if there is none. Nothing is fixed by it, see [`Self::fix`].
+    pub fn arbitrator_for(&self, desk: &Desk, pair: [UserId; 2]) -> Done<DrawnArbitrator> {
+        let pair = ordered(pair);
+        let excluded = |who: UserId| pair.iter().any(|one| self.before.exclusions.contains(&(*one, who)));
+        let may = |one: &&DrawnArbitrator| one.room_sat > 0 && !pair.contains(&one.account) && !excluded(one.account);
+        let on_duty: Vec<&DrawnArbitrator> = self.on_duty.iter().filter(may).collect();
+        if on_duty.is_empty() {
+            let words = "No arbitrator is on duty for the two of you at present, and without one there is no escrow. \
+                         Nothing was changed; try again later.";
+            return Err(Refusal::new(RefusalKind::Unavailable, words).into());
+        }
+        let same = self.before.arbitrators.get(&pair);
+        if let Some(same) = same.and_then(|before| on_duty.iter().find(|one| one.account == *before)) {
+            return Ok((*same).clone());
+        }
+        let hidden = pair.map(|account| public_log::hidden(desk, account));
+        let names: Vec<&str> = on_duty.iter().map(|one| one.name.as_str()).collect();
+        let place = choice(&self.seeds.seed, &hidden, &names);
+        let chosen = on_duty.get(place).ok_or_else(|| Error::broken("a draw beyond the list"))?;
+        let entry = json!({
+            "day": self.seeds.day.to_string(), "accounts": hidden, "on_duty": names, "drawn": chosen.name,
+        });
+        Ok(DrawnArbitrator { entry: Some(entry), ..(*chosen).clone() })
+    }
+
+    /// The pair has this arbitrator from now on, and he answers for this deposit.
+    pub fn fix(&mut self, pair: [UserId; 2], arbitrator: &DrawnArbitrator, deposit: Amount) {
+        let pair = ordered(pair);
+        if let Some(entry) = &arbitrator.entry {
+            self.before.arbitrators.insert(pair, arbitrator.account);
+            self.drawn.push((pair, arbitrator.account, entry.clone()));
+        }
+        if let Some(one) = self.on_duty.iter_mut().find(|one| one.account == arbitrator.account) {
+            one.room_sat = one.room_sat.saturating_sub(sats(deposit));
+        }
+    }
+
+    /// Writes down whom the pairs have now, and what the public log says of it.
+    pub async fn write(self, tx: &impl GenericClient) -> Done<()> {
+        if self.drawn.is_empty() {
+            return Ok(());
+        }
+        // Should a pair have been drawn for twice, the last one counts.
+        let last: BTreeMap<Pair, UserId> = self.drawn.iter().map(|(pair, who, _)| (*pair, *who)).collect();
+        let last: Vec<(Pair, UserId)> = last.into_iter().collect();
+        let entries: Vec<Value> = self.drawn.into_iter().map(|(_, _, entry)| entry).collect();
+        draws::set_pairs(tx, &last, self.now).await?;
+        public_log::append_all(tx, self.now, "draw", &entries).await
+    }
+}
+
+fn ordered([one, other]: [UserId; 2]) -> Pair {
+    if one < other { [one, other] } else { [other, one] }
+}
+
+fn on_duty(desk: &Desk, one: OnDutyRow) -> Done<DrawnArbitrator> {
+    let key = AccountKey::parse(&one.key_text, desk.rules.network).map_err(Error::broken)?;
     Ok(DrawnArbitrator {
         account: one.account,
-        name: one.name.clone(),
+        name: one.name,
         key_id: one.key,
-        key: AccountKey::parse(&one.key_text, desk.rules.network).map_err(Error::broken)?,
-        record_text: one.record_text.clone(),
+        key,
+        record_text: one.record_text,
         record_hash: one.record_hash,
+        hours: one.hours,
+        room_sat: one.room_sat,
+        entry: None,
     })
 }
 
@@ -84,6 +143,7 @@ pub fn choice(seed: &[u8; 32], [low, high]: &[String; 2], names: &[&str]) -> usi
     usize::try_from(number % length).unwrap_or(0)
 }
 
+#[derive(Debug)]
 struct Seeds {
     day: Date,
     seed: [u8; 32],
@@ -131,25 +191,40 @@ fn place(day: Date) -> String {
     format!("draw seed {day}")
 }
 
-/// The level P of a pair of trader keys with an arbitrator's key: the same again for a repeated pair, else a new one.
-/// Call it in the transaction that makes the trade.
-pub async fn level_for(
+/// The level P of each pair of trader keys with an arbitrator's key, in the same order: the same again for a repeated
+/// pair, else a new one. Call it in the transaction that makes the trades.
+pub async fn levels_for(
     tx: &impl GenericClient,
     arbitrator_key: KeyId,
-    buyer: &AccountKey,
-    seller: &AccountKey,
-) -> Done<ArbiterLevel> {
-    let (one, other) = (buyer.xpub().public_key.serialize(), seller.xpub().public_key.serialize());
-    let pair = if one < other { [&one, &other] } else { [&other, &one] };
+    pairs: &[[&AccountKey; 2]],
+) -> Done<Vec<ArbiterLevel>> {
+    let pairs: Vec<KeyPair> = pairs.iter().map(|pair| of_keys(*pair)).collect();
     // The last level is kept for drills.
     let end = i32::try_from(ARBITER_LEVELS - 1).map_err(|_| Error::broken("too many levels"))?;
+    let mut known = HashMap::new();
     for _ in 0..LEVEL_TRIES {
-        if let Some(level) = store::take_level(tx, arbitrator_key, pair, end).await? {
-            return ArbiterLevel::of_pair(level).ok_or_else(|| Error::broken(format!("level {level}")));
+        let missing: BTreeSet<KeyPair> = pairs.iter().filter(|pair| !known.contains_key(*pair)).copied().collect();
+        if missing.is_empty() {
+            break;
         }
+        let missing: Vec<KeyPair> = missing.into_iter().collect();
+        known.extend(store::take_levels(tx, arbitrator_key, &missing, end).await?);
     }
-    let words = "The arbitrator's key has served all the pairs it can. The operator must ask for a new one; nothing was changed.";
-    Err(Refusal::new(RefusalKind::Unavailable, words).into())
+    let level = |pair: &KeyPair| {
+        let level = *known.get(pair).ok_or_else(|| {
+            let words = "The arbitrator's key has served all the pairs it can. The operator must ask for a new one; \
+                         nothing was changed.";
+            Refusal::new(RefusalKind::Unavailable, words)
+        })?;
+        ArbiterLevel::of_pair(level).ok_or_else(|| Error::broken(format!("level {level}")))
+    };
+    pairs.iter().map(level).collect()
+}
+
+fn of_keys(pair: [&AccountKey; 2]) -> KeyPair {
+    let mut pair = pair.map(AccountKey::public_key_bytes);
+    pair.sort_unstable();
+    pair
 }
 
 /// An arbitrator as a trader may exclude him.

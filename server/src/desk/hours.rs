@@ -3,7 +3,7 @@
 use super::Desk;
 use super::error::Done;
 use crate::domain::UserId;
-use crate::domain::hours::{Hours, Week, WeekInput};
+use crate::domain::hours::{Week, WeekInput};
 use crate::store::{GenericClient, hours};
 
 /// Takes down one's own hours. Running trades keep what their contract says. Fields: `zone`, `mon` … `sun`, `days`.
@@ -20,19 +20,4 @@ pub async fn of(desk: &Desk, account: UserId) -> Done<Option<Week>> {
 
 pub(super) async fn one(client: &impl GenericClient, account: UserId) -> Done<Option<Week>> {
     Ok(hours::of_accounts(client, &[account]).await?.pop().map(|(_, week)| week))
-}
-
-/// The hours of the three people of a new trade.
-pub(super) async fn of_three(
-    client: &impl GenericClient,
-    buyer: UserId,
-    seller: UserId,
-    arbitrator: UserId,
-) -> Done<Hours> {
-    let mut stated = hours::of_accounts(client, &[buyer, seller, arbitrator]).await?;
-    let mut of = |account| {
-        let place = stated.iter().position(|(one, _)| *one == account)?;
-        Some(stated.swap_remove(place).1)
-    };
-    Ok(Hours { buyer: of(buyer), seller: of(seller), arbitrator: of(arbitrator) })
 }

@@ -1,5 +1,7 @@
 //! Signing keys: registered as a claim, proved by the first valid signature, given one index per trade.
 
+use std::collections::{BTreeSet, HashMap};
+
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -8,7 +10,7 @@ use super::{Desk, arbitrators, keyfile, throttle};
 use crate::domain::{KeyId, Refusal, RefusalKind, Role, TradeId, UserId};
 use crate::escrow::{AccountKey, EscrowIndex, KeyRefusal};
 use crate::store::GenericClient;
-use crate::store::keys::{self, NewKey, Rivals};
+use crate::store::keys::{self, NewKey, Rivals, Use};
 
 pub use crate::store::keys::KeyRow;
 
@@ -219,20 +221,46 @@ pub async fn prove(client: &impl GenericClient, id: KeyId, now: Timestamp) -> Do
     Ok(())
 }
 
-/// The index N of a new trade: the lowest that neither key was ever given. Call it in the transaction that makes the
-/// trade.
-pub async fn take_index(
-    tx: &impl GenericClient,
-    buyer: &AccountKey,
-    seller: &AccountKey,
-    trade: TradeId,
-) -> Done<EscrowIndex> {
-    let keys = [buyer.xpub().public_key.serialize(), seller.xpub().public_key.serialize()];
-    let [one, other] = &keys;
-    let n = keys::take_index(tx, [one, other], trade, INDEX_END).await?;
-    n.and_then(EscrowIndex::new).ok_or_else(|| {
-        let words = "One of the two signing keys has been used in 900 trades, and wallets look no further. Register the \
-                     next account number of the wallet, then try again.";
-        Refusal::new(RefusalKind::Conflict, words).into()
-    })
+/// The indexes N of the takes of one transaction, given one after the other.
+#[derive(Debug)]
+pub struct Indexes {
+    /// Those that were ever given, and the lowest that may be, by public key.
+    held: HashMap<Vec<u8>, (BTreeSet<i32>, i32)>,
+    given: Vec<Use>,
+}
+
+impl Indexes {
+    /// Nobody else gives an index to one of these keys until the transaction ends.
+    pub async fn hold(tx: &impl GenericClient, keys: &[KeyId]) -> Done<Self> {
+        let held = keys::hold_indexes(tx, keys).await?;
+        let held = held.into_iter().map(|key| (key.public_key, (key.used.into_iter().collect(), key.floor))).collect();
+        Ok(Self { held, given: Vec::new() })
+    }
+
+    /// The lowest that neither key was ever given.
+    pub fn lowest(&self, pair: [&AccountKey; 2]) -> Result<EscrowIndex, Refusal> {
+        let held = pair.map(|key| self.held.get(key.public_key_bytes().as_slice()));
+        let floor = held.iter().flatten().map(|(_, floor)| *floor).max().unwrap_or(0);
+        let is_free = |n: &i32| held.iter().flatten().all(|(used, _)| !used.contains(n));
+        let lowest = (floor..INDEX_END).find(is_free).and_then(|n| EscrowIndex::new(n.try_into().ok()?));
+        lowest.ok_or_else(|| {
+            let words = "One of the two signing keys has been used in 900 trades, and wallets look no further. Register \
+                         the next account number of the wallet, then try again.";
+            Refusal::new(RefusalKind::Conflict, words)
+        })
+    }
+
+    /// Both keys have it from now on.
+    pub fn give(&mut self, pair: [&AccountKey; 2], index: EscrowIndex, trade: TradeId) {
+        let n = i32::try_from(index.get()).unwrap_or(INDEX_END);
+        for public_key in pair.map(AccountKey::public_key_bytes) {
+            self.held.entry(public_key.to_vec()).or_default().0.insert(n);
+            self.given.push(Use { public_key, n, trade });
+        }
+    }
+
+    /// Those to be written down.
+    pub fn given(&self) -> &[Use] {
+        &self.given
+    }
 }

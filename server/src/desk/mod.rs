@@ -97,6 +97,8 @@ pub struct Desk {
     pub wake: tokio::sync::Notify,
     /// The pages that are open here.
     pub live: Arc<live::Live>,
+    /// Who waits for a take to be made.
+    takes: take::Queue,
     /// Held by whoever reads the chain.
     reading: tokio::sync::Mutex<reader::Reading>,
 }
@@ -112,6 +114,7 @@ impl Desk {
             clock: Clock::default(),
             wake: tokio::sync::Notify::new(),
             live: Arc::default(),
+            takes: take::Queue::default(),
             reading: tokio::sync::Mutex::default(),
         }
     }

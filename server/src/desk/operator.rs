@@ -9,7 +9,8 @@ use super::escrow_book::EscrowBook;
 use super::sight::{self, OutOfSight};
 use super::{Desk, admin, alive, arbitrators, funding};
 use crate::domain::{AccountName, PublicRef, Rate, Refusal};
-use crate::store::trades::{self, AccountRecord, TradeRow};
+use crate::store::takes::AccountRecord;
+use crate::store::trades::{self, TradeRow};
 use crate::store::{deadlines, deposits, desk_state, handovers, overview as store, rates, trade_log};
 
 pub use crate::store::conduct::ReportRow;

@@ -8,6 +8,7 @@ use rust_decimal::Decimal;
 use uuid::Uuid;
 
 use super::offers::{OfferRow, read_key};
+use super::take::TakeForm;
 use super::{Desk, Done, Rules, hours};
 use crate::chain::{ChainError, FEE_RATE_UNKNOWN};
 use crate::domain::fees::QuoteRefusal;
@@ -102,6 +103,8 @@ pub struct Priced {
     /// For one bitcoin, now; none while the rate is missing or old.
     pub price: Option<Decimal>,
     pub policy: FeePolicy,
+    /// At which a payout should be mined in time.
+    pub fee_rate: FeeRate,
     pub miner_fee: Amount,
 }
 
@@ -126,7 +129,7 @@ impl Deref for OfferView {
 impl Priced {
     pub fn new(rules: &Rules, row: OfferRow, market: Market, fee_rate: FeeRate) -> Self {
         let price = row.offer.effective_price(market.fresh_rate());
-        Self { row, market, price, policy: fee_policy(rules), miner_fee: miner_fee(fee_rate) }
+        Self { row, market, price, policy: fee_policy(rules), fee_rate, miner_fee: miner_fee(fee_rate) }
     }
 
     /// All sums for a fiat amount at the present price.
@@ -185,15 +188,6 @@ async fn priced(desk: &Desk, reference: PublicRef) -> Done<Priced> {
     Ok(Priced::new(&desk.rules, row, market, fee_rate))
 }
 
-/// A take as typed. The names are those of the form's fields.
-#[derive(Debug, Clone, Default)]
-pub struct TakeInput {
-    pub amount: String,
-    pub payment_account: String,
-    pub key: String,
-    pub address: String,
-}
-
 /// A take that could be made as things stand; nothing is reserved.
 #[derive(Debug, Clone)]
 pub struct TakeReview {
@@ -205,12 +199,12 @@ pub struct TakeReview {
 }
 
 /// Checks what a taker typed and gives all sums, for the summary before he confirms. Changes nothing.
-pub async fn review(desk: &Desk, taker: UserId, view: &Priced, input: &TakeInput) -> Done<TakeReview> {
+pub async fn review(desk: &Desk, taker: UserId, view: &Priced, form: &TakeForm) -> Done<TakeReview> {
     let client = desk.store.connection().await?;
     let saved = payment_accounts::of_account(&client, taker).await?;
     let keys = offers::usable_keys(&client, taker).await?;
     drop(client);
-    Ok(check(desk, taker, view, input, &saved, keys.iter().map(|key| key.id))?)
+    Ok(check(desk, taker, view, form, &saved, keys.iter().map(|key| key.id))?)
 }
 
 /// The same with the taker's saved payment accounts and usable keys at hand.
@@ -218,24 +212,24 @@ pub fn check(
     desk: &Desk,
     taker: UserId,
     view: &Priced,
-    input: &TakeInput,
+    form: &TakeForm,
     saved: &[PaymentAccountRow],
     keys: impl Iterator<Item = KeyId>,
 ) -> Result<TakeReview, Refusal> {
     let offer = &view.row.offer;
     let mut problems = Problems::default();
-    let quote = problems.check("amount", read_amount(view, &input.amount));
-    let account = Uuid::parse_str(&input.payment_account)
+    let quote = problems.check("amount", read_amount(view, &form.amount));
+    let account = Uuid::parse_str(&form.payment_account)
         .ok()
         .and_then(|id| saved.iter().find(|row| row.id.0 == id && row.owner == taker))
         .filter(|row| offer.account_for(row.method).is_some())
         .ok_or("Choose one of your payment accounts that fits this offer.");
     let account = problems.check("payment_account", account);
-    let key = problems.check("key", read_key(&input.key, keys));
+    let key = problems.check("key", read_key(&form.key, keys));
     if key.is_some_and(|key| key == view.row.key) {
         problems.add("key", "The maker of this offer uses this key. Choose another.");
     }
-    let address = problems.check("address", escrow::address::payable(&input.address, desk.rules.network));
+    let address = problems.check("address", escrow::address::payable(&form.address, desk.rules.network));
     let address = address.map(|address| address.to_string());
     if address.as_ref().is_some_and(|address| *address == view.row.address) {
         problems.add("address", "This is the address of the other side. Enter one of your own wallet.");

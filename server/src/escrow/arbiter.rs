@@ -17,7 +17,7 @@ use bitcoin::secp256k1::{Secp256k1, Verification};
 use serde::{Deserialize, Serialize};
 
 use super::canonical;
-use super::keys::AccountKey;
+use super::keys::{AccountKey, CURVE};
 use crate::domain::Refusal;
 
 /// The extra level P of an arbitrator's key: a serial number per arbitrator key and unordered pair of trader keys.
@@ -116,8 +116,8 @@ pub struct ArbiterTree {
 
 impl ArbiterTree {
     pub fn new(key: &AccountKey) -> Self {
-        let secp = Secp256k1::verification_only();
-        let leaves = (0..ARBITER_LEVELS).map(|level| leaf(&ArbiterLevel(level).derive(&secp, key.xpub()))).collect();
+        let secp = &*CURVE;
+        let leaves = (0..ARBITER_LEVELS).map(|level| leaf(&ArbiterLevel(level).derive(secp, key.xpub()))).collect();
         let mut rows: Vec<Vec<sha256::Hash>> = vec![leaves];
         while let Some(row) = rows.last().filter(|row| row.len() > 1) {
             let above = row.as_chunks::<2>().0.iter().map(|[left, right]| node(left, right)).collect();
@@ -190,15 +190,15 @@ mod tests {
     fn every_level_has_a_path_and_no_other_key_fits_it() {
         let key = testing::arbiter();
         let tree = ArbiterTree::new(&key);
-        let secp = Secp256k1::verification_only();
+        let secp = &*CURVE;
         for level in [0, 1, 2, 77, 2048, 4094, 4095].map(|p| ArbiterLevel::new(p).unwrap()) {
-            let (xpub, path) = (level.derive(&secp, key.xpub()), tree.path(level));
+            let (xpub, path) = (level.derive(secp, key.xpub()), tree.path(level));
             assert!(verify_path(&tree.root(), level, &xpub, &path));
             let other = ArbiterLevel::new((level.get() + 1) % ARBITER_LEVELS).unwrap();
             assert!(!verify_path(&tree.root(), other, &xpub, &path));
-            assert!(!verify_path(&tree.root(), level, &other.derive(&secp, key.xpub()), &path));
+            assert!(!verify_path(&tree.root(), level, &other.derive(secp, key.xpub()), &path));
             assert!(!verify_path(&tree.root(), level, &xpub, &path[1..]));
-            assert!(!verify_path(&tree.root(), level, &level.derive(&secp, testing::buyer().xpub()), &path));
+            assert!(!verify_path(&tree.root(), level, &level.derive(secp, testing::buyer().xpub()), &path));
         }
     }
 

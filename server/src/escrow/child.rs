@@ -7,7 +7,6 @@
 use bitcoin::absolute::LockTime;
 use bitcoin::address::AddressType;
 use bitcoin::psbt::PsbtSighashType;
-use bitcoin::secp256k1::Secp256k1;
 use bitcoin::transaction::Version;
 use bitcoin::{
     Address, Amount, EcdsaSighashType, FeeRate, Network, OutPoint, Psbt, Script, ScriptBuf, Transaction, TxOut, Txid,
@@ -16,6 +15,7 @@ use bitcoin::{
 use miniscript::psbt::{PsbtExt, interpreter_check};
 
 use super::fees::{self, DUST, FEE_MAX};
+use super::keys::CURVE;
 use super::pace::Cost;
 use super::spend::{SEQUENCE, unsigned_input};
 use super::{address, upload};
@@ -151,14 +151,14 @@ impl SignedChild {
             let by_key = given.tap_key_sig.map(|signature| Witness::p2tr_key_spend(&signature));
             input.final_script_witness = given.final_script_witness.or(by_key);
         }
-        let secp = Secp256k1::verification_only();
+        let secp = &*CURVE;
         let finished = |psbt: &Psbt| {
             psbt.inputs.iter().all(|input| input.final_script_sig.is_some() || input.final_script_witness.is_some())
         };
         if !finished(&psbt) {
-            psbt.finalize_mut(&secp).map_err(|_| not_signed())?;
+            psbt.finalize_mut(secp).map_err(|_| not_signed())?;
         }
-        interpreter_check(&psbt, &secp).map_err(|_| not_signed())?;
+        interpreter_check(&psbt, secp).map_err(|_| not_signed())?;
         let transaction = psbt.extract_tx_unchecked_fee_rate();
         covers_everything(&transaction, &held.script_pubkey)?;
         let cost = Cost { fee, vbytes: u64::try_from(transaction.vsize()).unwrap_or(u64::MAX) };

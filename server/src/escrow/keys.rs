@@ -5,14 +5,18 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::LazyLock;
 
 use bitcoin::bip32::{ChildNumber, DerivationPath, Fingerprint, KeySource, Xpub};
 use bitcoin::hashes::{Hash, sha256};
-use bitcoin::secp256k1::{Secp256k1, Verification};
+use bitcoin::secp256k1::{Secp256k1, VerifyOnly};
 use bitcoin::{Network, NetworkKind, PublicKey, base58};
 
 use super::arbiter::ArbiterLevel;
 use crate::domain::Refusal;
+
+/// The curve, prepared once: doing so takes longer than deriving a key.
+pub static CURVE: LazyLock<Secp256k1<VerifyOnly>> = LazyLock::new(Secp256k1::verification_only);
 
 /// Longer than any key with its origin (about 150 characters).
 const KEY_TEXT_CHARS_MAX: usize = 512;
@@ -177,6 +181,11 @@ impl AccountKey {
         &self.xpub
     }
 
+    /// The public key itself, by which uses of the key are counted.
+    pub fn public_key_bytes(&self) -> [u8; 33] {
+        self.xpub.public_key.serialize()
+    }
+
     /// `48'/coin'/account'/2'`.
     pub fn path(&self) -> DerivationPath {
         let coin = u32::from(self.xpub.network != NetworkKind::Main);
@@ -216,7 +225,7 @@ impl EscrowKey {
 
     /// `[fingerprint/48'/coin'/account'/2'/P]xpub_P`.
     pub fn of_arbiter(key: &AccountKey, level: ArbiterLevel) -> Self {
-        let xpub = level.derive(&Secp256k1::verification_only(), &key.xpub);
+        let xpub = level.derive(&CURVE, &key.xpub);
         Self { origin: (key.fingerprint, key.path().child(level.step())), xpub }
     }
 
@@ -276,17 +285,13 @@ impl EscrowKey {
     }
 
     /// The public key at `/0/N`. `None` for one index in 2^127 that has no key.
-    pub(super) fn public_key_at(&self, secp: &Secp256k1<impl Verification>, index: EscrowIndex) -> Option<PublicKey> {
-        self.xpub.derive_pub(secp, &index.suffix()).ok().map(|xpub| PublicKey::new(xpub.public_key))
+    pub(super) fn public_key_at(&self, index: EscrowIndex) -> Option<PublicKey> {
+        self.xpub.derive_pub(&*CURVE, &index.suffix()).ok().map(|xpub| PublicKey::new(xpub.public_key))
     }
 
     /// As in the descriptor: `[fingerprint/path]xpub/<0;1>/*`, given the text of its xpub.
     pub(super) fn multipath(&self, xpub: &str) -> String {
         format!("{}{xpub}/<0;1>/*", self.origin())
-    }
-
-    pub(super) fn is_same_key(&self, other: &Self) -> bool {
-        same_key(&self.xpub, &other.xpub)
     }
 }
 
@@ -296,7 +301,7 @@ impl fmt::Display for EscrowKey {
     }
 }
 
-fn same_key(one: &Xpub, other: &Xpub) -> bool {
+pub(super) fn same_key(one: &Xpub, other: &Xpub) -> bool {
     one.public_key == other.public_key && one.chain_code == other.chain_code
 }
 

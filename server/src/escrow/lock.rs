@@ -7,12 +7,12 @@ use bitcoin::bip32::{ChainCode, ChildNumber, DerivationPath, Fingerprint, KeySou
 use bitcoin::hashes::{Hash, sha256};
 use bitcoin::opcodes::all::OP_CHECKMULTISIG;
 use bitcoin::script::Builder;
-use bitcoin::secp256k1::{self, Secp256k1};
+use bitcoin::secp256k1;
 use bitcoin::{Address, Network, PublicKey, ScriptBuf};
 use miniscript::descriptor::checksum;
 
 use super::arbiter::ArbiterLevel;
-use super::keys::{AccountKey, EscrowIndex, EscrowKey, coin_type};
+use super::keys::{AccountKey, EscrowIndex, EscrowKey, coin_type, same_key};
 use crate::domain::{Party, Refusal};
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -53,6 +53,11 @@ pub struct Lock {
 }
 
 impl Lock {
+    /// Refuses three registered keys that make no escrow, whatever level and number they get.
+    pub fn refuse_alike(keys: [&AccountKey; 3]) -> Result<(), LockRefusal> {
+        refuse_alike(keys.map(|key| (key.fingerprint(), key.xpub())))
+    }
+
     /// From the registered keys of two traders and an arbitrator.
     pub fn of_accounts(
         [buyer, seller, arbiter]: [&AccountKey; 3],
@@ -66,11 +71,11 @@ impl Lock {
 
     /// From three keys in the order buyer, seller, arbitrator.
     pub fn new(keys: [EscrowKey; 3], index: EscrowIndex, network: Network) -> Result<Self, LockRefusal> {
-        let secp = Secp256k1::verification_only();
         let [buyer, seller, arbiter] = &keys;
-        let derived = |key: &EscrowKey| key.public_key_at(&secp, index).ok_or(LockRefusal::NoKey);
+        let derived = |key: &EscrowKey| key.public_key_at(index).ok_or(LockRefusal::NoKey);
         let public_keys = [derived(buyer)?, derived(seller)?, derived(arbiter)?];
-        refuse_equals(&keys, &public_keys)?;
+        refuse_alike([buyer, seller, arbiter].map(|key| (key.fingerprint(), key.xpub())))?;
+        refuse_same_derived(public_keys)?;
 
         let xpub_texts = [buyer, seller, arbiter].map(|key| key.xpub().to_string());
         let [b_text, s_text, a_text] = &xpub_texts;
@@ -181,23 +186,29 @@ fn two_of_three(mut keys: [PublicKey; 3]) -> ScriptBuf {
     keys.push_int(3).push_opcode(OP_CHECKMULTISIG).into_script()
 }
 
-fn refuse_equals(keys: &[EscrowKey; 3], public_keys: &[PublicKey; 3]) -> Result<(), LockRefusal> {
-    let all = Party::ALL.into_iter().zip(keys.iter().zip(public_keys));
-    let all: Vec<(Party, (&EscrowKey, &PublicKey))> = all.collect();
-    for (place, (party, (key, public_key))) in all.iter().enumerate() {
-        for (other, (other_key, other_public_key)) in all.iter().skip(place + 1) {
-            if key.is_same_key(other_key) {
-                return Err(LockRefusal::SameKey(*party, *other));
-            }
-            if key.fingerprint() == other_key.fingerprint() {
-                return Err(LockRefusal::SameFingerprint(*party, *other));
-            }
-            if public_key == other_public_key {
-                return Err(LockRefusal::SameDerivedKey(*party, *other));
-            }
+/// Three keys of three wallets.
+fn refuse_alike(keys: [(Fingerprint, &Xpub); 3]) -> Result<(), LockRefusal> {
+    for [(party, (fingerprint, xpub)), (other, (other_fingerprint, other_xpub))] in pairs(keys) {
+        if same_key(xpub, other_xpub) {
+            return Err(LockRefusal::SameKey(party, other));
+        }
+        if fingerprint == other_fingerprint {
+            return Err(LockRefusal::SameFingerprint(party, other));
         }
     }
     Ok(())
+}
+
+fn refuse_same_derived(public_keys: [PublicKey; 3]) -> Result<(), LockRefusal> {
+    let mut pairs = pairs(public_keys).into_iter();
+    let same = pairs.find(|[(_, key), (_, other)]| key == other);
+    same.map_or(Ok(()), |[(party, _), (other, _)]| Err(LockRefusal::SameDerivedKey(party, other)))
+}
+
+/// Each with each other, named.
+fn pairs<T: Copy>([buyer, seller, arbiter]: [T; 3]) -> [[(Party, T); 2]; 3] {
+    let [buyer, seller, arbiter] = [(Party::Buyer, buyer), (Party::Seller, seller), (Party::Arbitrator, arbiter)];
+    [[buyer, seller], [buyer, arbiter], [seller, arbiter]]
 }
 
 /// A key made from a name alone: its point is the first of SHA-256(name ‖ 0), SHA-256(name ‖ 1) … that is the

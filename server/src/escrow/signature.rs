@@ -1,8 +1,9 @@
 //! Signatures that were verified, and the only thing that may be broadcast.
 
-use bitcoin::secp256k1::{self, Secp256k1};
+use bitcoin::secp256k1;
 use bitcoin::{EcdsaSighashType, PublicKey, Transaction, Txid, Witness, ecdsa};
 
+use super::keys::CURVE;
 use super::payout::Payout;
 use super::spend::Spend;
 use crate::domain::{Party, Refusal};
@@ -120,7 +121,7 @@ pub(super) fn verify_input(
     let misfit = SignatureRefusal::DoesNotFit { input, party };
     let Some(digest) = spend.sighash(place) else { return Err(misfit) };
     let key = spend.lock().public_key(party).inner;
-    match Secp256k1::verification_only().verify_ecdsa(&digest, &signature, &key) {
+    match CURVE.verify_ecdsa(&digest, &signature, &key) {
         Ok(()) => Ok(ecdsa::Signature::sighash_all(signature)),
         Err(_) => Err(misfit),
     }

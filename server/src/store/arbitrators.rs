@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 use tokio_postgres::Row;
 
-use super::{GenericClient, StoreError, Stored};
+use super::{GenericClient, StoreError, Stored, hours};
+use crate::domain::hours::Week;
 use crate::domain::{KeyId, UserId};
 
 /// An arbitrator as he stands.
@@ -30,6 +31,10 @@ pub struct OnDutyRow {
     pub key_text: String,
     pub record_text: String,
     pub record_hash: [u8; 32],
+    /// What is missing to his exposure limit; more than nothing.
+    pub room_sat: i64,
+    /// His working hours; none: day and night.
+    pub hours: Option<Week>,
 }
 
 const APPOINT: &str = "
@@ -138,12 +143,12 @@ pub async fn set_drill(
 }
 
 pub(super) const ON_DUTY: &str = "
-    SELECT a.account, c.name, a.key, k.text, a.record_text, a.record_hash
+    SELECT a.account, c.name, a.key, k.text, a.record_text, a.record_hash, a.exposure_limit_sat - e.sat, c.hours
       FROM arbitrators a JOIN accounts c ON c.id = a.account JOIN signing_keys k ON k.id = a.key
+     CROSS JOIN LATERAL (SELECT coalesce(sum(x.sat), 0)::bigint AS sat FROM arbitrator_exposure x
+                          WHERE x.arbitrator = a.account) AS e
      WHERE a.dismissed_at IS NULL AND c.suspended_at IS NULL AND a.drilled_at > $1
-       AND k.retired_at IS NULL AND k.displaced_at IS NULL
-       AND a.exposure_limit_sat > (SELECT coalesce(sum(e.sat), 0) FROM arbitrator_exposure e
-                                    WHERE e.arbitrator = a.account)
+       AND k.retired_at IS NULL AND k.displaced_at IS NULL AND a.exposure_limit_sat > e.sat
      ORDER BY c.name";
 
 /// Who may be drawn: in office, drilled since then, below his exposure limit; by name.
@@ -159,51 +164,69 @@ pub async fn on_duty(client: &impl GenericClient, drilled_since: Timestamp) -> S
                 key_text: row.try_get(3)?,
                 record_text: row.try_get(4)?,
                 record_hash: hash.try_into().map_err(|_| StoreError::Row("a record's hash has 32 bytes".into()))?,
+                room_sat: row.try_get(6)?,
+                hours: row.try_get::<_, Option<_>>(7)?.map(hours::read).transpose()?,
             })
         })
         .collect()
 }
 
-// Takes of different pairs do not queue for one another: each tries the lowest level that nobody holds at the moment.
+// Takes of different pairs do not queue for one another: each tries the lowest levels that nobody holds at the moment.
 // Levels are never given back, so the free ones are above the highest, but for a few that takes in flight have left.
 // After a restore they begin above what may be lost.
-const TAKE_LEVEL: &str = "
+const TAKE_LEVELS: &str = "
     WITH known AS MATERIALIZED (
-        SELECT p FROM arbitrator_levels WHERE arbitrator_key = $1 AND key_low = $2 AND key_high = $3),
+        SELECT low, high, (SELECT l.p FROM arbitrator_levels l
+                            WHERE l.arbitrator_key = $1 AND l.key_low = low AND l.key_high = high) AS p
+          FROM unnest($2::bytea[], $3::bytea[]) AS wanted (low, high)),
+         new AS MATERIALIZED (
+        SELECT low, high, row_number() OVER (ORDER BY low, high) AS place FROM known WHERE p IS NULL),
          near AS MATERIALIZED (
         SELECT greatest(coalesce(max(p), 0) - 31,
                         (SELECT coalesce(max(f.floor), 0) FROM numbering_floors f
                           WHERE f.public_key = (SELECT k.public_key FROM signing_keys k WHERE k.id = $1)
                              OR f.public_key = ''::bytea)) AS low
           FROM arbitrator_levels WHERE arbitrator_key = $1),
+         free AS MATERIALIZED (
+        SELECT p, row_number() OVER () AS place
+          FROM (SELECT p
+                  FROM (SELECT p FROM near, generate_series(near.low, least(near.low + 127, $4::integer - 1)) AS p
+                         WHERE p <> ALL (ARRAY(SELECT u.p FROM arbitrator_levels u
+                                                WHERE u.arbitrator_key = $1 AND u.p >= (SELECT low FROM near)))
+                        OFFSET 0) AS unused
+                 WHERE pg_try_advisory_xact_lock(hashtextextended('level ' || $1::text || ' ' || p, 0))
+                 LIMIT (SELECT count(*) FROM new)) AS held),
          taken AS (
         INSERT INTO arbitrator_levels (arbitrator_key, key_low, key_high, p)
-        SELECT $1, $2, $3, free.p
-          FROM (SELECT p FROM near, generate_series(near.low, least(near.low + 95, $4::integer - 1)) AS p
-                 WHERE NOT EXISTS (SELECT 1 FROM known)
-                   AND p <> ALL (ARRAY(SELECT u.p FROM arbitrator_levels u
-                                        WHERE u.arbitrator_key = $1 AND u.p >= (SELECT low FROM near)))
-                 OFFSET 0) AS free
-         WHERE pg_try_advisory_xact_lock(hashtextextended('level ' || $1::text || ' ' || free.p, 0))
-         LIMIT 1
+        SELECT $1, new.low, new.high, free.p FROM new JOIN free USING (place)
         ON CONFLICT DO NOTHING
-        RETURNING p)
-    SELECT p FROM known UNION ALL SELECT p FROM taken";
+        RETURNING key_low, key_high, p)
+    SELECT low, high, p FROM known WHERE p IS NOT NULL UNION ALL SELECT key_low, key_high, p FROM taken";
 
-/// The level P that this pair of trader keys has with this arbitrator's key; without one it gets the lowest free one
-/// below `end`. `None` when another transaction was faster or no level is left.
-pub async fn take_level(
+/// Two public keys, the lower first.
+pub type KeyPair = [[u8; 33]; 2];
+
+/// The levels P that these different pairs of trader keys have with this arbitrator's key; those without one get the
+/// lowest free ones below `end`. A pair is missing when another transaction was faster or no level is left.
+pub async fn take_levels(
     client: &impl GenericClient,
     arbitrator_key: KeyId,
-    [low, high]: [&[u8; 33]; 2],
+    pairs: &[KeyPair],
     end: i32,
-) -> Stored<Option<u32>> {
-    let statement = client.prepare_cached(TAKE_LEVEL).await?;
-    let row = client.query_opt(&statement, &[&arbitrator_key.0, &low.as_slice(), &high.as_slice(), &end]).await?;
-    row.map(|row| level_of(&row)).transpose()
-}
-
-fn level_of(row: &Row) -> Stored<u32> {
-    let p: i32 = row.try_get(0)?;
-    u32::try_from(p).map_err(|_| StoreError::Row(format!("level {p}")))
+) -> Stored<Vec<(KeyPair, u32)>> {
+    let (lows, highs): (Vec<&[u8]>, Vec<&[u8]>) =
+        pairs.iter().map(|[low, high]| (low.as_slice(), high.as_slice())).unzip();
+    let statement = client.prepare_cached(TAKE_LEVELS).await?;
+    let rows = client.query(&statement, &[&arbitrator_key.0, &lows, &highs, &end]).await?;
+    rows.iter()
+        .map(|row| {
+            let key = |at: usize| -> Stored<[u8; 33]> {
+                let key: Vec<u8> = row.try_get(at)?;
+                key.try_into().map_err(|_| StoreError::Row("a public key has 33 bytes".into()))
+            };
+            let p: i32 = row.try_get(2)?;
+            let level = u32::try_from(p).map_err(|_| StoreError::Row(format!("level {p}")))?;
+            Ok(([key(0)?, key(1)?], level))
+        })
+        .collect()
 }

@@ -1,9 +1,12 @@
 //! Draws: the seed of each day, the arbitrator of each pair of accounts, and whom a trader does not want.
 
+use std::collections::{HashMap, HashSet};
+
 use jiff::Timestamp;
 use jiff::civil::Date;
-
+use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
+use uuid::Uuid;
 
 use super::arbitrators::{self, OnDutyRow};
 use super::{GenericClient, Stored};
@@ -43,59 +46,74 @@ pub async fn seeds_to_reveal(client: &impl GenericClient, today: Date, now: Time
     rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
 }
 
-const LOCK_PAIR: &str = "SELECT pg_advisory_xact_lock(hashtextextended('pair ' || $1::uuid || ' ' || $2::uuid, 0))";
+const LOCK_PAIRS: &str = "
+    SELECT pg_advisory_xact_lock(hashtextextended('pair ' || low || ' ' || high, 0))
+      FROM (SELECT DISTINCT low, high FROM unnest($1::uuid[], $2::uuid[]) AS pairs (low, high) ORDER BY 1, 2) AS pairs";
 
-const PAIR: &str = "
-    SELECT (SELECT arbitrator FROM pair_arbitrators WHERE account_low = $1 AND account_high = $2),
-           ARRAY(SELECT arbitrator FROM arbitrator_exclusions WHERE account IN ($1, $2)
-                 UNION
-                 SELECT c.arbitrator FROM conflicts c JOIN trades t ON t.id = c.trade
-                  WHERE (c.with_buyer AND t.buyer IN ($1, $2)) OR (c.with_seller AND t.seller IN ($1, $2)))";
+const PAIRS: &str = "
+    SELECT low, high, (SELECT p.arbitrator FROM pair_arbitrators p WHERE p.account_low = low AND p.account_high = high)
+      FROM unnest($1::uuid[], $2::uuid[]) AS pairs (low, high)";
 
-/// What is known of a pair before a draw.
+const EXCLUSIONS: &str = "
+    SELECT account, arbitrator FROM arbitrator_exclusions WHERE account = ANY ($1::uuid[] || $2::uuid[])
+     UNION ALL
+    SELECT t.buyer, c.arbitrator FROM conflicts c JOIN trades t ON t.id = c.trade
+     WHERE c.with_buyer AND t.buyer = ANY ($1::uuid[] || $2::uuid[])
+     UNION ALL
+    SELECT t.seller, c.arbitrator FROM conflicts c JOIN trades t ON t.id = c.trade
+     WHERE c.with_seller AND t.seller = ANY ($1::uuid[] || $2::uuid[])";
+
+/// Two accounts, the lower first.
+pub type Pair = [UserId; 2];
+
+/// What is known before draws.
 #[derive(Debug)]
 pub struct Before {
-    /// Whom it was given before.
-    pub arbitrator: Option<UserId>,
-    /// Whom one of the two excluded, and who has a conflict with one of them.
-    pub excluded: Vec<UserId>,
+    pub on_duty: Vec<OnDutyRow>,
+    /// Whom these pairs were given before.
+    pub arbitrators: HashMap<Pair, UserId>,
+    /// Who excluded whom, and which arbitrators have a conflict with whom.
+    pub exclusions: HashSet<(UserId, UserId)>,
 }
 
-/// Draws of one pair wait for one another until the transaction ends. Who is on duty, and what is known of the pair.
-pub async fn hold_pair(
-    client: &impl GenericClient,
-    [low, high]: [UserId; 2],
-    drilled_since: Timestamp,
-) -> Stored<(Vec<OnDutyRow>, Before)> {
-    let lock = client.prepare_cached(LOCK_PAIR).await?;
-    let pair = client.prepare_cached(PAIR).await?;
+/// Draws of one pair wait for one another until the transaction ends. Who is on duty, and what is known of the pairs.
+pub async fn hold_pairs(client: &impl GenericClient, pairs: &[Pair], drilled_since: Timestamp) -> Stored<Before> {
+    let (lows, highs): (Vec<Uuid>, Vec<Uuid>) = pairs.iter().map(|[low, high]| (low.0, high.0)).unzip();
+    let lock = client.prepare_cached(LOCK_PAIRS).await?;
+    let known = client.prepare_cached(PAIRS).await?;
+    let excluded = client.prepare_cached(EXCLUSIONS).await?;
     client.prepare_cached(arbitrators::ON_DUTY).await?;
-    let both: [&(dyn ToSql + Sync); 2] = [&low.0, &high.0];
-    // Sent together, answered in this order: what is read is true while the pair is held.
-    let (_, row, on_duty) = tokio::try_join!(
+    let both: [&(dyn ToSql + Sync); 2] = [&lows, &highs];
+    // Sent together, answered in this order: what is read is true while the pairs are held.
+    let (_, known, excluded, on_duty) = tokio::try_join!(
         biased;
-        async { Ok(client.query_one(&lock, &both).await?) },
-        async { Ok(client.query_one(&pair, &both).await?) },
+        async { Ok(client.query(&lock, &both).await?) },
+        async { Ok(client.query(&known, &both).await?) },
+        async { Ok(client.query(&excluded, &both).await?) },
         arbitrators::on_duty(client, drilled_since),
     )?;
-    let excluded: Vec<uuid::Uuid> = row.try_get(1)?;
-    let arbitrator: Option<uuid::Uuid> = row.try_get(0)?;
-    Ok((on_duty, Before { arbitrator: arbitrator.map(UserId), excluded: excluded.into_iter().map(UserId).collect() }))
+    let user = |row: &Row, at: usize| -> Stored<UserId> { Ok(UserId(row.try_get(at)?)) };
+    let given = |row: &Row| -> Stored<Option<(Pair, UserId)>> {
+        let arbitrator: Option<Uuid> = row.try_get(2)?;
+        Ok(arbitrator.map(UserId).zip(Some([user(row, 0)?, user(row, 1)?])).map(|(who, pair)| (pair, who)))
+    };
+    let known = known.iter().filter_map(|row| given(row).transpose());
+    let excluded = excluded.iter().map(|row| Ok((user(row, 0)?, user(row, 1)?)));
+    Ok(Before { on_duty, arbitrators: known.collect::<Stored<_>>()?, exclusions: excluded.collect::<Stored<_>>()? })
 }
 
-const SET_PAIR: &str = "
-    INSERT INTO pair_arbitrators (account_low, account_high, arbitrator, drawn_at) VALUES ($1, $2, $3, $4)
+const SET_PAIRS: &str = "
+    INSERT INTO pair_arbitrators (account_low, account_high, arbitrator, drawn_at)
+    SELECT low, high, arbitrator, $4 FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS new (low, high, arbitrator)
     ON CONFLICT (account_low, account_high) DO UPDATE
        SET arbitrator = excluded.arbitrator, drawn_at = excluded.drawn_at";
 
-pub async fn set_pair(
-    client: &impl GenericClient,
-    [low, high]: [UserId; 2],
-    arbitrator: UserId,
-    now: Timestamp,
-) -> Stored<()> {
-    let statement = client.prepare_cached(SET_PAIR).await?;
-    client.execute(&statement, &[&low.0, &high.0, &arbitrator.0, &now]).await?;
+/// Whom each of these different pairs was given.
+pub async fn set_pairs(client: &impl GenericClient, drawn: &[(Pair, UserId)], now: Timestamp) -> Stored<()> {
+    let column = |of: fn(&(Pair, UserId)) -> Uuid| -> Vec<Uuid> { drawn.iter().map(of).collect() };
+    let (lows, highs) = (column(|([low, _], _)| low.0), column(|([_, high], _)| high.0));
+    let statement = client.prepare_cached(SET_PAIRS).await?;
+    client.execute(&statement, &[&lows, &highs, &column(|(_, arbitrator)| arbitrator.0), &now]).await?;
     Ok(())
 }
 
@@ -103,7 +121,7 @@ const EXCLUDED: &str = "SELECT DISTINCT arbitrator FROM arbitrator_exclusions WH
 
 /// Whom any of these accounts excluded.
 pub async fn excluded(client: &impl GenericClient, accounts: &[UserId]) -> Stored<Vec<UserId>> {
-    let accounts: Vec<uuid::Uuid> = accounts.iter().map(|id| id.0).collect();
+    let accounts: Vec<Uuid> = accounts.iter().map(|id| id.0).collect();
     let rows = client.query(&client.prepare_cached(EXCLUDED).await?, &[&accounts]).await?;
     rows.iter().map(|row| Ok(UserId(row.try_get(0)?))).collect()
 }
@@ -114,7 +132,7 @@ const EXCLUDE: &str = "
 
 /// Puts this list in the place of the one before.
 pub async fn set_exclusions(client: &impl GenericClient, account: UserId, arbitrators: &[UserId]) -> Stored<()> {
-    let list: Vec<uuid::Uuid> = arbitrators.iter().map(|id| id.0).collect();
+    let list: Vec<Uuid> = arbitrators.iter().map(|id| id.0).collect();
     client.execute(&client.prepare_cached(CLEAR_EXCLUSIONS).await?, &[&account.0]).await?;
     client.execute(&client.prepare_cached(EXCLUDE).await?, &[&account.0, &list]).await?;
     Ok(())

@@ -3,8 +3,9 @@
 use jiff::Timestamp;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
+use uuid::Uuid;
 
-use super::{GenericClient, StoreError, Stored};
+use super::{GenericClient, Stored};
 use crate::domain::{KeyId, TradeId, UserId};
 
 /// A registered key.
@@ -95,14 +96,15 @@ pub async fn by_id(client: &impl GenericClient, id: KeyId) -> Stored<Option<KeyR
     row.as_ref().map(read).transpose()
 }
 
-pub(super) const FOR_TAKE: &str = "
-    SELECT id, account, kind, text, key_file, created_at, proved_at, displaced_at, retired_at
-      FROM signing_keys WHERE account = $1 OR id = $2";
+pub(super) const FOR_TAKES: &str = "
+    SELECT id, account, kind, text, NULL::text, created_at, proved_at, displaced_at, retired_at
+      FROM signing_keys WHERE account = ANY ($1) OR id = ANY ($2)";
 
-/// All keys of a taker, and the maker's one.
-pub async fn for_take(client: &impl GenericClient, taker: UserId, maker_key: KeyId) -> Stored<Vec<KeyRow>> {
-    let rows = client.query(&client.prepare_cached(FOR_TAKE).await?, &[&taker.0, &maker_key.0]).await?;
-    rows.iter().map(read).collect()
+/// All keys of takers, and the ones of makers; without their files.
+pub(super) async fn for_takes(client: &impl GenericClient, takers: &[UserId], makers: &[KeyId]) -> Stored<Vec<KeyRow>> {
+    let takers: Vec<Uuid> = takers.iter().map(|id| id.0).collect();
+    let makers: Vec<Uuid> = makers.iter().map(|id| id.0).collect();
+    client.query(&client.prepare_cached(FOR_TAKES).await?, &[&takers, &makers]).await?.iter().map(read).collect()
 }
 
 const OWN: &str = "
@@ -222,40 +224,53 @@ pub async fn prove(client: &impl GenericClient, id: KeyId, now: Timestamp) -> St
     Ok(())
 }
 
-const LOCK_INDEX: &str = "
+pub(super) const LOCK_INDEXES: &str = "
     SELECT pg_advisory_xact_lock(hashtextextended('index ' || encode(key, 'hex'), 0))
-      FROM (SELECT unnest($1::bytea[]) AS key ORDER BY 1) AS keys";
-// Of as many indices as there are uses, and one more, one is free. After a restore it begins above what may be lost.
-const TAKE_INDEX: &str = "
-    WITH low AS (
-        SELECT coalesce(max(floor), 0) AS n FROM numbering_floors
-         WHERE public_key = ANY ($1::bytea[]) OR public_key = ''::bytea),
-         free AS (
-        SELECT g.n
-          FROM low, generate_series(low.n, least($3::integer - 1, low.n + (SELECT count(*)::integer FROM key_uses
-                                                           WHERE public_key = ANY ($1::bytea[])))) AS g(n)
-         WHERE NOT EXISTS (SELECT 1 FROM key_uses u WHERE u.public_key = ANY ($1::bytea[]) AND u.n = g.n)
-         ORDER BY g.n LIMIT 1)
-    INSERT INTO key_uses (public_key, n, trade)
-    SELECT key, n, $2 FROM free, unnest($1::bytea[]) AS key
-    RETURNING n";
+      FROM (SELECT DISTINCT public_key AS key FROM signing_keys WHERE id = ANY ($1) ORDER BY 1) AS keys";
+// After a restore they begin above what may be lost.
+pub(super) const INDEXES: &str = "
+    SELECT k.public_key, ARRAY(SELECT u.n FROM key_uses u WHERE u.public_key = k.public_key),
+           (SELECT coalesce(max(f.floor), 0) FROM numbering_floors f WHERE f.public_key IN (k.public_key, ''::bytea))
+      FROM signing_keys k WHERE k.id = ANY ($1)";
 
-/// Gives both keys the lowest index below `end` that neither was ever given; `None` when there is none left.
-pub async fn take_index(
-    client: &impl GenericClient,
-    keys: [&[u8; 33]; 2],
-    trade: TradeId,
-    end: i32,
-) -> Stored<Option<u32>> {
-    let keys: Vec<&[u8]> = keys.iter().map(|key| key.as_slice()).collect();
-    let (lock, take) = (client.prepare_cached(LOCK_INDEX).await?, client.prepare_cached(TAKE_INDEX).await?);
-    let to_take: [&(dyn ToSql + Sync); 3] = [&keys, &trade.0, &end];
-    let to_lock: [&(dyn ToSql + Sync); 1] = [&keys];
+/// The indexes of a key.
+#[derive(Debug)]
+pub struct HeldKey {
+    pub public_key: Vec<u8>,
+    /// Those that it was ever given.
+    pub used: Vec<i32>,
+    /// It is given none below this.
+    pub floor: i32,
+}
+
+/// The indexes of keys. Nobody else gives one to any of them until the transaction ends.
+pub async fn hold_indexes(client: &impl GenericClient, keys: &[KeyId]) -> Stored<Vec<HeldKey>> {
+    let keys: Vec<Uuid> = keys.iter().map(|id| id.0).collect();
+    let (lock, read) = (client.prepare_cached(LOCK_INDEXES).await?, client.prepare_cached(INDEXES).await?);
+    let keys: [&(dyn ToSql + Sync); 1] = [&keys];
     // Sent together, answered in this order.
-    let (_, rows) = tokio::try_join!(biased; client.query(&lock, &to_lock), client.query(&take, &to_take))?;
-    let Some(row) = rows.first() else { return Ok(None) };
-    let n: i32 = row.try_get(0)?;
-    u32::try_from(n).map(Some).map_err(|_| StoreError::Row(format!("index {n}")))
+    let (_, rows) = tokio::try_join!(biased; client.query(&lock, &keys), client.query(&read, &keys))?;
+    let held = |row: &Row| Ok(HeldKey { public_key: row.try_get(0)?, used: row.try_get(1)?, floor: row.try_get(2)? });
+    rows.iter().map(held).collect()
+}
+
+/// An index that a trade gives to a key.
+#[derive(Debug, Clone, Copy)]
+pub struct Use {
+    pub public_key: [u8; 33],
+    pub n: i32,
+    pub trade: TradeId,
+}
+
+pub(super) const USE: &str = "
+    INSERT INTO key_uses (public_key, n, trade) SELECT * FROM unnest($1::bytea[], $2::integer[], $3::uuid[])";
+
+/// Gives indexes to keys; a key that was ever given the same is refused.
+pub async fn add_uses(client: &impl GenericClient, uses: &[Use]) -> Stored<()> {
+    let keys: Vec<&[u8]> = uses.iter().map(|one| one.public_key.as_slice()).collect();
+    let (numbers, trades): (Vec<i32>, Vec<Uuid>) = uses.iter().map(|one| (one.n, one.trade.0)).unzip();
+    client.execute(&client.prepare_cached(USE).await?, &[&keys, &numbers, &trades]).await?;
+    Ok(())
 }
 
 const USES: &str = "SELECT count(*) FROM key_uses u JOIN signing_keys k USING (public_key) WHERE k.id = $1";

@@ -76,8 +76,7 @@ pub struct NewMessage<'a> {
     pub at: Timestamp,
 }
 
-pub(super) const APPEND: &str =
-    "INSERT INTO messages (id, trade, account, body, attachment, at) VALUES ($1, $2, $3, $4, $5, $6)";
+const APPEND: &str = "INSERT INTO messages (id, trade, account, body, attachment, at) VALUES ($1, $2, $3, $4, $5, $6)";
 
 pub async fn append(client: &impl GenericClient, id: MessageId, new: NewMessage<'_>) -> Stored<()> {
     let statement = client.prepare_cached(APPEND).await?;

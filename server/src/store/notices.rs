@@ -22,32 +22,31 @@ pub struct NewNotice {
     pub own: bool,
 }
 
+// Its kinds come as words with commas: an array of arrays would have to be a rectangle.
 pub(super) const ADD: &str = "
     INSERT INTO notices (account, trade, cause, kinds, turn, what, until_at, over, own, at, changed_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10)
+    SELECT account, trade, cause, string_to_array(kinds, ','), turn, what, until_at, over, own, at, at
+      FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[],
+                  $8::integer[], $9::boolean[], $10::timestamptz[])
+        AS new (account, trade, cause, kinds, turn, what, until_at, over, own, at)
     ON CONFLICT (trade, account, cause) DO NOTHING";
 
 pub async fn add(client: &impl GenericClient, new: &NewNotice, at: Timestamp) -> Stored<()> {
+    add_all(client, &[(new, at)]).await
+}
+
+/// Several, each with the time of what it tells of.
+pub(super) async fn add_all(client: &impl GenericClient, new: &[(&NewNotice, Timestamp)]) -> Stored<()> {
+    let (new, at): (Vec<&NewNotice>, Vec<Timestamp>) = new.iter().copied().unzip();
+    let (accounts, trades): (Vec<Uuid>, Vec<Uuid>) = new.iter().map(|one| (one.account.0, one.trade.0)).unzip();
+    let causes: Vec<&str> = new.iter().map(|one| one.cause.as_str()).collect();
+    let kinds: Vec<String> = new.iter().map(|one| kind_words(&one.kinds).join(",")).collect();
+    let turns: Vec<&str> = new.iter().map(|one| one.turn.as_str()).collect();
+    let (what, until): (Vec<Option<What>>, Vec<Option<Timestamp>>) = new.iter().map(|one| one.window.unzip()).unzip();
+    let what: Vec<Option<&str>> = what.into_iter().map(|what| what.map(What::as_str)).collect();
+    let (over, own): (Vec<Percent>, Vec<bool>) = new.iter().map(|one| (one.over, one.own)).unzip();
     let statement = client.prepare_cached(ADD).await?;
-    let (what, until) = new.window.unzip();
-    let kinds = kind_words(&new.kinds);
-    client
-        .execute(
-            &statement,
-            &[
-                &new.account.0,
-                &new.trade.0,
-                &new.cause,
-                &kinds,
-                &new.turn.as_str(),
-                &what.map(What::as_str),
-                &until,
-                &new.over,
-                &new.own,
-                &at,
-            ],
-        )
-        .await?;
+    client.execute(&statement, &[&accounts, &trades, &causes, &kinds, &turns, &what, &until, &over, &own, &at]).await?;
     Ok(())
 }
 

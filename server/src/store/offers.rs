@@ -55,12 +55,20 @@ pub async fn find(client: &impl GenericClient, reference: PublicRef) -> Stored<O
     found.as_ref().map(read).transpose()
 }
 
-pub(super) const LOCK: &str = select!("WHERE o.reference = $1 FOR UPDATE OF o");
+const LOCK: &str = select!("WHERE o.reference = $1 FOR UPDATE OF o");
 
 /// Finds it and holds it until the transaction ends.
 pub async fn lock(client: &impl GenericClient, reference: PublicRef) -> Stored<Option<OfferRow>> {
     let found = client.query_opt(&client.prepare_cached(LOCK).await?, &[&reference.as_str()]).await?;
     found.as_ref().map(read).transpose()
+}
+
+const HOLD: &str = select!("WHERE o.reference = ANY ($1) ORDER BY o.id FOR NO KEY UPDATE OF o");
+
+/// Holds several, always in the order of their ids; those that are there.
+pub async fn hold(client: &impl GenericClient, references: &[PublicRef]) -> Stored<Vec<OfferRow>> {
+    let references: Vec<&str> = references.iter().map(PublicRef::as_str).collect();
+    client.query(&client.prepare_cached(HOLD).await?, &[&references]).await?.iter().map(read).collect()
 }
 
 const LOCK_ID: &str = select!("WHERE o.id = $1 FOR UPDATE OF o");
@@ -185,11 +193,22 @@ pub async fn set_state(
     Ok(())
 }
 
-pub(super) const SET_RESERVED: &str = "UPDATE offers SET reserved = $2 WHERE id = $1";
+const SET_RESERVED: &str = "UPDATE offers SET reserved = $2 WHERE id = $1";
 
 /// What takes hold of the total; the row must be locked.
 pub async fn set_reserved(client: &impl GenericClient, id: OfferId, reserved: Fiat) -> Stored<()> {
     client.execute(&client.prepare_cached(SET_RESERVED).await?, &[&id.0, &reserved.amount()]).await?;
+    Ok(())
+}
+
+pub(super) const RESERVE: &str = "
+    UPDATE offers o SET reserved = new.reserved FROM unnest($1::uuid[], $2::numeric[]) AS new (id, reserved)
+     WHERE o.id = new.id";
+
+/// The same for several offers; an id that stands here twice is a mistake.
+pub(super) async fn reserve(client: &impl GenericClient, reserved: &[(OfferId, Fiat)]) -> Stored<()> {
+    let (ids, sums): (Vec<Uuid>, Vec<Decimal>) = reserved.iter().map(|(id, sum)| (id.0, sum.amount())).unzip();
+    client.execute(&client.prepare_cached(RESERVE).await?, &[&ids, &sums]).await?;
     Ok(())
 }
 

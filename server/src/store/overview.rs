@@ -4,8 +4,8 @@ use bitcoin::Amount;
 use jiff::Timestamp;
 use tokio_postgres::Row;
 
-use super::trades::AccountRecord;
-use super::{GenericClient, StoreError, Stored, amount, trades};
+use super::takes::{self, AccountRecord};
+use super::{GenericClient, StoreError, Stored, amount};
 use crate::domain::{PublicRef, Role, UserId};
 
 /// A list on one page; what is longer is worked off from its top.
@@ -240,7 +240,7 @@ fn account_line(row: &Row) -> Stored<AccountLine> {
 
 /// What stops or slows an account's takes.
 pub async fn record_of(client: &impl GenericClient, account: UserId, now: Timestamp) -> Stored<AccountRecord> {
-    trades::record_of(client, account, now).await
+    Ok(takes::records(client, &[account], now).await?.remove(&account).unwrap_or_default())
 }
 
 /// An arbitrator with what he answers for.

@@ -47,18 +47,19 @@ pub async fn find(
     row.as_ref().map(read).transpose()
 }
 
-pub(super) const FOR_TAKE: &str = "
+pub(super) const FOR_TAKES: &str = "
     SELECT id, account, method, label, sealed, '{}'::text[]
-      FROM payment_accounts WHERE removed_at IS NULL AND (account = $1 OR id = ANY ($2))";
+      FROM payment_accounts WHERE removed_at IS NULL AND (account = ANY ($1) OR id = ANY ($2))";
 
-/// All accounts of a taker, and those of the maker that stand in the offer; without the offers they stand in.
-pub async fn for_take(
+/// All accounts of takers, and those of makers that stand in their offers; without the offers they stand in.
+pub(super) async fn for_takes(
     client: &impl GenericClient,
-    taker: UserId,
+    takers: &[UserId],
     makers: &[PaymentAccountId],
 ) -> Stored<Vec<PaymentAccountRow>> {
+    let takers: Vec<_> = takers.iter().map(|id| id.0).collect();
     let makers: Vec<_> = makers.iter().map(|id| id.0).collect();
-    client.query(&client.prepare_cached(FOR_TAKE).await?, &[&taker.0, &makers]).await?.iter().map(read).collect()
+    client.query(&client.prepare_cached(FOR_TAKES).await?, &[&takers, &makers]).await?.iter().map(read).collect()
 }
 
 const LOCK: &str = "SELECT id FROM payment_accounts WHERE id = $1 AND account = $2 FOR UPDATE";

@@ -13,11 +13,11 @@ pub struct LogRow {
     pub entry: Value,
 }
 
-const APPEND: &str = "INSERT INTO public_log (at, kind, entry) VALUES ($1, $2, $3)";
+const APPEND: &str = "INSERT INTO public_log (at, kind, entry) SELECT $1, $2, unnest($3::jsonb[])";
 
-/// Adds one entry; nothing in it may name an account that did not choose to be public.
-pub async fn append(client: &impl GenericClient, at: Timestamp, kind: &str, entry: &Value) -> Stored<()> {
-    client.execute(&client.prepare_cached(APPEND).await?, &[&at, &kind, entry]).await?;
+/// Adds entries of one kind; nothing in them may name an account that did not choose to be public.
+pub async fn append(client: &impl GenericClient, at: Timestamp, kind: &str, entries: &[Value]) -> Stored<()> {
+    client.execute(&client.prepare_cached(APPEND).await?, &[&at, &kind, &entries]).await?;
     Ok(())
 }
 

@@ -1,45 +1,71 @@
-//! A take in few round trips: what it is decided from, and what it writes, each sent in one go.
+//! Takes, several at a time: what they are decided from, and what they write, each sent in one go.
 //!
 //! Statements that are sent together are answered in their order, and each sees what those before it did. That holds
 //! once they are prepared, so every group begins with that.
 
+mod written;
+
+use std::collections::{HashMap, HashSet};
+
 use jiff::Timestamp;
+use tokio_postgres::Row;
+use uuid::Uuid;
 
-use super::notices::NewNotice;
-use super::offers::Halts;
-use super::trade_log::{self, Line};
-use super::trades::{self, AccountRecord, NewTrade};
-use super::{GenericClient, Stored, board, keys, messages, notices, offers, payment_accounts};
-use crate::domain::{Currency, Fiat, KeyId, MessageId, PaymentAccountId, Rate, UserId};
-use crate::store::keys::KeyRow;
-use crate::store::payment_accounts::PaymentAccountRow;
+pub use self::written::{NewTake, NewTrade, write};
+use super::keys::KeyRow;
+use super::offers::{Halts, OfferRow};
+use super::payment_accounts::PaymentAccountRow;
+use super::{GenericClient, Stored, hours, keys, payment_accounts, rates};
+use crate::domain::hours::Week;
+use crate::domain::{Currency, KeyId, PaymentAccountId, Rate, UserId};
 
-/// Who takes what: the names of everything that is read.
+/// Whoever wants to take one of the offers.
 #[derive(Debug)]
-pub struct Taking<'a> {
-    pub taker: UserId,
-    pub currency: Currency,
-    pub maker_key: KeyId,
-    pub maker_accounts: &'a [PaymentAccountId],
-    pub now: Timestamp,
+pub struct Taker {
+    pub name: String,
+    pub halts: Halts,
+    pub record: AccountRecord,
 }
 
-/// What a take is decided from, beside the offer.
+/// What limits an account's next take.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct AccountRecord {
+    pub completed: i64,
+    pub proposed: i64,
+    pub running: i64,
+    /// Trades not signed, not deposited or not paid in the last 30 days, if the last was within 7 days.
+    pub lapses: i64,
+}
+
+/// What takes are decided from, beside the offers.
 #[derive(Debug)]
 pub struct Scene {
-    pub taker_name: String,
-    pub halts: Halts,
-    /// One of the two does not trade with the other.
-    pub blocked: bool,
-    pub rate: Option<Rate>,
-    pub record: AccountRecord,
-    /// Those of the taker, in whatever state, and the maker's.
-    pub keys: Vec<KeyRow>,
-    /// Those of the taker, and the maker's that stand in the offer.
+    pub takers: HashMap<UserId, Taker>,
+    rates: Vec<Rate>,
+    hours: Vec<(UserId, Week)>,
+    /// Who does not trade with whom.
+    blocks: HashSet<(UserId, UserId)>,
+    /// Those of the takers, in whatever state, and those that stand in the offers.
+    keys: Vec<KeyRow>,
+    /// The same of payment accounts.
     pub accounts: Vec<PaymentAccountRow>,
 }
 
 impl Scene {
+    pub fn rate(&self, currency: Currency) -> Option<Rate> {
+        self.rates.iter().find(|rate| rate.currency == currency).copied()
+    }
+
+    /// The working hours that one of the two sides has stated.
+    pub fn hours(&self, account: UserId) -> Option<Week> {
+        self.hours.iter().find(|(one, _)| *one == account).map(|(_, week)| week.clone())
+    }
+
+    /// One of the two does not trade with the other.
+    pub fn blocked(&self, one: UserId, other: UserId) -> bool {
+        self.blocks.contains(&(one, other)) || self.blocks.contains(&(other, one))
+    }
+
     /// The keys that an account may make new trades with.
     pub fn usable(&self, account: UserId) -> impl Iterator<Item = KeyId> {
         let in_use = move |key: &&KeyRow| key.account == account && key.is_in_use();
@@ -53,74 +79,93 @@ impl Scene {
 }
 
 const FACTS: &str = "
-    SELECT a.name, a.suspended_why, (SELECT paused_why FROM desk_state WHERE paused_at IS NOT NULL), r.price, r.set_at,
-           EXISTS (SELECT 1 FROM blocks b JOIN signing_keys k ON k.id = $3
-                    WHERE (b.account = $1 AND b.blocked = k.account) OR (b.account = k.account AND b.blocked = $1))
-      FROM accounts a LEFT JOIN rates r ON r.currency = $2
-     WHERE a.id = $1 FOR NO KEY UPDATE OF a";
+    SELECT id, name, suspended_why, (SELECT paused_why FROM desk_state WHERE paused_at IS NOT NULL)
+      FROM accounts WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE";
 
-/// Holds the taker's account, so that what is counted of it stays true until the transaction ends, and reads the rest.
-/// Nothing without that account.
-pub async fn scene(client: &impl GenericClient, taking: &Taking<'_>) -> Stored<Option<Scene>> {
-    prepare(client, &[FACTS, trades::RECORD, keys::FOR_TAKE, payment_accounts::FOR_TAKE]).await?;
-    let (facts, record, keys, accounts) = tokio::try_join!(
-        biased;
-        async { Ok(client.query_opt(&client.prepare_cached(FACTS).await?, &[&taking.taker.0, &taking.currency.code(), &taking.maker_key.0]).await?) },
-        trades::record_of(client, taking.taker, taking.now),
-        keys::for_take(client, taking.taker, taking.maker_key),
-        payment_accounts::for_take(client, taking.taker, taking.maker_accounts),
-    )?;
-    let Some(facts) = facts else { return Ok(None) };
-    let price: Option<rust_decimal::Decimal> = facts.try_get(3)?;
-    let set_at: Option<Timestamp> = facts.try_get(4)?;
-    let rate = price.zip(set_at).map(|(price, set_at)| Rate { currency: taking.currency, price, set_at });
-    let halts = Halts { suspended_why: facts.try_get(1)?, paused_why: facts.try_get(2)? };
-    Ok(Some(Scene { taker_name: facts.try_get(0)?, halts, blocked: facts.try_get(5)?, rate, record, keys, accounts }))
+const BLOCKS: &str = "SELECT account, blocked FROM blocks WHERE account = ANY ($1) AND blocked = ANY ($1)";
+
+/// For statements over arrays: the plan for any number of rows is the right one, and making another each time takes
+/// longer than following it. Until the transaction ends.
+pub async fn plan_once(client: &impl GenericClient) -> Stored<()> {
+    Ok(client.batch_execute("SET LOCAL plan_cache_mode = force_generic_plan").await?)
 }
 
-/// What a take writes.
-#[derive(Debug)]
-pub struct NewTake<'a> {
-    pub trade: NewTrade<'a>,
-    /// The first line of its log, and the hash of it.
-    pub line: &'a Line,
-    pub hash: &'a [u8; 32],
-    /// The first words in its room.
-    pub message: MessageId,
-    pub words: &'a str,
-    /// What the maker is told.
-    pub notice: &'a NewNotice,
-    /// What takes hold of the offer's total now.
-    pub reserved: Fiat,
-}
-
-pub async fn write(client: &impl GenericClient, new: &NewTake<'_>) -> Stored<()> {
-    let (trade, at) = (&new.trade, new.line.at);
-    let words = messages::NewMessage { trade: trade.id, account: None, body: new.words, attachment: None, at };
-    let statements = [
-        trades::INSERT,
-        trades::DEADLINES,
-        trade_log::APPEND,
-        messages::APPEND,
-        notices::ADD,
-        offers::SET_RESERVED,
-        board::BUMP,
-    ];
+/// Holds the takers' accounts, in the order of their ids, so that what is counted of them stays true until the
+/// transaction ends, and reads the rest. Who has no account is not there.
+pub async fn scene(
+    client: &impl GenericClient,
+    takers: &[UserId],
+    offers: &[OfferRow],
+    now: Timestamp,
+) -> Stored<Scene> {
+    let maker_keys: Vec<KeyId> = offers.iter().map(|row| row.key).collect();
+    let maker_accounts: Vec<PaymentAccountId> =
+        offers.iter().flat_map(|row| &row.offer.accounts).map(|one| one.account).collect();
+    let everybody: Vec<UserId> = takers.iter().copied().chain(offers.iter().map(|row| row.offer.maker)).collect();
+    let ids: Vec<Uuid> = takers.iter().map(|id| id.0).collect();
+    let all_ids: Vec<Uuid> = everybody.iter().map(|id| id.0).collect();
+    let statements =
+        [FACTS, BLOCKS, RECORDS, keys::FOR_TAKES, payment_accounts::FOR_TAKES, hours::OF_ACCOUNTS, rates::ALL];
     prepare(client, &statements).await?;
-    tokio::try_join!(
+    let (facts, blocks, records, keys, accounts, hours, rates) = tokio::try_join!(
         biased;
-        trades::insert(client, trade),
-        trades::write_deadlines(client, trade.id, trade.state),
-        trade_log::append(client, trade.id, new.line, &trade_log::BEGINNING, new.hash),
-        messages::append(client, new.message, words),
-        notices::add(client, new.notice, at),
-        offers::set_reserved(client, trade.offer, new.reserved),
-        board::bump(client),
+        async { Ok(client.query(&client.prepare_cached(FACTS).await?, &[&ids]).await?) },
+        async { Ok(client.query(&client.prepare_cached(BLOCKS).await?, &[&all_ids]).await?) },
+        records(client, takers, now),
+        keys::for_takes(client, takers, &maker_keys),
+        payment_accounts::for_takes(client, takers, &maker_accounts),
+        hours::of_accounts(client, &everybody),
+        rates::all(client),
     )?;
-    Ok(())
+    let mut takers = HashMap::new();
+    for row in facts {
+        let halts = Halts { suspended_why: row.try_get(2)?, paused_why: row.try_get(3)? };
+        let taker = Taker { name: row.try_get(1)?, halts, record: AccountRecord::default() };
+        takers.insert(UserId(row.try_get(0)?), taker);
+    }
+    for (account, record) in records {
+        if let Some(taker) = takers.get_mut(&account) {
+            taker.record = record;
+        }
+    }
+    let block = |row: &Row| Ok((UserId(row.try_get(0)?), UserId(row.try_get(1)?)));
+    let blocks = blocks.iter().map(block).collect::<Stored<_>>()?;
+    Ok(Scene { takers, rates, hours, blocks, keys, accounts })
 }
 
-async fn prepare(client: &impl GenericClient, statements: &[&str]) -> Stored<()> {
+const RECORDS: &str = "
+    SELECT a.id, count(*) FILTER (WHERE t.outcome = 'released'), count(*) FILTER (WHERE t.stage = 'proposed'),
+           count(*) FILTER (WHERE t.stage NOT IN ('proposed', 'completed', 'cancelled', 'paying_out')),
+           CASE WHEN max(l.last) > $2::timestamptz - interval '7 days' THEN sum(l.count)::bigint ELSE 0 END
+      FROM unnest($1::uuid[]) AS a (id)
+     CROSS JOIN LATERAL (SELECT id, stage, outcome, 'buyer' AS side, (state ->> 'buyer_agreed')::boolean AS agreed
+                           FROM trades WHERE buyer = a.id
+                          UNION ALL
+                         SELECT id, stage, outcome, 'seller', (state ->> 'seller_agreed')::boolean
+                           FROM trades WHERE seller = a.id) AS t
+     CROSS JOIN LATERAL (SELECT count(*), max(e.at) AS last FROM trade_events e
+                          WHERE e.trade = t.id AND e.at > $2::timestamptz - interval '30 days'
+                            AND ((e.event = 'signing_window_passed' AND NOT t.agreed)
+                              OR (e.event = 'deposit_window_passed' AND t.side = 'seller')
+                              OR (e.event = 'closed_unpaid' AND t.side = 'buyer'))) AS l
+     GROUP BY a.id";
+
+/// What limits the next takes of these accounts; who never traded is not there.
+pub async fn records(
+    client: &impl GenericClient,
+    accounts: &[UserId],
+    now: Timestamp,
+) -> Stored<HashMap<UserId, AccountRecord>> {
+    let ids: Vec<Uuid> = accounts.iter().map(|id| id.0).collect();
+    let record = |row: &Row| -> Stored<(UserId, AccountRecord)> {
+        let (completed, proposed, running, lapses) =
+            (row.try_get(1)?, row.try_get(2)?, row.try_get(3)?, row.try_get(4)?);
+        Ok((UserId(row.try_get(0)?), AccountRecord { completed, proposed, running, lapses }))
+    };
+    client.query(&client.prepare_cached(RECORDS).await?, &[&ids, &now]).await?.iter().map(record).collect()
+}
+
+pub(super) async fn prepare(client: &impl GenericClient, statements: &[&str]) -> Stored<()> {
     for statement in statements {
         client.prepare_cached(statement).await?;
     }

@@ -42,7 +42,7 @@ pub async fn last_hash(client: &impl GenericClient, trade: TradeId) -> Stored<Ve
 /// What the first line of a log hangs on.
 pub const BEGINNING: [u8; 32] = [0; 32];
 
-pub(super) const APPEND: &str = "
+const APPEND: &str = "
     INSERT INTO trade_events (trade, version, at, actor, account, event, act, stage_from, stage_to, previous, hash)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
 

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use rust_decimal::Decimal;
 use tokio_postgres::Row;
 
-use super::{GenericClient, StoreError, Stored, amount, sats};
+use super::{GenericClient, StoreError, Stored, amount};
 use crate::domain::deadlines::Deadline;
 use crate::domain::trade::Trade;
 use crate::domain::{Currency, Fiat, KeyId, OfferId, Party, PublicRef, TradeId, UserId};
@@ -82,79 +82,6 @@ impl TradeRow {
             Party::Arbitrator => self.arbitrator_key,
         }
     }
-}
-
-/// A trade as the take makes it.
-#[derive(Debug)]
-pub struct NewTrade<'a> {
-    pub id: TradeId,
-    pub reference: PublicRef,
-    pub state: &'a Trade,
-    pub offer: OfferId,
-    pub buyer: UserId,
-    pub seller: UserId,
-    pub arbitrator: UserId,
-    pub buyer_key: KeyId,
-    pub seller_key: KeyId,
-    pub arbitrator_key: KeyId,
-    pub amount: Amount,
-    pub deposit: Amount,
-    pub fiat: Decimal,
-    pub currency: &'a str,
-    pub method: &'a str,
-    pub contract_text: &'a str,
-    pub contract_hash: [u8; 32],
-    pub script: &'a ScriptBuf,
-    pub address: &'a str,
-    pub payee_sealed: &'a [u8],
-    pub payer_sealed: &'a [u8],
-}
-
-pub(super) const INSERT: &str = "
-    INSERT INTO trades (id, reference, version, stage, state, offer, maker, buyer, seller, arbitrator,
-                        buyer_key, seller_key, arbitrator_key, amount_sat, deposit_sat, fiat, currency, method,
-                        contract_text, contract_hash, script_pubkey, address, payee_sealed, payer_sealed, turn,
-                        created_at, stage_since)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
-            $24, $25, $26, $27)";
-
-pub async fn insert(client: &impl GenericClient, new: &NewTrade<'_>) -> Stored<()> {
-    let state = new.state;
-    client
-        .execute(
-            &client.prepare_cached(INSERT).await?,
-            &[
-                &new.id.0,
-                &new.reference.as_str(),
-                &version(state),
-                &state.stage.as_str(),
-                &json(state)?,
-                &new.offer.0,
-                &state.maker.as_str(),
-                &new.buyer.0,
-                &new.seller.0,
-                &new.arbitrator.0,
-                &new.buyer_key.0,
-                &new.seller_key.0,
-                &new.arbitrator_key.0,
-                &sats(new.amount),
-                &sats(new.deposit),
-                &new.fiat,
-                &new.currency,
-                &new.method,
-                &new.contract_text,
-                &new.contract_hash.as_slice(),
-                &new.script.as_bytes(),
-                &new.address,
-                &new.payee_sealed,
-                &new.payer_sealed,
-                &turn(state),
-                &state.created_at,
-                &state.stage_since,
-            ],
-        )
-        .await?;
-    Ok(())
 }
 
 const COLUMNS: &str = "
@@ -264,7 +191,7 @@ pub async fn due(client: &impl GenericClient, now: Timestamp) -> Stored<Vec<Trad
     rows.iter().map(|row| Ok(TradeId(row.try_get(0)?))).collect()
 }
 
-pub(super) const DEADLINES: &str = "
+const DEADLINES: &str = "
     WITH over AS (DELETE FROM deadlines WHERE trade = $1 AND what <> ALL ($2::text[]))
     INSERT INTO deadlines AS kept (trade, what, who, started_at, due_at, at_zero, half_at, ninety_at, sequence)
     SELECT $1, *, $9 FROM unnest($2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::text[],
@@ -291,7 +218,7 @@ pub async fn write_deadlines(client: &impl GenericClient, id: TradeId, state: &T
 }
 
 /// The times of its reminders that lie inside a window.
-fn reminders(state: &Trade, window: &Deadline) -> (Option<Timestamp>, Option<Timestamp>) {
+pub(super) fn reminders(state: &Trade, window: &Deadline) -> (Option<Timestamp>, Option<Timestamp>) {
     let inside = |at: &Timestamp| window.started_at <= *at && *at < window.due_at;
     let [half, ninety] = state.reminder_times(window).map(|at| Some(at).filter(inside));
     (half, ninety)
@@ -348,43 +275,12 @@ pub(super) fn txid(bytes: &[u8]) -> Stored<Txid> {
     Txid::from_slice(bytes).map_err(|_| StoreError::Row("a transaction id has 32 bytes".into()))
 }
 
-const NEXT_FEE_ADDRESS: &str = "SELECT nextval('fee_addresses')";
+const NEXT_FEE_ADDRESSES: &str = "SELECT nextval('fee_addresses') FROM generate_series(1, $1::integer)";
 
-/// The index of a fresh fee address; never given twice.
-pub async fn next_fee_address(client: &impl GenericClient) -> Stored<u32> {
-    let next: i64 = client.query_one(&client.prepare_cached(NEXT_FEE_ADDRESS).await?, &[]).await?.try_get(0)?;
-    u32::try_from(next).map_err(|_| StoreError::Row("fee addresses are used up".into()))
-}
-
-/// What limits an account's next take.
-#[derive(Debug, Clone, Copy)]
-pub struct AccountRecord {
-    pub completed: i64,
-    pub proposed: i64,
-    pub running: i64,
-    /// Trades not signed, not deposited or not paid in the last 30 days, if the last was within 7 days.
-    pub lapses: i64,
-}
-
-pub(super) const RECORD: &str = "
-    WITH mine AS (SELECT id, stage, outcome, CASE WHEN buyer = $1 THEN 'buyer' ELSE 'seller' END AS side, stage_since, state
-                    FROM trades WHERE buyer = $1 OR seller = $1),
-         lapsed AS (SELECT e.at FROM mine m JOIN trade_events e ON e.trade = m.id
-                     WHERE e.at > $2::timestamptz - interval '30 days'
-                       AND ((e.event = 'signing_window_passed' AND NOT (m.state ->> (m.side || '_agreed'))::boolean)
-                         OR (e.event = 'deposit_window_passed' AND m.side = 'seller')
-                         OR (e.event = 'closed_unpaid' AND m.side = 'buyer')))
-    SELECT (SELECT count(*) FROM mine WHERE outcome = 'released'),
-           (SELECT count(*) FROM mine WHERE stage = 'proposed'),
-           (SELECT count(*) FROM mine WHERE stage NOT IN ('proposed', 'completed', 'cancelled', 'paying_out')),
-           (SELECT CASE WHEN max(at) > $2::timestamptz - interval '7 days' THEN count(*) ELSE 0 END FROM lapsed)";
-
-pub async fn record_of(client: &impl GenericClient, account: UserId, now: Timestamp) -> Stored<AccountRecord> {
-    let row = client.query_one(&client.prepare_cached(RECORD).await?, &[&account.0, &now]).await?;
-    Ok(AccountRecord {
-        completed: row.try_get(0)?,
-        proposed: row.try_get(1)?,
-        running: row.try_get(2)?,
-        lapses: row.try_get(3)?,
-    })
+/// The indexes of so many fresh fee addresses; none is ever given twice.
+pub async fn next_fee_addresses(client: &impl GenericClient, count: usize) -> Stored<Vec<u32>> {
+    let used_up = || StoreError::Row("fee addresses are used up".into());
+    let count = i32::try_from(count).map_err(|_| used_up())?;
+    let rows = client.query(&client.prepare_cached(NEXT_FEE_ADDRESSES).await?, &[&count]).await?;
+    rows.iter().map(|row| u32::try_from(row.try_get::<_, i64>(0)?).map_err(|_| used_up())).collect()
 }

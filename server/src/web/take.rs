@@ -15,21 +15,10 @@ use super::posted::{Errors, Fields, Posted, Query};
 use super::shown::{Choice, MethodTag, Way, minutes};
 use super::site::Site;
 use super::visitor::Trader;
-use crate::desk::quotes::{self, OfferView, TakeInput};
+use crate::desk::quotes::{self, OfferView};
 use crate::desk::take::{self, TakeForm};
 use crate::desk::{Done, Error, offers, payment_accounts};
 use crate::domain::{RefusalKind, Side};
-
-/// What was typed; every field is there, so that a template can name it.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct Typed {
-    pub amount: String,
-    pub payment_account: String,
-    pub key: String,
-    pub address: String,
-    pub offer_version: String,
-    pub price_seen: String,
-}
 
 /// One of the three steps: `amount`, `details`, `confirm`.
 #[derive(Debug, Serialize)]
@@ -54,7 +43,8 @@ pub struct TakePage {
     pub network: String,
     pub address_label: &'static str,
     pub address_hint: &'static str,
-    pub typed: Typed,
+    /// Every field is there, so that the template can name it.
+    pub typed: TakeForm,
     pub errors: Errors,
     pub here: String,
 }
@@ -77,7 +67,7 @@ pub async fn form(site: web::Data<Site>, who: Trader, path: web::Path<String>, Q
     if view.row.offer.maker == who.account.id {
         return Ok(see_other(format!("/offers/{}", view.row.offer.reference)));
     }
-    let typed = Typed::from(&query);
+    let typed = TakeForm::from(&query);
     if typed.amount.is_empty() {
         return page(&site, &who, &view, typed, "amount").await?.answer(&site, &who.visitor);
     }
@@ -94,10 +84,10 @@ pub async fn form(site: web::Data<Site>, who: Trader, path: web::Path<String>, Q
 /// With `step=review` the summary before the act, with `step=details` back to the form; else the act.
 pub async fn take(site: web::Data<Site>, who: Trader, path: web::Path<String>, posted: Posted) -> Answer {
     let offer = reference(&path)?;
-    let typed = Typed::from(&posted.fields);
+    let typed = TakeForm::from(&posted.fields);
     if posted.fields.text("step") == "review" {
         let view = quotes::view(&site.desk, offer, Some(who.account.id)).await?;
-        let reviewed = quotes::review(&site.desk, who.account.id, &view, &TakeInput::from(&typed)).await;
+        let reviewed = quotes::review(&site.desk, who.account.id, &view, &typed).await;
         return match reviewed {
             Ok(_) => page(&site, &who, &view, typed, "confirm").await?.answer(&site, &who.visitor),
             Err(error) => refused(&site, &who, &view, typed, error).await,
@@ -107,7 +97,7 @@ pub async fn take(site: web::Data<Site>, who: Trader, path: web::Path<String>, p
         let view = quotes::view(&site.desk, offer, Some(who.account.id)).await?;
         return page(&site, &who, &view, typed, "details").await?.answer(&site, &who.visitor);
     }
-    match take::take(&site.desk, who.account.id, offer, &TakeForm::from(&typed)).await {
+    match take::take(&site.desk, who.account.id, offer, &typed).await {
         Ok(trade) => {
             site.board.stale();
             Ok(see_other(format!("/trades/{trade}")))
@@ -120,7 +110,7 @@ pub async fn take(site: web::Data<Site>, who: Trader, path: web::Path<String>, p
 }
 
 /// What is wrong beside its field; what changed meanwhile over the summary, with the sums as they are now.
-async fn refused(site: &Site, who: &Trader, view: &OfferView, typed: Typed, error: Error) -> Answer {
+async fn refused(site: &Site, who: &Trader, view: &OfferView, typed: TakeForm, error: Error) -> Answer {
     let Error::Refused(refusal) = error else { return Err(error.into()) };
     let priced = quotes::read_amount(view, &typed.amount).is_ok();
     let step = match refusal.kind {
@@ -134,7 +124,7 @@ async fn refused(site: &Site, who: &Trader, view: &OfferView, typed: Typed, erro
     page.answer_with(status_of(refusal.kind), site, &who.visitor)
 }
 
-async fn page(site: &Site, who: &Trader, view: &OfferView, mut typed: Typed, step: &'static str) -> Done<TakePage> {
+async fn page(site: &Site, who: &Trader, view: &OfferView, mut typed: TakeForm, step: &'static str) -> Done<TakePage> {
     let offer = &view.row.offer;
     let taker = offer.taker_side();
     let quote = quotes::read_amount(view, &typed.amount).ok();
@@ -207,7 +197,7 @@ fn payment_words(account: &payment_accounts::Opened) -> String {
     if *method == account.label { method.clone() } else { format!("{method} · {}", account.label) }
 }
 
-impl From<&Fields> for Typed {
+impl From<&Fields> for TakeForm {
     fn from(fields: &Fields) -> Self {
         let text = |name: &str| fields.text(name).to_owned();
         Self {
@@ -217,28 +207,6 @@ impl From<&Fields> for Typed {
             address: text("address"),
             offer_version: text("offer_version"),
             price_seen: text("price_seen"),
-        }
-    }
-}
-
-impl From<&Typed> for TakeInput {
-    fn from(typed: &Typed) -> Self {
-        let own = |text: &String| text.clone();
-        let (amount, address) = (own(&typed.amount), own(&typed.address));
-        Self { amount, payment_account: own(&typed.payment_account), key: own(&typed.key), address }
-    }
-}
-
-impl From<&Typed> for TakeForm {
-    fn from(typed: &Typed) -> Self {
-        let own = |text: &String| text.clone();
-        Self {
-            amount: own(&typed.amount),
-            payment_account: own(&typed.payment_account),
-            key: own(&typed.key),
-            address: own(&typed.address),
-            offer_version: own(&typed.offer_version),
-            price_seen: own(&typed.price_seen),
         }
     }
 }

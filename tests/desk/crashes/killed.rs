@@ -169,3 +169,53 @@ async fn a_ruling_killed_after_its_commit_stands_and_is_paid_once() {
     served.start(None).await;
     ends_well(served, trade, "split").await;
 }
+
+/// Alice presses the button. The status, or nothing if the desk died over it.
+async fn takes(served: &Served) -> Option<u16> {
+    let alice = &served.story.alice;
+    let (key, address) = (alice.key.to_string(), alice.address.to_string());
+    let fields = [
+        ("step", "take"),
+        ("amount", "500"),
+        ("payment_account", alice.account.as_str()),
+        ("key", key.as_str()),
+        ("address", address.as_str()),
+        ("offer_version", "1"),
+        ("price_seen", "50000"),
+    ];
+    served.post(alice, &format!("/offers/{}/take", served.story.offer), &fields).await
+}
+
+/// Trades, what the offer holds, indexes given to keys, levels given to pairs, and what the arbitrator answers for.
+async fn taken(served: &Served) -> String {
+    let numbers = "SELECT concat_ws(' ', (SELECT count(*) FROM trades), (SELECT reserved::float8 FROM offers),
+                                    (SELECT count(*) FROM key_uses), (SELECT count(*) FROM arbitrator_levels),
+                                    (SELECT coalesce(sum(sat), 0) > 0 FROM arbitrator_exposure))";
+    served.story.site.sql().await.one(numbers).await
+}
+
+#[tokio::test]
+async fn a_take_killed_before_its_commit_did_not_happen_and_can_be_sent_again() {
+    let (mut served, ()) = Served::prepared(async |_| ()).await;
+    served.start(Some(crash::TAKES_BEFORE_COMMIT)).await;
+    assert_eq!(takes(&served).await, None);
+    served.has_died().await;
+    assert_eq!(taken(&served).await, "0 0 0 0 f");
+    served.start(None).await;
+    assert_eq!(takes(&served).await, Some(303));
+    assert_eq!(taken(&served).await, "1 500 2 1 t");
+}
+
+#[tokio::test]
+async fn a_take_killed_after_its_commit_is_there_once() {
+    let (mut served, ()) = Served::prepared(async |_| ()).await;
+    served.start(Some(crash::TAKES_AFTER_COMMIT)).await;
+    assert_eq!(takes(&served).await, None);
+    served.has_died().await;
+    assert_eq!(taken(&served).await, "1 500 2 1 t");
+    served.start(None).await;
+    assert_eq!(takes(&served).await, Some(409), "she has one trade at a time, and it is there");
+    assert_eq!(taken(&served).await, "1 500 2 1 t");
+    let trade = served.story.site.sql().await.one::<String>("SELECT reference FROM trades").await;
+    served.story.check_log(trade.parse().unwrap()).await;
+}

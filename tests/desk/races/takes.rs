@@ -7,6 +7,7 @@ use bitcoin::{Address, Network};
 use tokio::sync::Barrier;
 use trine::desk::keys::{self, Owner};
 use trine::desk::payment_accounts::{self, AccountForm};
+use trine::desk::take::TakeForm;
 use trine::domain::{Role, UserId};
 use trine::partners::keys::Wallet;
 
@@ -15,7 +16,8 @@ use crate::harness::{Browser, Seen};
 
 const TAKERS: usize = 100;
 
-struct Taker {
+pub struct Taker {
+    pub id: UserId,
     browser: Browser,
     account: String,
     key: String,
@@ -23,7 +25,7 @@ struct Taker {
 }
 
 /// An account with alice's password, a session, a key and a bank account; made without the forms, for speed.
-async fn taker(story: &Story, number: usize) -> Taker {
+pub async fn taker(story: &Story, number: usize) -> Taker {
     let (id, token) = (uuid::Uuid::now_v7(), format!("token-of-taker-{number}"));
     let name: &'static str = Box::leak(format!("taker-{number:03}-{}", &"abcdefghij"[..3]).into_boxed_str());
     let sql = story.site.sql().await;
@@ -44,6 +46,7 @@ async fn taker(story: &Story, number: usize) -> Taker {
     let account = payment_accounts::add(&story.site.desk, UserId(id), &form).await.unwrap();
     let public = bitcoin::CompressedPublicKey(wallet.xpub(0).unwrap().public_key);
     Taker {
+        id: UserId(id),
         browser: Browser::with_session(&story.site.origin, &token),
         account: account.to_string(),
         key: key.to_string(),
@@ -52,6 +55,18 @@ async fn taker(story: &Story, number: usize) -> Taker {
 }
 
 impl Taker {
+    /// A take as the page would send it.
+    pub fn form(&self, amount: &str) -> TakeForm {
+        TakeForm {
+            amount: amount.into(),
+            payment_account: self.account.clone(),
+            key: self.key.clone(),
+            address: self.address.clone(),
+            offer_version: "1".into(),
+            price_seen: "50000".into(),
+        }
+    }
+
     async fn take(&self, path: &str, amount: &str) -> Seen {
         let fields = [
             ("amount", amount),

@@ -3,9 +3,10 @@
 use bitcoin::{Amount, Network};
 use jiff::SignedDuration;
 use trine::desk::{admin, arbitrators, draw};
-use trine::domain::UserId;
+use trine::domain::{KeyId, UserId};
 use trine::escrow::arbiter::verify_path;
 use trine::escrow::{AccountKey, ArbiterLevel, ArbiterRecord};
+use trine::store::GenericClient;
 
 use crate::harness::cast::story_with;
 use crate::harness::{Person, Site, Start};
@@ -19,7 +20,13 @@ async fn drawn(site: &Site, buyer: UserId, seller: UserId) -> Result<draw::Drawn
     let mut client = site.desk.store.connection().await.unwrap();
     let tx = client.transaction().await.unwrap();
     let now = site.desk.now(&tx).await.unwrap();
-    let outcome = draw::arbitrator_for(&site.desk, &tx, buyer, seller, now).await;
+    let pair = [buyer, seller];
+    let mut draws = draw::Draws::hold(&site.desk, &tx, &[pair], now).await.unwrap();
+    let outcome = draws.arbitrator_for(&site.desk, pair);
+    if let Ok(arbitrator) = &outcome {
+        draws.fix(pair, arbitrator, Amount::ZERO);
+    }
+    draws.write(&tx).await.unwrap();
     tx.commit().await.unwrap();
     outcome
 }
@@ -168,19 +175,29 @@ async fn nobody_is_drawn_above_his_exposure_limit() {
     drawn(site, two[0], two[1]).await.unwrap();
 }
 
+async fn level(client: &impl GenericClient, key: KeyId, pair: [&AccountKey; 2]) -> u32 {
+    draw::levels_for(client, key, &[pair]).await.unwrap()[0].get()
+}
+
 #[tokio::test]
 async fn levels_are_serial_per_unordered_pair_of_keys() {
     let site = Site::start().await;
     site.arbitrator("sable").await;
     let people = [site.trader("anna-k").await, site.trader("miro").await, site.trader("kolo").await];
     let [a, m, k] = people.map(|person| AccountKey::parse(&person.key(), Network::Regtest).unwrap());
-    let key = trine::domain::KeyId(site.sql().await.one("SELECT key FROM arbitrators").await);
+    let key = KeyId(site.sql().await.one("SELECT key FROM arbitrators").await);
     let client = site.desk.store.connection().await.unwrap();
     let mut given = Vec::new();
     for (one, other) in [(&a, &m), (&m, &k), (&m, &a), (&a, &k), (&k, &m)] {
-        given.push(draw::level_for(&client, key, one, other).await.unwrap().get());
+        given.push(level(&client, key, [one, other]).await);
     }
     assert_eq!(given, [0, 1, 0, 2, 1]);
+    let all = draw::levels_for(&client, key, &[[&k, &a], [&m, &a], [&a, &k], [&a, &m]]).await.unwrap();
+    assert_eq!(
+        all.iter().map(|level| level.get()).collect::<Vec<_>>(),
+        [2, 0, 2, 0],
+        "several at once, in their order"
+    );
 }
 
 #[tokio::test]
@@ -191,7 +208,7 @@ async fn pairs_that_come_at_once_get_different_levels_and_do_not_wait() {
     for n in 0..6 {
         people.push(AccountKey::parse(&site.trader(&format!("person-{n}")).await.key(), Network::Regtest).unwrap());
     }
-    let key = trine::domain::KeyId(site.sql().await.one("SELECT key FROM arbitrators").await);
+    let key = KeyId(site.sql().await.one("SELECT key FROM arbitrators").await);
     let mut clients = Vec::new();
     for _ in 0..3 {
         clients.push(site.desk.store.connection().await.unwrap());
@@ -199,7 +216,7 @@ async fn pairs_that_come_at_once_get_different_levels_and_do_not_wait() {
     let mut open = Vec::new();
     for (client, pair) in clients.iter_mut().zip(people.chunks(2)) {
         let tx = client.transaction().await.unwrap();
-        let level = draw::level_for(&tx, key, &pair[0], &pair[1]).await.unwrap().get();
+        let level = level(&tx, key, [&pair[0], &pair[1]]).await;
         open.push((tx, level));
     }
     let mut levels: Vec<u32> = open.iter().map(|(_, level)| *level).collect();

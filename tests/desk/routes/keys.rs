@@ -2,11 +2,12 @@
 
 use bitcoin::Network;
 use jiff::Timestamp;
-use trine::desk::keys;
+use trine::desk::keys::{self, Indexes};
 use trine::domain::{KeyId, TradeId};
 use trine::escrow::AccountKey;
 use trine::partners::keyfile;
 use trine::partners::keys::Wallet;
+use trine::store;
 use uuid::Uuid;
 
 use crate::harness::{Person, Site, key_of};
@@ -172,17 +173,28 @@ async fn an_index_is_the_lowest_neither_key_was_given_and_ends_at_900() {
     let (anna, miro, kolo) = (parsed(&anna), parsed(&miro), parsed(&kolo));
     let mut client = site.desk.store.connection().await.unwrap();
     let tx = client.transaction().await.unwrap();
-    // There are no trades in this test; the rows' foreign key is looked at when a transaction commits.
+    // There are no trades in this test; nothing is committed.
+    let ids: Vec<KeyId> =
+        tx.query("SELECT id FROM signing_keys", &[]).await.unwrap().iter().map(|row| KeyId(row.get(0))).collect();
+    let mut indexes = Indexes::hold(&tx, &ids).await.unwrap();
     let mut given = Vec::new();
-    for (one, other) in [(&anna, &miro), (&anna, &miro), (&miro, &kolo), (&anna, &kolo), (&kolo, &anna)] {
-        given.push(keys::take_index(&tx, one, other, TradeId(Uuid::now_v7())).await.unwrap().get());
+    for pair in [[&anna, &miro], [&anna, &miro], [&miro, &kolo], [&anna, &kolo], [&kolo, &anna]] {
+        let index = indexes.lowest(pair).unwrap();
+        indexes.give(pair, index, TradeId(Uuid::now_v7()));
+        given.push(index.get());
     }
     assert_eq!(given, [0, 1, 2, 3, 4]);
+    store::keys::add_uses(&tx, indexes.given()).await.unwrap();
     let fill = "INSERT INTO key_uses SELECT $1, n, gen_random_uuid() FROM generate_series(5, 898) n";
     tx.execute(fill, &[&anna.xpub().public_key.serialize().as_slice()]).await.unwrap();
-    assert_eq!(keys::take_index(&tx, &miro, &kolo, TradeId(Uuid::now_v7())).await.unwrap().get(), 5);
-    assert_eq!(keys::take_index(&tx, &anna, &miro, TradeId(Uuid::now_v7())).await.unwrap().get(), 899);
-    let refused = keys::take_index(&tx, &anna, &kolo, TradeId(Uuid::now_v7())).await.unwrap_err();
+    let mut indexes = Indexes::hold(&tx, &ids).await.unwrap();
+    assert_eq!(indexes.lowest([&miro, &kolo]).unwrap().get(), 5);
+    let last = indexes.lowest([&anna, &miro]).unwrap();
+    assert_eq!(last.get(), 899);
+    indexes.give([&anna, &miro], last, TradeId(Uuid::now_v7()));
+    let refused = indexes.lowest([&anna, &kolo]).unwrap_err();
     assert!(refused.to_string().contains("next account number"), "{refused}");
+    store::keys::add_uses(&tx, indexes.given()).await.unwrap();
+    assert!(store::keys::add_uses(&tx, &indexes.given()[..1]).await.is_err(), "no key has an index twice");
     tx.rollback().await.unwrap();
 }

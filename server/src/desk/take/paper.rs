@@ -2,21 +2,18 @@
 
 use bitcoin::bip32::{ChildNumber, Xpub};
 use bitcoin::hashes::{Hash, sha256::Hash as Sha256};
-use bitcoin::secp256k1::Secp256k1;
 use bitcoin::{Address, Amount, CompressedPublicKey};
 
-use super::{DISPUTE_RULES, Person};
-use crate::desk::draw::DrawnArbitrator;
-use crate::desk::quotes::TakeReview;
+use super::DISPUTE_RULES;
+use super::decision::Decided;
 use crate::desk::secrets::sha256;
 use crate::desk::{Desk, Done, Error};
 use crate::domain::trade::Trade;
-use crate::domain::{Party, PublicRef, Refusal};
+use crate::domain::{Party, Refusal};
 use crate::escrow::contract::{self, FeeShares, KeyEntry, Payouts};
-use crate::escrow::{ArbiterLevel, Contract, EscrowIndex, Lock, PrivateDetails, fees};
-use crate::store::Transaction;
+use crate::escrow::keys::CURVE;
+use crate::escrow::{ArbiterLevel, Contract, Lock, PrivateDetails, fees};
 use crate::store::offers::OfferRow;
-use crate::store::trades as store;
 
 /// Blocks after which the next fee step of a payout is offered.
 const PAYOUT_WINDOW_BLOCKS: u32 = 36;
@@ -25,26 +22,21 @@ const PAYOUT_WINDOW_BLOCKS: u32 = 36;
 pub(super) struct Places<'a> {
     pub lock: &'a Lock,
     pub level: ArbiterLevel,
-    pub index: EscrowIndex,
-    pub feerate: u32,
-    pub arbitrator: &'a DrawnArbitrator,
+    /// The index of the addresses that fees go to.
+    pub fee_address: u32,
 }
 
-#[allow(clippy::too_many_arguments, reason = "everything a contract names comes together here, once")]
-pub(super) async fn contract(
+pub(super) fn contract(
     desk: &Desk,
-    tx: &Transaction<'_>,
     held: &OfferRow,
-    review: &TakeReview,
+    decided: &Decided,
     trade: &Trade,
-    reference: PublicRef,
-    [buyer, seller]: [&Person; 2],
     [payee, payer]: [&PrivateDetails; 2],
-    places: Places<'_>,
+    places: &Places<'_>,
 ) -> Done<Contract> {
-    let (quote, lock) = (&review.quote, places.lock);
+    let Decided { reference, review, buyer, seller, arbitrator, index, feerate, .. } = decided;
+    let (quote, lock, fee_index) = (&review.quote, places.lock, places.fee_address);
     let shares = FeeShares { buyer: quote.desk_fee_buyer, seller: quote.desk_fee_seller };
-    let fee_index = store::next_fee_address(tx).await?;
     let desk_address = (shares.total() > Amount::ZERO).then(|| fee_address(desk, 0, fee_index)).transpose()?;
     let arbitrator_address =
         (quote.arbitrator_fee > Amount::ZERO).then(|| fee_address(desk, 1, fee_index)).transpose()?;
@@ -62,7 +54,7 @@ pub(super) async fn contract(
         v: 1,
         network: desk.rules.network,
         desk: desk.rules.desk_name.clone(),
-        trade: reference,
+        trade: *reference,
         offer: held.offer.reference,
         offer_version: u32::try_from(held.offer.version).map_err(Error::broken)?,
         created: trade.created_at,
@@ -97,16 +89,16 @@ pub(super) async fn contract(
         },
         hours: (!trade.hours.is_none()).then(|| trade.hours.clone()),
         confirmations: trade.confirmations,
-        feerate: places.feerate,
+        feerate: *feerate,
         fee_cap_sat: desk.rules.fee_cap.min(fees::cap_of(quote.deposit)),
         desk_fee_sat: shares,
         arbitrator_fee_sat: quote.arbitrator_fee,
         keys: Party::ALL.map(|party| KeyEntry::new(party, lock)),
         level: places.level.get(),
-        index: places.index.get(),
+        index: index.get(),
         descriptor: lock.descriptor().to_owned(),
         address: lock.address().to_string(),
-        arbitrator: Sha256::from_byte_array(places.arbitrator.record_hash),
+        arbitrator: Sha256::from_byte_array(arbitrator.record_hash),
         rules: Sha256::from_byte_array(sha256(DISPUTE_RULES)),
         payouts,
         details: payee.hash()?,
@@ -121,7 +113,6 @@ fn fee_address(desk: &Desk, branch: u32, index: u32) -> Done<String> {
     let text = desk.rules.fee_xpub.as_deref().ok_or_else(|| Error::broken("a fee without a place to send it to"))?;
     let xpub: Xpub = text.parse().map_err(Error::broken)?;
     let child = |index| ChildNumber::from_normal_idx(index).map_err(Error::broken);
-    let key =
-        xpub.derive_pub(&Secp256k1::verification_only(), &[child(branch)?, child(index)?]).map_err(Error::broken)?;
+    let key = xpub.derive_pub(&*CURVE, &[child(branch)?, child(index)?]).map_err(Error::broken)?;
     Ok(Address::p2wpkh(&CompressedPublicKey(key.public_key), desk.rules.network).to_string())
 }

@@ -1,5 +1,6 @@
 use bitcoin::bip32::{DerivationPath, Fingerprint};
 use bitcoin::key::{Keypair, TapTweak};
+use bitcoin::secp256k1::Secp256k1;
 use bitcoin::secp256k1::SecretKey;
 use bitcoin::{CompressedPublicKey, PrivateKey, PublicKey};
 use proptest::prelude::*;

@@ -1,3 +1,4 @@
+use bitcoin::secp256k1::Secp256k1;
 use std::str::FromStr;
 
 use bitcoin::opcodes::all::{OP_PUSHNUM_2, OP_PUSHNUM_3};
@@ -94,7 +95,7 @@ fn keys_that_derive_to_the_same_public_key_are_refused() {
     let [buyer, seller, arbiter] = Party::ALL.map(|party| testing::lock().key(party).clone());
     let keys = [buyer, seller, arbiter];
     let one = testing::lock().public_key(Party::Buyer);
-    let refused = refuse_equals(&keys, &[one, testing::lock().public_key(Party::Seller), one]);
+    let refused = refuse_same_derived([one, testing::lock().public_key(Party::Seller), one]);
     assert_eq!(refused, Err(LockRefusal::SameDerivedKey(Party::Buyer, Party::Arbitrator)));
 }
 

@@ -1,4 +1,5 @@
 use bitcoin::Amount;
+use bitcoin::secp256k1::Secp256k1;
 
 use super::*;
 use crate::escrow::payout::PayoutKind;
