@@ -44,6 +44,22 @@ enum Command {
         /// Where to be reached.
         #[arg(long, default_value = "127.0.0.1:8080")]
         listen: SocketAddr,
+        /// Nobody plays the accounts of the desk but you.
+        #[arg(long)]
+        without_partners: bool,
+    },
+
+    /// Practice partners: they make offers on a practice desk and trade with whoever takes them, over HTTP like everyone.
+    Partners {
+        /// The practice desk's address.
+        #[arg(long, default_value = "http://127.0.0.1:8080", value_name = "URL")]
+        desk: String,
+        /// Where their passwords and words are kept; nobody else may read it.
+        #[arg(long, value_name = "FOLDER")]
+        folder: PathBuf,
+        /// Stop when standard input closes, which it does when the program that started this one is gone.
+        #[arg(long, hide = true)]
+        until_stdin_closes: bool,
     },
 
     /// Operators of the desk.
@@ -170,8 +186,12 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
     match &cli.command {
         Command::Serve { until_stdin_closes: true } => app::serve(file, Until::StdinCloses),
         Command::Serve { until_stdin_closes: false } => app::serve(file, Until::Told),
-        Command::Practice { listen } => {
-            tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(practice::run(*listen))
+        Command::Practice { listen, without_partners } => {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(practice::run(*listen, !without_partners))
+        }
+        Command::Partners { desk, folder, until_stdin_closes } => {
+            commands::partners::run(desk, folder, *until_stdin_closes)
         }
         Command::Operator(OperatorCommand::Add { name }) => at_the_desk(Act::AddOperator { name: name.clone() }),
         Command::Arbitrator(ArbitratorCommand::Appoint { name, contact, exposure_limit }) => {

@@ -20,6 +20,16 @@
     }
   }
 
+  // "Use a practice address" fills the field where the form is half filled in already; without script it loads the page.
+  document.addEventListener('click', (event) => {
+    const link = event.target.closest('[data-fill]');
+    const field = link && document.getElementById(link.dataset.fill);
+    if (!field) return;
+    event.preventDefault();
+    field.value = link.dataset.with;
+    field.focus();
+  });
+
   document.addEventListener('submit', (event) => {
     for (const input of event.target.querySelectorAll('[data-address-memory]')) {
       const address = input.value.trim();

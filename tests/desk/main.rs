@@ -9,6 +9,7 @@ mod golden;
 mod harness;
 mod model;
 mod package;
+mod partners;
 mod practice;
 mod races;
 mod routes;

@@ -132,7 +132,7 @@ fn practice_prints_its_peoples_secrets_and_the_server_has_none_of_them() {
     assert!(practice.stop());
 
     let mut files = Vec::new();
-    for part in ["postgres", "desk", "server.log"] {
+    for part in ["postgres", "desk", "server.log", "partners.log"] {
         collect(&folder.0.join(part), &mut files);
     }
     assert!(files.len() > 100, "the database is among them");

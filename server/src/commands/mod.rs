@@ -4,5 +4,6 @@ pub mod backup;
 pub mod contract;
 pub mod desk;
 pub mod manifest;
+pub mod partners;
 pub mod programs;
 pub mod restore;

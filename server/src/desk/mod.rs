@@ -62,6 +62,7 @@ pub mod signing;
 pub mod splits;
 pub mod take;
 pub mod throttle;
+pub mod tour;
 pub mod trade_facts;
 pub mod trades;
 pub mod under_way;

@@ -5,10 +5,10 @@ use jiff::Timestamp;
 
 use super::error::{Done, Error};
 use super::secrets::sha256;
-use super::{Desk, funding, trades, watcher, worker};
+use super::{Desk, funding, room, trades, watcher, worker};
 use crate::chain::practice::Practice;
 use crate::domain::money::parse_btc;
-use crate::domain::{PublicRef, Refusal, UserId};
+use crate::domain::{PublicRef, Refusal, UserId, Wish};
 
 /// More than a person would wait for.
 const BLOCKS_MAX: u32 = 100;
@@ -41,6 +41,12 @@ pub fn play_address(desk: &Desk, account: UserId) -> Option<String> {
     let digest = sha256(format!("play address of {account}"));
     let program = WitnessProgram::new(WitnessVersion::V0, digest.get(..20)?).ok()?;
     Some(Address::from_witness_program(program, desk.rules.network).to_string())
+}
+
+/// Says one of the sentences that practice partners understand in the room of one's own trade.
+pub async fn wish(desk: &Desk, reference: PublicRef, account: UserId, wish: Wish) -> Done<()> {
+    chain(desk)?;
+    room::say(desk, reference, account, wish.as_str(), None).await
 }
 
 /// Mines blocks at once.

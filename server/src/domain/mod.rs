@@ -22,7 +22,9 @@ pub mod refusal;
 pub mod reminders;
 pub mod reputation;
 pub mod text;
+pub mod tour;
 pub mod trade;
+pub mod wish;
 
 pub use fees::{FeePolicy, Quote};
 pub use ids::*;
@@ -33,3 +35,4 @@ pub use offer::{Offer, OfferDraft};
 pub use people::{AccountName, Party, Role, Side};
 pub use price::{Pricing, Rate};
 pub use refusal::{Refusal, RefusalKind};
+pub use wish::Wish;

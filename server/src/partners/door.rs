@@ -3,6 +3,8 @@
 
 mod html;
 
+use std::time::Duration;
+
 use anyhow::{Context, bail, ensure};
 use reqwest::{
     Client, Response, StatusCode,
@@ -10,7 +12,15 @@ use reqwest::{
     multipart, redirect,
 };
 
-pub use html::Form;
+pub use html::{Form, attribute, form, has_form, has_link, tags, unescaped};
+
+/// Longer than a busy desk takes for any page.
+const ANSWER_SECONDS: u64 = 30;
+
+/// The desk does not know this browser (any more).
+#[derive(Debug, thiserror::Error)]
+#[error("the desk asks to sign in")]
+pub struct SignedOut;
 
 /// One browser with its own cookies.
 #[derive(Debug, Clone)]
@@ -21,13 +31,19 @@ pub struct Door {
 
 impl Door {
     pub fn new(origin: &str) -> anyhow::Result<Self> {
-        let client = Client::builder().cookie_store(true).redirect(redirect::Policy::none()).no_proxy().build()?;
+        let client = Client::builder()
+            .cookie_store(true)
+            .redirect(redirect::Policy::none())
+            .no_proxy()
+            .timeout(Duration::from_secs(ANSWER_SECONDS))
+            .build()?;
         Ok(Self { client, origin: origin.to_owned() })
     }
 
     /// The page's HTML; anything but a page is an error.
     pub async fn page(&self, path: &str) -> anyhow::Result<String> {
         let answer = self.client.get(format!("{}{path}", self.origin)).send().await?;
+        ensure!(answer.status() != StatusCode::UNAUTHORIZED, SignedOut);
         ensure!(answer.status() == StatusCode::OK, "{path} answers {}", answer.status());
         Ok(answer.text().await?)
     }
@@ -73,6 +89,7 @@ async fn led_on(action: &str, answer: Response) -> anyhow::Result<String> {
         let to = answer.headers().get(LOCATION).and_then(|to| to.to_str().ok()).unwrap_or("/");
         return Ok(to.to_owned());
     }
+    ensure!(status != StatusCode::UNAUTHORIZED, SignedOut);
     let page = answer.text().await?;
     if status.is_success() {
         // Something is shown once (a recovery code) instead of leading on.

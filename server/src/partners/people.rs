@@ -34,12 +34,13 @@ impl Part {
 }
 
 /// The cast of every practice desk. The operator's words are where the desk's fees go.
-const CAST: [(&str, Part); 6] = [
+const CAST: [(&str, Part); 7] = [
     ("anna-k", Part::Buyer),
     ("miro", Part::Seller),
     ("sable", Part::Arbitrator),
     ("lena-m", Part::Seller),
     ("tomas", Part::Seller),
+    ("dara", Part::Seller),
     ("odile", Part::Operator),
 ];
 
@@ -88,15 +89,25 @@ impl Person {
 /// Writes a file that nobody else can read, whole or not at all.
 pub type Keep = fn(&Path, &str) -> anyhow::Result<()>;
 
-/// The cast as kept in `file`, made at the first call. Nobody but the owner of the folder can read it.
+/// The cast as kept in `file`; who is missing there is made. Nobody but the owner of the folder can read it.
 pub fn cast(file: &Path, network: Network, write: Keep) -> anyhow::Result<Vec<Person>> {
-    if file.exists() {
-        let text = fs::read_to_string(file)?;
-        return serde_json::from_str(&text).with_context(|| format!("{} is damaged", file.display()));
+    let mut people = if file.exists() { read(file)? } else { Vec::new() };
+    let known = people.len();
+    for (name, part) in CAST {
+        if !people.iter().any(|person| person.name == name) {
+            people.push(Person::new(name, part, network)?);
+        }
     }
-    let people = CAST.iter().map(|(name, part)| Person::new(name, *part, network)).collect::<Result<Vec<_>, _>>()?;
-    keep(&people, file, write)?;
+    if people.len() > known {
+        keep(&people, file, write)?;
+    }
     Ok(people)
+}
+
+/// Who is in the file, and how far they are.
+pub fn read(file: &Path) -> anyhow::Result<Vec<Person>> {
+    let text = fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
+    serde_json::from_str(&text).with_context(|| format!("{} is damaged", file.display()))
 }
 
 /// Writes down where everyone is.

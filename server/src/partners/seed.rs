@@ -1,7 +1,7 @@
-//! Brings the cast to the desk: accounts, keys, ways to be paid, offers, each through its own form. Every step is noted
-//! when it is done and safe to try again when it was not.
+//! Brings the partners to the desk: accounts, keys, ways to be paid, each through its own form. Every step is noted when
+//! it is done and safe to try again when it was not.
 
-use std::path::PathBuf;
+use std::{cell::RefCell, path::PathBuf};
 
 use anyhow::Context;
 use bitcoin::{Network, Psbt};
@@ -10,103 +10,103 @@ use serde_json::Value;
 use super::{
     door::Door,
     keyfile,
+    papers::KEY_NUMBER,
     people::{self, Keep, Part, Person},
-    wares::{WARES, WAYS, Ware, Way},
+    wares::{WAYS, Way},
 };
 
 /// What a refusal says when the account was made, but not noted, the last time.
 const TAKEN: &str = "is taken";
-
-/// Each of the cast has one account key.
-const KEY_NUMBER: u32 = 0;
+/// What a person has done who is ready to trade.
+pub const READY: &str = "ready";
 
 /// The cast at one desk, and where their secrets are kept.
 #[derive(Debug)]
 pub struct Seeding {
     pub origin: String,
     pub network: Network,
-    pub people: Vec<Person>,
+    pub people: RefCell<Vec<Person>>,
     pub file: PathBuf,
     pub keep: Keep,
 }
 
 impl Seeding {
     /// Everyone registers.
-    pub async fn accounts(&mut self) -> anyhow::Result<()> {
-        self.each("account", |_| true, async |person, door, _| register(person, door).await).await
-    }
-
-    /// Everyone who signs registers a key, as the browser would have made it.
-    pub async fn keys(&mut self) -> anyhow::Result<()> {
-        self.each(
-            "key",
-            |person| person.part != Part::Operator,
-            async |person, door, network| {
-                sign_in(person, door).await?;
-                register_key(person, door, network).await
-            },
-        )
-        .await
-    }
-
-    /// The arbitrators prove with a dry run that they can rule. Good for 90 days, done again each month.
-    pub async fn drills(&mut self, month: &str) -> anyhow::Result<()> {
-        self.each(
-            &format!("drill {month}"),
-            |person| person.part == Part::Arbitrator,
-            async |person, door, network| {
-                sign_in(person, door).await?;
-                drill(person, door, network).await
-            },
-        )
-        .await
-    }
-
-    /// Everyone who trades says how to be paid, and posts offers.
-    pub async fn wares(&mut self) -> anyhow::Result<()> {
-        for way in &WAYS {
-            let step = format!("payment account {}", way.method);
-            self.each(
-                &step,
-                |person| person.name == way.owner,
-                async |person, door, _| {
-                    sign_in(person, door).await?;
-                    save_way(way, door).await
-                },
-            )
-            .await?;
-        }
-        for (number, ware) in WARES.iter().enumerate() {
-            let step = format!("offer {number}");
-            self.each(
-                &step,
-                |person| person.name == ware.owner,
-                async |person, door, network| {
-                    sign_in(person, door).await?;
-                    post(ware, number, person, door, network).await
-                },
-            )
-            .await?;
-        }
-        Ok(())
+    pub async fn accounts(&self) -> anyhow::Result<()> {
+        self.each("account", |_| true, async |person| self.enter(person).await.map(drop)).await
     }
 
     /// Runs a step for everyone it is for who has not done it yet.
     pub async fn each(
-        &mut self,
+        &self,
         step: &str,
         is_for: impl Fn(&Person) -> bool,
-        act: impl AsyncFn(&Person, &Door, Network) -> anyhow::Result<()>,
+        act: impl AsyncFn(&Person) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
-        for place in 0..self.people.len() {
-            let Some(person) = self.people.get_mut(place).filter(|p| !p.has_done(step) && is_for(p)) else { continue };
-            let door = Door::new(&self.origin)?;
-            let outcome = act(person, &door, self.network).await;
-            outcome.with_context(|| format!("{} could not do this: {step}", person.name))?;
-            person.done.push(step.to_owned());
-            people::keep(&self.people, &self.file, self.keep)?;
+        for person in self.everyone().into_iter().filter(|person| is_for(person)) {
+            self.once(&person.name, step, async |person| act(person).await).await?;
         }
         Ok(())
+    }
+
+    pub fn everyone(&self) -> Vec<Person> {
+        self.people.borrow().clone()
+    }
+
+    /// A browser of this person, who registers if that has not been done, and signs in.
+    pub async fn enter(&self, person: &Person) -> anyhow::Result<Door> {
+        let door = Door::new(&self.origin)?;
+        if self.has_done(&person.name, "account") {
+            sign_in(person, &door).await?;
+        } else {
+            register(person, &door).await?;
+            self.note(&person.name, "account")?;
+        }
+        Ok(door)
+    }
+
+    /// Whatever this person lacks to trade or to rule. Offers are looked after later.
+    pub async fn settle(&self, name: &str, door: &Door, month: &str) -> anyhow::Result<()> {
+        let part = self.everyone().into_iter().find(|person| person.name == name).context("nobody of this name")?.part;
+        self.once(name, "key", async |person| register_key(person, door, self.network).await).await?;
+        if part == Part::Arbitrator {
+            // Good for 90 days.
+            let step = format!("drill {month}");
+            return self.once(name, &step, async |person| drill(person, door, self.network).await).await;
+        }
+        for way in WAYS.iter().filter(|way| way.owner == name) {
+            let step = format!("payment account {}", way.method);
+            self.once(name, &step, async |_| save_way(way, door).await).await?;
+        }
+        Ok(())
+    }
+
+    /// Does a step that was not done before, and notes it.
+    pub async fn once(
+        &self,
+        name: &str,
+        step: &str,
+        act: impl AsyncFnOnce(&Person) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        if self.has_done(name, step) {
+            return Ok(());
+        }
+        let person = self.everyone().into_iter().find(|person| person.name == name).context("nobody of this name")?;
+        act(&person).await.with_context(|| format!("{name} could not do this: {step}"))?;
+        self.note(name, step)
+    }
+
+    fn has_done(&self, name: &str, step: &str) -> bool {
+        self.people.borrow().iter().any(|person| person.name == name && person.has_done(step))
+    }
+
+    pub fn note(&self, name: &str, step: &str) -> anyhow::Result<()> {
+        let mut people = self.people.borrow_mut();
+        match people.iter_mut().find(|person| person.name == name && !person.has_done(step)) {
+            Some(person) => person.done.push(step.to_owned()),
+            None => return Ok(()),
+        }
+        people::keep(&people, &self.file, self.keep)
     }
 }
 
@@ -124,6 +124,7 @@ async fn sign_in(person: &Person, door: &Door) -> anyhow::Result<()> {
     door.send(&form.with("name", &person.name).with("password", &person.password)).await.map(drop)
 }
 
+/// As the browser would have made it.
 async fn register_key(person: &Person, door: &Door, network: Network) -> anyhow::Result<()> {
     let wallet = person.wallet(network)?;
     let (name, passphrase) = (person.name.clone(), person.passphrase.clone());
@@ -133,6 +134,7 @@ async fn register_key(person: &Person, door: &Door, network: Network) -> anyhow:
     door.send(&form).await.map(drop)
 }
 
+/// The arbitrator proves with a dry run that he can rule.
 async fn drill(person: &Person, door: &Door, network: Network) -> anyhow::Result<()> {
     let envelope = door.text_between("/keys/drill", "id=\"envelope\">", "</script>").await?;
     let envelope: Value = serde_json::from_str(&envelope)?;
@@ -147,21 +149,5 @@ async fn save_way(way: &Way, door: &Door) -> anyhow::Result<()> {
     let page = format!("/payment-accounts/new?method={}", way.method);
     let form = door.form(&page, "/payment-accounts").await?.with("label", way.label);
     let form = way.fields.iter().fold(form, |form, (field, value)| form.with(field, *value));
-    door.send(&form).await.map(drop)
-}
-
-async fn post(ware: &Ware, number: usize, person: &Person, door: &Door, network: Network) -> anyhow::Result<()> {
-    let address = person.wallet(network)?.receiving_address(u32::try_from(number)?)?;
-    let page = format!("/offers/new?side={}&currency={}", ware.side, ware.currency);
-    let form = door.form(&page, "/offers").await?.ticked("accounts");
-    let (pricing, price) = ware.price;
-    let form = form
-        .with("pricing", pricing)
-        .with(if pricing == "fixed" { "price" } else { "percent" }, price)
-        .with("total", ware.total)
-        .with("min", ware.min)
-        .with("max", ware.max)
-        .with("terms", ware.terms)
-        .with("address", address.to_string());
     door.send(&form).await.map(drop)
 }

@@ -1,6 +1,9 @@
 //! What the cast brings along: ways to be paid and offers, one currency each. The account numbers are the examples that
 //! banks print in their handbooks.
 
+/// Said at the end of the terms of each offer.
+pub const PRACTICE_TERMS: &str = "\n\nThis is a practice partner: a program that answers by itself.";
+
 /// A saved way to be paid, by its method's id and fields.
 #[derive(Debug)]
 pub struct Way {
@@ -25,7 +28,7 @@ pub struct Ware {
     pub terms: &'static str,
 }
 
-pub const WAYS: [Way; 6] = [
+pub const WAYS: [Way; 7] = [
     Way {
         owner: "anna-k",
         method: "sepa_instant",
@@ -62,35 +65,41 @@ pub const WAYS: [Way; 6] = [
         label: "Wise",
         fields: &[("name", "Tomas Reyes"), ("handle", "@tomasreyes")],
     },
+    Way {
+        owner: "dara",
+        method: "wise",
+        label: "Wise",
+        fields: &[("name", "Dara Whitfield"), ("handle", "@darawhitfield")],
+    },
 ];
 
-pub const WARES: [Ware; 7] = [
+pub const WARES: [Ware; 10] = [
     Ware {
         owner: "miro",
         side: "sell",
         currency: "EUR",
         price: ("market", "1.5"),
-        total: "5000",
+        total: "20000",
         min: "50",
         max: "1500",
-        terms: "I answer within minutes during the day. Money from your own account only.",
+        terms: "I answer at once. Money from your own account only.",
     },
     Ware {
-        owner: "miro",
+        owner: "anna-k",
         side: "sell",
         currency: "EUR",
         price: ("market", "0.8"),
-        total: "12000",
+        total: "30000",
         min: "1000",
         max: "6000",
-        terms: "For larger amounts. Please write first when it is late.",
+        terms: "For larger amounts.",
     },
     Ware {
         owner: "miro",
         side: "buy",
         currency: "EUR",
         price: ("market", "-1"),
-        total: "3000",
+        total: "20000",
         min: "100",
         max: "1000",
         terms: "",
@@ -100,7 +109,7 @@ pub const WARES: [Ware; 7] = [
         side: "sell",
         currency: "CHF",
         price: ("fixed", "55800"),
-        total: "2000",
+        total: "8000",
         min: "40",
         max: "500",
         terms: "TWINT only, within five minutes.",
@@ -110,7 +119,7 @@ pub const WARES: [Ware; 7] = [
         side: "buy",
         currency: "CHF",
         price: ("market", "-0.5"),
-        total: "4000",
+        total: "8000",
         min: "100",
         max: "2000",
         terms: "",
@@ -120,7 +129,7 @@ pub const WARES: [Ware; 7] = [
         side: "sell",
         currency: "GBP",
         price: ("market", "2"),
-        total: "3500",
+        total: "8000",
         min: "50",
         max: "900",
         terms: "Faster Payments or Wise. No reference to coins in the payment, please.",
@@ -130,10 +139,40 @@ pub const WARES: [Ware; 7] = [
         side: "buy",
         currency: "EUR",
         price: ("market", "-0.3"),
-        total: "800",
+        total: "8000",
         min: "50",
         max: "400",
         terms: "",
+    },
+    Ware {
+        owner: "tomas",
+        side: "buy",
+        currency: "GBP",
+        price: ("market", "-1.2"),
+        total: "8000",
+        min: "50",
+        max: "900",
+        terms: "",
+    },
+    Ware {
+        owner: "dara",
+        side: "sell",
+        currency: "USD",
+        price: ("market", "1.2"),
+        total: "9000",
+        min: "50",
+        max: "1000",
+        terms: "Wise only.",
+    },
+    Ware {
+        owner: "dara",
+        side: "buy",
+        currency: "USD",
+        price: ("market", "-0.8"),
+        total: "9000",
+        min: "50",
+        max: "1000",
+        terms: "Wise only.",
     },
 ];
 
@@ -162,5 +201,16 @@ mod tests {
                 assert!(MethodId::parse(way.method).unwrap().method().currencies.includes(&currency), "{}", way.method);
             }
         }
+    }
+
+    /// An offer is known again by these three.
+    #[test]
+    fn nobody_has_two_offers_alike_and_three_currencies_are_traded_both_ways() {
+        use std::collections::BTreeSet;
+        let alike: BTreeSet<_> = WARES.iter().map(|ware| (ware.owner, ware.side, ware.currency)).collect();
+        assert_eq!(alike.len(), WARES.len());
+        let of = |side| WARES.iter().filter(move |ware| ware.side == side).map(|ware| ware.currency);
+        let (sold, bought): (BTreeSet<_>, BTreeSet<_>) = (of("sell").collect(), of("buy").collect());
+        assert!(sold.intersection(&bought).count() >= 3);
     }
 }

@@ -60,6 +60,10 @@ impl StateFolder {
         self.path.join("server.log")
     }
 
+    pub fn partners_log(&self) -> PathBuf {
+        self.path.join("partners.log")
+    }
+
     /// The desk's settings file, made at the first start with fresh secrets and kept from then on.
     pub fn settings(&self, database_url: &str, fee_xpub: &str) -> anyhow::Result<PathBuf> {
         let path = self.private("desk")?.join("settings.toml");

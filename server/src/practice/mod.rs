@@ -1,5 +1,5 @@
-//! `trine practice`: a whole desk to play with, from one command. A supervisor starts a private PostgreSQL and the server,
-//! gives it play accounts through the same doors as everyone, and stops all of it in order.
+//! `trine practice`: a whole desk to play with, from one command. A supervisor starts a private PostgreSQL, the server and
+//! the practice partners, does for them what an operator does at the command line, and stops all of it in order.
 //!
 //! Whatever way the last run ended, kill -9 included, the next one goes on with the same data.
 
@@ -9,21 +9,22 @@ pub mod server;
 mod table;
 mod user;
 
-use std::net::SocketAddr;
+use std::{cell::RefCell, net::SocketAddr, time::Duration};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use bitcoin::Network;
-use jiff::Zoned;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    time::{Instant, sleep},
+};
 
 use folder::{StateFolder, write_secret_file};
 use postgres::{Found, PrivatePostgres, Stop};
 use server::{Program, Server};
 
 use crate::partners::{
-    door::Door,
     people::{self, Part, Person},
-    seed::Seeding,
+    seed::{READY, Seeding},
 };
 
 /// The practice chain goes by regtest's rules.
@@ -33,23 +34,34 @@ const RATES: [(&str, &str); 4] = [("EUR", "58420.10"), ("CHF", "54900.00"), ("GB
 /// The desk's database in the private PostgreSQL.
 const DATABASE: &str = "trine";
 
-/// Starts everything, waits for the word to stop, stops everything: the server first, then PostgreSQL.
-pub async fn run(listen: SocketAddr) -> anyhow::Result<()> {
+/// Everyone makes a key, which is slow on purpose, and posts offers.
+const PARTNERS_READY_SECONDS: u64 = 120;
+const POLL: Duration = Duration::from_millis(100);
+
+/// What was started beside PostgreSQL, in this order.
+#[derive(Debug, Default)]
+struct Running {
+    server: Option<Server>,
+    partners: Option<Server>,
+}
+
+/// Starts everything, waits for the word to stop, stops everything: partners, then the server, then PostgreSQL.
+pub async fn run(listen: SocketAddr, with_partners: bool) -> anyhow::Result<()> {
     let state = StateFolder::open()?;
     let postgres = PrivatePostgres::at(&state.postgres())?;
-    let mut server = None;
+    let mut running = Running::default();
     let outcome = tokio::select! {
-        outcome = play(&state, &postgres, listen, &mut server) => outcome,
+        outcome = play(&state, &postgres, listen, with_partners, &mut running) => outcome,
         word = told_to_stop() => word,
     };
     say("\nStopping.");
-    let server_stopped = match server.as_mut() {
-        Some(server) => server.stop().await,
-        None => Ok(()),
-    };
+    let mut stopped = Ok(());
+    for child in [running.partners.as_mut(), running.server.as_mut()].into_iter().flatten() {
+        stopped = stopped.and(child.stop().await);
+    }
     let postgres_stopped = postgres.stop(Stop::Fast).await;
     say("Stopped. Everything is kept for the next time.");
-    outcome.and(server_stopped).and(postgres_stopped)
+    outcome.and(stopped).and(postgres_stopped)
 }
 
 /// Runs until something goes wrong.
@@ -57,7 +69,8 @@ async fn play(
     state: &StateFolder,
     postgres: &PrivatePostgres,
     listen: SocketAddr,
-    server: &mut Option<Server>,
+    with_partners: bool,
+    running: &mut Running,
 ) -> anyhow::Result<()> {
     say(&format!("A practice desk, kept in {}.", state.path().display()));
     match postgres.start().await? {
@@ -67,7 +80,8 @@ async fn play(
     }
     postgres.create_database(DATABASE).await?;
     let database_url = postgres.url(DATABASE);
-    let file = state.partners()?.join("people.json");
+    let folder = state.partners()?;
+    let file = folder.join("people.json");
     let people = people::cast(&file, NETWORK, write_secret_file)?;
     let operator = people.iter().find(|person| person.part == Part::Operator).context("a desk has an operator")?;
     let fee_xpub = operator.wallet(NETWORK)?.receiving_xpub()?.to_string();
@@ -78,23 +92,44 @@ async fn play(
         listen,
         log: state.server_log(),
     };
-    let server = server.insert(Server::start(&program).await?);
+    let server = running.server.insert(Server::start(&program).await?);
     server.wait_until_ready(&program.origin()).await?;
-    let mut seeding = Seeding { origin: program.origin(), network: NETWORK, people, file, keep: write_secret_file };
-    bring_everyone(&program, &mut seeding).await?;
-    say(&table::of(&seeding.people));
+    let people = RefCell::new(people);
+    let seeding = Seeding { origin: program.origin(), network: NETWORK, people, file, keep: write_secret_file };
+    appoint_everyone(&program, &seeding).await?;
+    let partners = match with_partners {
+        true => {
+            let command = program.partners(&folder);
+            let partners = running.partners.insert(Server::spawn("the partners", command, &state.partners_log())?);
+            wait_for(partners, &seeding).await?;
+            Some(partners)
+        }
+        false => None,
+    };
+    say(&table::of(&seeding.everyone()));
+    match &partners {
+        Some(_) => say(&format!(
+            "All but {} are played by practice partners, a program of their own: take their offers, they answer.\nNew here? The tour: {}/tour",
+            seeding.everyone().iter().find(|p| p.part == Part::Operator).map_or("", |p| p.name.as_str()),
+            program.origin()
+        )),
+        None => say("Nobody plays them: sign in as each of them yourself, in a browser profile of its own."),
+    }
     say(&format!("The desk is open at {} and writes its log to {}.", program.origin(), program.log.display()));
     say("Ctrl-C stops it.");
-    Err(server.ended().await)
+    match partners {
+        Some(partners) => tokio::select! { why = server.ended() => Err(why), why = partners.ended() => Err(why) },
+        None => Err(server.ended().await),
+    }
 }
 
-/// The cast takes its places: what people do at the desk's doors, what an operator does at the command line.
-async fn bring_everyone(program: &Program, seeding: &mut Seeding) -> anyhow::Result<()> {
+/// What an operator does at the command line, for people who have registered at the desk's door.
+async fn appoint_everyone(program: &Program, seeding: &Seeding) -> anyhow::Result<()> {
     seeding.accounts().await?;
     let is = |part| move |person: &Person| person.part == part;
-    let add = async |person: &Person, _: &Door, _| program.run(&["operator", "add", &person.name]).await.map(drop);
+    let add = async |person: &Person| program.run(&["operator", "add", &person.name]).await.map(drop);
     seeding.each("operator", is(Part::Operator), add).await?;
-    let appoint = async |person: &Person, _: &Door, _| {
+    let appoint = async |person: &Person| {
         let contact = format!("{}@desk.example", person.name);
         program.run(&["arbitrator", "appoint", &person.name, "--contact", &contact]).await.map(drop)
     };
@@ -102,9 +137,21 @@ async fn bring_everyone(program: &Program, seeding: &mut Seeding) -> anyhow::Res
     for (currency, price) in RATES {
         program.run(&["rate", "set", currency, price]).await?;
     }
-    seeding.keys().await?;
-    seeding.drills(&Zoned::now().strftime("%Y-%m").to_string()).await?;
-    seeding.wares().await
+    Ok(())
+}
+
+/// Until every partner has noted in the partners' own folder that it is ready.
+async fn wait_for(partners: &mut Server, seeding: &Seeding) -> anyhow::Result<()> {
+    let until = Instant::now() + Duration::from_secs(PARTNERS_READY_SECONDS);
+    while Instant::now() < until {
+        partners.still_runs()?;
+        let people = people::read(&seeding.file)?;
+        if people.iter().all(|person| person.part == Part::Operator || person.has_done(READY)) {
+            return Ok(());
+        }
+        sleep(POLL).await;
+    }
+    bail!("the partners are not ready after {PARTNERS_READY_SECONDS} seconds; their log says why")
 }
 
 async fn told_to_stop() -> anyhow::Result<()> {

@@ -1,4 +1,5 @@
-//! The desk's server as a child: started with its settings, asked whether it is ready, told to stop.
+//! The desk's server as a child: started with its settings, asked whether it is ready, told to stop. The practice partners
+//! are another child beside it.
 //!
 //! It has a process group of its own, so that Ctrl-C reaches the supervisor alone and things end in order. Its standard
 //! input is a pipe that the supervisor holds: when the supervisor is killed, the pipe closes and the server stops too.
@@ -50,6 +51,24 @@ impl Program {
         Ok(String::from_utf8_lossy(&out.stdout).into_owned())
     }
 
+    /// The same program as the practice partners of this desk. They get its address and their own folder; neither its
+    /// settings nor its database.
+    pub fn partners(&self, folder: &Path) -> Command {
+        let mut command = Command::new(&self.exe);
+        command.args(["partners", "--until-stdin-closes", "--desk", &self.origin(), "--folder"]).arg(folder);
+        for secret in ["DATABASE_URL", "TRINE_SETTINGS", "TRINE_SESSION_KEY", "TRINE_DATA_KEY"] {
+            command.env_remove(secret);
+        }
+        command
+    }
+
+    /// The desk itself.
+    pub fn serve(&self) -> Command {
+        let mut command = self.command();
+        command.args(["serve", "--until-stdin-closes"]);
+        command
+    }
+
     fn command(&self) -> Command {
         let mut command = Command::new(&self.exe);
         command
@@ -62,8 +81,10 @@ impl Program {
     }
 }
 
+/// A child of the supervisor.
 #[derive(Debug)]
 pub struct Server {
+    name: &'static str,
     child: Child,
     /// Held open for as long as this lives; waiting for the child would close it.
     _leash: Option<ChildStdin>,
@@ -71,18 +92,28 @@ pub struct Server {
 }
 
 impl Server {
+    /// The desk.
     pub async fn start(program: &Program) -> anyhow::Result<Self> {
         wait_for_port(program.listen).await?;
-        let log = File::create(&program.log).with_context(|| format!("{}", program.log.display()))?;
-        let mut child = program
-            .command()
-            .args(["serve", "--until-stdin-closes"])
-            .stdin(Stdio::piped())
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            .process_group(0)
-            .spawn()?;
-        Ok(Self { _leash: child.stdin.take(), child, log: program.log.clone() })
+        Self::spawn("the server", program.serve(), &program.log)
+    }
+
+    /// A child that writes to a log of its own and ends when this is gone.
+    pub fn spawn(name: &'static str, mut command: Command, log: &Path) -> anyhow::Result<Self> {
+        let file = File::create(log).with_context(|| format!("{}", log.display()))?;
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(file.try_clone()?).stderr(file).process_group(0).spawn()?;
+        Ok(Self { name, _leash: child.stdin.take(), child, log: log.to_owned() })
+    }
+
+    /// Fails with its last words when it has ended.
+    pub fn still_runs(&mut self) -> anyhow::Result<()> {
+        match self.child.try_wait()? {
+            None => Ok(()),
+            Some(status) => {
+                bail!("{} ended before it was ready ({status}):\n{}", self.name, last_words(&self.log))
+            }
+        }
     }
 
     /// Returns when `/readyz` says so; fails with the server's last words when it ends before that.
@@ -90,9 +121,7 @@ impl Server {
         let client = reqwest::Client::builder().timeout(Duration::from_secs(5)).build()?;
         let until = Instant::now() + Duration::from_secs(READY_SECONDS);
         while Instant::now() < until {
-            if let Some(status) = self.child.try_wait()? {
-                bail!("the server ended before it was ready ({status}):\n{}", last_words(&self.log));
-            }
+            self.still_runs()?;
             let answer = client.get(format!("{origin}/readyz")).send().await;
             if answer.is_ok_and(|answer| answer.status().is_success()) {
                 return Ok(());
@@ -105,7 +134,7 @@ impl Server {
     /// Returns when it ends by itself, which it should not.
     pub async fn ended(&mut self) -> anyhow::Error {
         match self.child.wait().await {
-            Ok(status) => anyhow::anyhow!("the server ended by itself ({status}):\n{}", last_words(&self.log)),
+            Ok(status) => anyhow::anyhow!("{} ended by itself ({status}):\n{}", self.name, last_words(&self.log)),
             Err(e) => e.into(),
         }
     }

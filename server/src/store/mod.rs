@@ -43,6 +43,7 @@ pub mod settlements;
 pub mod sight;
 pub mod takes;
 pub mod throttles;
+pub mod tour;
 pub mod trade_log;
 pub mod trades;
 pub mod watched;

@@ -43,6 +43,7 @@ mod spans;
 pub mod static_files;
 pub mod take;
 pub mod times;
+pub mod tour;
 pub mod trades;
 pub mod visitor;
 

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::error::{Answer, Trouble, again};
 use super::page::{Page, see_other};
 use super::posted::{Errors, Posted, Query};
+use super::practice::practice_address;
 use super::shown::{MethodTag, counted, plain_sum};
 use super::site::Site;
 use super::times::Moment;
@@ -31,6 +32,10 @@ pub struct Mine {
     pub reference: String,
     pub shown_reference: String,
     pub title: String,
+    /// `buy` or `sell`, as the maker; for programs that read the page, with the next two.
+    pub side: &'static str,
+    pub currency: &'static str,
+    pub on_board: bool,
     pub price: String,
     pub limits: String,
     pub taken: String,
@@ -70,6 +75,9 @@ impl From<&OfferRow> for Mine {
             reference: offer.reference.to_string(),
             shown_reference: offer.reference.grouped(),
             title: title(offer.side, offer.currency),
+            side: if offer.side == Side::Buyer { "buy" } else { "sell" },
+            currency: offer.currency.code(),
+            on_board: offer.is_on_board(),
             price: price_words(offer.pricing, offer.currency),
             limits: format!("{} – {} {}", plain_sum(offer.min), plain_sum(offer.max), offer.currency),
             taken: format!("{} of {} {} taken", plain_sum(offer.reserved), plain_sum(offer.total), offer.currency),
@@ -99,7 +107,8 @@ pub fn price_words(pricing: Pricing, currency: Currency) -> String {
 
 /// First side and currency, then the form that fits them.
 pub async fn new(site: web::Data<Site>, who: Trader, Query(query): Query) -> Answer {
-    let typed = Typed::from_query(&query);
+    let mut typed = Typed::from_query(&query);
+    practice_address(&site, who.account.id, &query, &mut typed.address);
     let Ok(currency) = Currency::parse(&typed.currency) else {
         return StartPage::new(&typed).answer(&site, &who.visitor);
     };

@@ -5,7 +5,7 @@ use actix_web::web::{self, ServiceConfig};
 use super::{
     account, accounts, amendments, appearance, arbitration, board, calendar, conduct, disputes, drill, health, help,
     hours, keys, live, log, notices, offer, offers, operator, payment_accounts, people, practice, recovery,
-    reinstatement, room, settlements, static_files, take, trades,
+    reinstatement, room, settlements, static_files, take, tour, trades,
 };
 
 /// Who may call a route.
@@ -249,6 +249,9 @@ routes! {
     get "/operator/trades/{reference}" Operator operator::trade;
     get "/operator/acts" Operator operator::acts;
 
+    get "/tour" Anyone tour::page;
+    post "/tour/strip" Practice tour::put_away;
+    post "/practice/wishes" Practice practice::wish;
     post "/practice/blocks" Practice practice::mine;
     post "/practice/deposit" Practice practice::deposit;
 }

@@ -12,6 +12,7 @@ use super::offers::form::key_choice;
 use super::offers::{reference, title};
 use super::page::{Page, see_other};
 use super::posted::{Errors, Fields, Posted, Query};
+use super::practice::practice_address;
 use super::shown::{Choice, MethodTag, Way, minutes};
 use super::site::Site;
 use super::visitor::Trader;
@@ -67,7 +68,8 @@ pub async fn form(site: web::Data<Site>, who: Trader, path: web::Path<String>, Q
     if view.row.offer.maker == who.account.id {
         return Ok(see_other(format!("/offers/{}", view.row.offer.reference)));
     }
-    let typed = TakeForm::from(&query);
+    let mut typed = TakeForm::from(&query);
+    practice_address(&site, who.account.id, &query, &mut typed.address);
     if typed.amount.is_empty() {
         return page(&site, &who, &view, typed, "amount").await?.answer(&site, &who.visitor);
     }

@@ -5,8 +5,8 @@ use std::pin::Pin;
 
 use actix_web::cookie::{Cookie, SameSite, time::Duration};
 use actix_web::dev::Payload;
-use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, USER_AGENT};
+use actix_web::http::{Method, StatusCode};
 use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, web};
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use jiff::tz::TimeZone;
@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use super::error::Trouble;
 use super::site::Site;
+use super::tour::Strip;
 use crate::desk;
 use crate::desk::accounts::Started;
 use crate::desk::practice;
@@ -48,6 +49,9 @@ pub struct Visitor {
     tastes: Tastes,
     path: String,
     agent: String,
+    /// What the tour of a practice desk has next for this browser.
+    tour: Option<Strip>,
+    tour_is_away: bool,
 }
 
 /// How this browser wants pages to look; kept in its cookies, with or without an account.
@@ -80,6 +84,8 @@ pub struct Chrome {
     pub account: Option<ChromeAccount>,
     /// `light`, `dark`, or empty: as the system says.
     pub theme: String,
+    /// On a practice desk: what the tour has next.
+    pub tour: Option<Strip>,
     /// `btc` or `sat`.
     pub unit: String,
     /// The token every changing form carries.
@@ -104,6 +110,7 @@ pub const ZONE_COOKIE: &str = "trine-zone";
 /// The themes beside the system's own.
 pub const THEMES: [&str; 2] = ["light", "dark"];
 pub const UNITS: [&str; 2] = ["btc", "sat"];
+pub const TOUR_COOKIE: &str = "trine-tour";
 /// A session's row ends earlier, when it is not used; the cookie only has to outlive it.
 const SESSION_COOKIE_DAYS: u32 = 365;
 
@@ -148,6 +155,7 @@ impl Visitor {
                 suspended_why: account.suspended_why.clone(),
                 play_address: practice::play_address(&site.desk, account.id),
             }),
+            tour: self.tour.clone().or_else(|| Strip::for_visitors(site).filter(|_| self.account.is_none())),
             theme: self.theme().to_owned(),
             unit: self.unit().to_owned(),
             csrf: self.csrf(site),
@@ -159,7 +167,7 @@ impl Visitor {
     pub fn nobody(theme: &str, path: String) -> Self {
         let (token, agent) = (String::new(), String::new());
         let tastes = Tastes { theme: theme.to_owned(), ..Tastes::default() };
-        Self { account: None, address: None, token, fresh: false, tastes, path, agent }
+        Self { account: None, address: None, token, fresh: false, tastes, path, agent, tour: None, tour_is_away: false }
     }
 
     /// `light`, `dark`, or empty: as the system says.
@@ -181,6 +189,11 @@ impl Visitor {
     /// Sees what everybody sees who is not signed in, but for the theme.
     pub fn is_anybody(&self) -> bool {
         self.account.is_none() && self.unit() == "btc" && self.zone().is_none()
+    }
+
+    /// The strip of the tour is put away in this browser.
+    pub fn tour_is_away(&self) -> bool {
+        self.tour_is_away
     }
 
     /// The form token of this browser.
@@ -247,8 +260,13 @@ impl Visitor {
             Some(token) => Self::account_of(&site, token).await?,
             None => None,
         };
+        let tour_is_away = request.cookie(TOUR_COOKIE).is_some();
+        let led = account.as_ref().filter(|_| !tour_is_away && request.method() == Method::GET);
+        let tour = Strip::for_account(&site, led).await;
         Ok(Self {
             account,
+            tour,
+            tour_is_away,
             address: address(&request, &site),
             fresh: given.is_none(),
             token: given.unwrap_or_else(new_token),

@@ -9,5 +9,6 @@ mod pages;
 mod play;
 mod real_node;
 mod secrets;
+mod tour;
 mod trades;
 mod ways;

@@ -128,7 +128,8 @@ async fn visitors_pages(walk: &mut Walk, play: &Play, offer: &str) {
     let visitor = Chrome::open(&play.proxy.origin).await;
     let offer = format!("/offers/{offer}");
     walk.visit(&visitor, "visitor", &["/", "/?side=sell", &offer, "/people/sol-sells", "/register", "/sign-in"]).await;
-    walk.visit(&visitor, "visitor", &["/recover", "/recover/key", "/log", "/help", "/appearance", "/nowhere"]).await;
+    walk.visit(&visitor, "visitor", &["/recover", "/recover/key", "/log", "/help", "/tour", "/appearance", "/nowhere"])
+        .await;
     visitor.goto("/sign-in").await;
     visitor.fill("#f-name", "nobody-here").await;
     visitor.fill("#f-password", "wrong words").await;

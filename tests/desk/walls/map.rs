@@ -233,8 +233,15 @@ async fn play_money_is_only_on_a_practice_desk() {
     let trade = story.agreed().await.to_string();
     let before = story.site.ledger().await;
     for route in ROUTES.iter().filter(|route| route.who == Who::Practice) {
-        let fields = [("trade", trade.as_str()), ("amount", ""), ("blocks", "1")];
+        let fields =
+            [("trade", trade.as_str()), ("amount", ""), ("blocks", "1"), ("text", "please cancel"), ("strip", "away")];
         assert_eq!(story.alice.browser.post(route.path, &fields).await.status, 404, "{}", route.path);
     }
+    assert_eq!(story.alice.browser.get("/tour").await.status, 404);
+    assert_eq!(story.site.browser().get("/tour").await.status, 404);
+    assert!(!story.alice.browser.get("/").await.body.contains("class=\"tour\""));
+    let take = story.alice.browser.get(&format!("/offers/{}/take?amount=500&address=practice", story.offer)).await;
+    assert_eq!(take.value("address").as_deref(), Some(""));
+    assert!(!take.body.contains("practice address"));
     story.site.ledger().await.assert_same(&before, "play money");
 }

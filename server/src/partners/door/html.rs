@@ -91,14 +91,41 @@ fn has(tag: &str, word: &str) -> bool {
     tag.split_whitespace().any(|part| part == word)
 }
 
+/// Whether a page leads there.
+pub fn has_link(html: &str, path: &str) -> bool {
+    html.contains(&format!("href=\"{path}\""))
+}
+
+/// Whether a page has a form that sends there.
+pub fn has_form(html: &str, action: &str) -> bool {
+    html.contains(&format!("action=\"{action}\""))
+}
+
+/// The tags on a page that carry an attribute, each with what follows it.
+pub fn tags<'a>(html: &'a str, with: &str) -> Vec<(&'a str, &'a str)> {
+    let carries = format!(" {with}=\"");
+    html.split('<')
+        .scan(0, |at, piece| {
+            let start = *at;
+            *at += piece.len() + 1;
+            Some((start, piece))
+        })
+        .filter_map(|(start, piece)| {
+            let (tag, _) = piece.split_once('>')?;
+            tag.contains(&carries).then(|| Some((tag, html.get(start + tag.len() + 1..)?)))?
+        })
+        .collect()
+}
+
 /// The value of an attribute in a tag, as the page meant it.
-fn attribute(tag: &str, name: &str) -> Option<String> {
+pub fn attribute(tag: &str, name: &str) -> Option<String> {
     let (_, rest) = tag.split_once(&format!(" {name}=\""))?;
     let (value, _) = rest.split_once('"')?;
     Some(unescaped(value))
 }
 
-fn unescaped(text: &str) -> String {
+/// Text of a page as it is read.
+pub fn unescaped(text: &str) -> String {
     let quotes = text.replace("&quot;", "\"").replace("&#x27;", "'").replace("&#39;", "'").replace("&#x2F;", "/");
     quotes.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 }

@@ -9,7 +9,7 @@ use super::weather;
 use crate::desk::trade_facts::TradeFacts;
 use crate::domain::money::btc_words;
 use crate::domain::trade::PayoutKind;
-use crate::domain::{Party, Stage};
+use crate::domain::{Party, Stage, Wish};
 use crate::web::shown::account_number;
 use crate::web::site::Site;
 use crate::web::times::Moment;
@@ -55,6 +55,8 @@ pub struct Card {
     /// A practice desk offers to pay the deposit or to mine.
     pub practice_deposit: Option<String>,
     pub practice_mine: bool,
+    /// Sentences that a practice partner understands now.
+    pub wishes: Vec<&'static str>,
 }
 
 impl Card {
@@ -115,6 +117,7 @@ pub fn card(site: &Site, facts: &TradeFacts) -> Card {
         card.practice_deposit =
             facts.missing.filter(|_| waits && facts.party == Party::Seller).map(|missing| btc_words(missing.top_up));
         let unconfirmed = waits && trade.deposit.seen.to_sat() > 0;
+        card.wishes = Wish::offered(facts.party, trade.stage).iter().map(|wish| wish.as_str()).collect();
         card.practice_mine = unconfirmed || matches!(trade.stage, Stage::PayingOut | Stage::Cancelled);
     }
     card

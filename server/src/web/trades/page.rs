@@ -69,6 +69,8 @@ pub struct TradePage {
     pub grouped: String,
     pub version: u64,
     pub role: &'static str,
+    /// As the lifecycle calls it; for programs that read the page.
+    pub stage: &'static str,
     pub title: String,
     pub subtitle: String,
     pub steps: Vec<Step>,
@@ -117,6 +119,7 @@ impl TradePage {
             grouped: row.reference.grouped(),
             version: state.version,
             role: party.as_str(),
+            stage: state.stage.as_str(),
             title: if party == Party::Seller { format!("{btc} → {fiat}") } else { format!("{fiat} → {btc}") },
             subtitle: subtitle(&facts),
             steps: steps(state, party),
