@@ -255,3 +255,12 @@ proptest! {
         prop_assert_eq!(serde_json::from_str::<Week>(&text).unwrap(), week);
     }
 }
+
+#[test]
+fn nights_are_hours_and_places_have_names() {
+    let nights = week("UTC", &[0, 1, 2, 3, 4, 5, 6].map(|day| (day, "22:00", "06:00")));
+    assert_ne!(nights, office("UTC"));
+    let names: Vec<String> = zones().collect();
+    assert!(["UTC", "Europe/Berlin", "Asia/Kolkata"].iter().all(|name| names.iter().any(|one| one == name)));
+    assert!(names.iter().all(|name| name.contains('/') || name == "UTC"), "no abbreviations");
+}

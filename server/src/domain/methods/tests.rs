@@ -231,3 +231,39 @@ fn a_way_to_pay_has_its_name_and_its_risk() {
     }
     assert!(Method::all().iter().any(|method| method.risk_word() == Some("reversible")));
 }
+
+#[test]
+fn checks_accept_up_to_their_limits_and_nothing_odd() {
+    use super::checks::{compact, email};
+    assert!(compact(&"A1".repeat(20), "").is_ok() && compact(&"A".repeat(41), "").is_err());
+    assert!(compact(" - ", "").is_err() && compact("Ä1", "").is_err());
+    for odd in ["a@-example.org", "a@example-.org", ".a@example.org", "a.@example.org", "a@example.1", "a@localhost"] {
+        assert!(email(odd).is_err(), "{odd}");
+    }
+    assert!(email("a-b.c@my-example.org").is_ok());
+    // 254 characters altogether, as every mail server takes.
+    let long = |count: usize| {
+        format!("a@{}.org", ["b".repeat(60), "c".repeat(60), "d".repeat(60), "e".repeat(count)].join("."))
+    };
+    assert_eq!((long(65 - 2).len(), email(&long(63)).is_ok()), (252, true));
+}
+
+#[test]
+fn an_iban_begins_with_two_letters_and_two_digits() {
+    use super::checks::CheckRefusal;
+    use super::iban::iban;
+    for odd in ["D", "DE8", "1289370400440532013000", "DEX9370400440532013000", "D189370400440532013000", "DE"] {
+        assert!(matches!(iban(odd), Err(CheckRefusal::Shape(words)) if words.contains("two letters")), "{odd}");
+    }
+}
+
+#[test]
+fn names_and_cities_of_every_script_are_accepted() {
+    use super::checks::check;
+    let name = FieldKind::Name;
+    for given in ["रवि कुमार", "สมชาย ใจดี", "Zoë Müller"] {
+        assert!(check(name, given).is_ok(), "{given}");
+    }
+    assert!(check(name, "Anna ٣").is_err() && check(name, "Anna").is_err());
+    assert!(check(FieldKind::City, "Au").is_ok() && check(FieldKind::City, "A").is_err());
+}

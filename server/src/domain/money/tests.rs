@@ -182,3 +182,11 @@ fn the_largest_numbers_are_the_last_that_is_accepted() {
     assert_eq!(parse_btc("21 000 000"), Ok(Amount::MAX_MONEY));
     assert_eq!(parse_btc("21000000.00000001"), Err(NumberRefusal::TooLarge));
 }
+
+#[test]
+fn numbers_of_whole_groups_begin_with_a_digit_and_are_at_most_forty_letters_long() {
+    assert!(sats_grouped(Amount::from_sat(123_456)).starts_with("123"));
+    let zeros = |count| super::typed::parse_decimal(&"0".repeat(count), 0);
+    assert_eq!(zeros(40), Ok(Decimal::ZERO));
+    assert!(zeros(41).is_err() && zeros(42).is_err());
+}

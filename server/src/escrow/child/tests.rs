@@ -281,3 +281,20 @@ fn a_taproot_signature_covers_everything_or_is_refused() {
         assert!(signed(65, sighash).is_err(), "{sighash:#x}");
     }
 }
+
+#[test]
+fn only_a_taproot_input_is_left_to_its_own_kind_of_signature() {
+    for kind in KINDS {
+        let wallet = Wallet::new(kind);
+        let parent = parent(100_000, 1_000, &wallet.address(), 2);
+        let own = Own {
+            parent: &parent,
+            parent_fee: Amount::from_sat(1_000),
+            vout: 1,
+            network: NETWORK,
+            escrow: ScriptBuf::new(),
+        };
+        let child = Child::build(&own, &Wallet::new(Kind::P2wpkh).address(), rate(20), None).unwrap();
+        assert_eq!(child.psbt().inputs[0].sighash_type.is_none(), kind == Kind::P2tr, "{kind:?}");
+    }
+}

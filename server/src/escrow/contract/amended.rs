@@ -137,5 +137,23 @@ mod tests {
             assert!(other.check_amends(&before).is_err(), "change {place} was accepted");
         }
         assert!(amended.check_amends(&amended).is_err(), "it supersedes another");
+        let at_once = before.amended(&Amended { created: before.created, ..change(&before) }).unwrap();
+        at_once.check_amends(&before).unwrap();
+        let earlier =
+            before.amended(&Amended { created: before.created - SignedDuration::from_secs(1), ..change(&before) });
+        assert!(earlier.unwrap().check_amends(&before).is_err(), "it is older than what it changes");
+    }
+
+    #[test]
+    fn every_change_is_in_the_amended_contract() {
+        let before =
+            testing::contract_of(Amount::from_sat(1_000_000), Amount::from_sat(2_000), Amount::from_sat(10_000));
+        let change = change(&before);
+        let amended = before.amended(&change).unwrap();
+        assert_eq!((amended.amount_sat, &amended.fiat), (change.amount, &change.fiat));
+        assert_eq!((amended.desk_fee_sat, amended.arbitrator_fee_sat), (change.fees, change.arbitrator_fee));
+        assert_eq!((amended.created, amended.sign_by), (change.created, change.sign_by));
+        assert_eq!(amended.windows.deposit, change.deposit_minutes);
+        assert_eq!(amended.payouts.arbitrator, before.payouts.arbitrator);
     }
 }

@@ -159,3 +159,25 @@ fn a_contract_written_for_a_lock_has_the_same_text_and_fits_no_other() {
     assert!(contract.to_text_for(&testing::lock_at(4)).is_err());
     assert_eq!(contract.agreed().unwrap().deposit(), Amount::from_sat(1_002_000));
 }
+
+#[test]
+fn sums_are_accepted_up_to_their_limits() {
+    let fits = |change: fn(&mut Contract)| {
+        let mut contract = testing::contract_of(Amount::from_sat(1_000_000), Amount::from_sat(2_000), Amount::ZERO);
+        change(&mut contract);
+        contract.check().is_ok()
+    };
+    let fees = |amount, desk_fee, arbitrator_fee| {
+        let [amount, desk_fee, arbitrator_fee] = [amount, desk_fee, arbitrator_fee].map(Amount::from_sat);
+        testing::contract_of(amount, desk_fee, arbitrator_fee).check().is_ok()
+    };
+    assert!(fees(1_000_000, 25_000, 20_000), "5 % for the desk, 2 % for the arbitrator");
+    assert!(!fees(1_000_000, 25_001, 0) && !fees(1_000_000, 0, 20_001));
+    assert!(fees(1_000_000, 273, 546) && !fees(1_000_000, 272, 0) && !fees(1_000_000, 0, 545));
+    assert!(fits(|one| one.feerate = 5_000) && !fits(|one| one.feerate = 5_001) && !fits(|one| one.feerate = 0));
+    assert!(fits(|one| one.hold = one.windows.release) && !fits(|one| one.hold = one.windows.release + 1));
+    assert!(fits(|one| one.windows.payout = 1) && !fits(|one| one.windows.payout = 0));
+    assert!(fits(|one| one.windows.objection = 0));
+    assert!(fits(|one| one.price = "0.50".into()) && !fits(|one| one.price = "00.50".into()));
+    assert!(fits(|one| one.price = "9".into()) && !fits(|one| one.price = "0.00".into()));
+}

@@ -134,3 +134,36 @@ fn the_arbitrators_fee_is_the_same_in_every_ruling_and_only_there() {
     let own = |part: u64| part * fee / 1_000_000 + part / 100;
     assert_eq!((split[0], split[1]), (600_000 - own(600_000), 400_000 - (fee + 10_000 - own(600_000))));
 }
+
+#[test]
+fn whoever_was_to_get_nothing_never_gets_what_is_too_little_for_the_other() {
+    let tried = |agreed: &Agreed, kind, total, sat_per_vb| {
+        divide(agreed, kind, Amount::from_sat(total), 1, |vbytes| Amount::from_sat(sat_per_vb * vbytes)).is_ok()
+    };
+    // The seller alone would be cheaper to pay: there is no fee for the desk in a refund.
+    assert!(!tried(&agreed(), settlement(200_000, 0), 200_000, 1_127));
+    // And the buyer alone, if the seller's address is a longer one.
+    let long = Agreed { seller: testing::lock().script_pubkey(), ..agreed_with(0, 0) };
+    assert!(!tried(&long, settlement(0, 150_000), 150_000, 1_000));
+}
+
+#[test]
+fn all_to_the_buyer_is_a_release_with_its_surplus_too() {
+    for sats in [[1_002_000, 0], [1_002_000, 500], [1_002_000, 50_000]] {
+        let settled = shares(&agreed(), settlement(1_002_000, 0), &sats).unwrap();
+        assert_eq!(settled, shares(&agreed(), PayoutKind::Release, &sats).unwrap(), "{sats:?}");
+    }
+}
+
+#[test]
+fn a_part_of_546_satoshis_is_paid() {
+    let free = |buyer, seller| {
+        let (kind, total) = (settlement(buyer, seller), Amount::from_sat(1_000_000));
+        let division = divide(&agreed_with(0, 0), kind, total, 1, |_| Amount::ZERO).unwrap();
+        division.shares.iter().map(|share| (share.payee, share.amount.to_sat())).collect::<Vec<_>>()
+    };
+    assert_eq!(free(546, 999_454), [(Payee::Buyer, 546), (Payee::Seller, 999_454)]);
+    assert_eq!(free(999_454, 546), [(Payee::Buyer, 999_454), (Payee::Seller, 546)]);
+    assert_eq!(free(545, 999_455), [(Payee::Seller, 1_000_000)]);
+    assert_eq!(free(999_455, 545), [(Payee::Buyer, 1_000_000)]);
+}

@@ -303,3 +303,15 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn an_upload_may_be_as_long_as_what_is_asked_for_and_a_little_more() {
+    let payouts = payouts();
+    let asked: usize = payouts.iter().map(|payout| payout.spend().psbt().to_string().len()).sum();
+    assert_eq!(upload_bytes_max(spends(&payouts)), asked + 65_536);
+    // Hexadecimal text may be broken into lines, too.
+    let psbt = signed(payouts[0].spend()).serialize();
+    let (first, second) = psbt.split_at(100);
+    let lines = format!("{}\n{}\n", first.to_lower_hex_string(), second.to_lower_hex_string());
+    assert_eq!(accepted(lines.as_bytes()).unwrap().len(), 1);
+}

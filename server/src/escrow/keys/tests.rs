@@ -166,3 +166,20 @@ fn a_key_tells_its_account_and_what_it_is() {
         assert_eq!(refused(text), KeyRefusal::Garbage, "{text}");
     }
 }
+
+#[test]
+fn keys_of_other_kinds_are_named() {
+    let named = |version: u32| {
+        let mut bytes = testing::buyer().xpub().encode().to_vec();
+        bytes[..4].copy_from_slice(&version.to_be_bytes());
+        refused(&bitcoin::base58::encode_check(&bytes))
+    };
+    for (version, name) in [(0x049d_7cb2, "ypub"), (0x04b2_4746, "zpub"), (0x044a_5262, "upub"), (0x045f_1cf6, "vpub")]
+    {
+        assert_eq!(named(version), KeyRefusal::SingleSignature(name));
+    }
+    for (version, name) in [(0x0295_b43f, "Ypub"), (0x0242_89ef, "Upub")] {
+        assert_eq!(named(version), KeyRefusal::Nested(name));
+    }
+    assert_eq!(named(0), KeyRefusal::Garbage);
+}

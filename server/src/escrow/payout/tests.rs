@@ -240,3 +240,34 @@ fn an_output_of_546_satoshis_is_no_dust_and_another_lock_is_another_payout() {
     };
     assert_eq!((settled(136_773), settled(136_772)), (546, 0));
 }
+
+#[test]
+fn inputs_stand_in_their_order_however_they_are_given() {
+    let mut coins = funding(&[400_000, 350_000, 300_000]);
+    let build = |coins: &[Coin]| {
+        let payout = Payout::of_all_steps(&agreed(), PayoutKind::Release, coins, rate(5)).unwrap().remove(0);
+        payout.spend().psbt().serialize()
+    };
+    let first = build(&coins);
+    for _ in 0..3 {
+        coins.rotate_left(1);
+        assert_eq!(build(&coins), first, "BIP-69");
+        let mut reversed = coins.clone();
+        reversed.reverse();
+        assert_eq!(build(&reversed), first, "BIP-69");
+    }
+}
+
+#[test]
+fn a_plan_that_was_dust_when_built_is_dust_when_built_again() {
+    // At 470 sat/vB the seller's 600 satoshis are dust in three outputs, and would not be at the fee of two.
+    let (buyer, seller) = (Amount::from_sat(1_001_400), Amount::from_sat(600));
+    let (kind, coins) = (PayoutKind::Settlement { buyer, seller }, funding(&[1_002_000]));
+    let payouts = all_steps(kind, &[1_002_000], 235);
+    assert!(payouts.iter().any(|payout| payout.amount_to(Payee::Seller) == Amount::ZERO));
+    for payout in payouts {
+        let stored = payout.spend().psbt().serialize();
+        let again = Payout::restore(&agreed(), kind, &coins, payout.steps().to_vec(), &stored).unwrap();
+        assert_eq!((again.check(&agreed(), &coins), again), (Ok(()), payout));
+    }
+}

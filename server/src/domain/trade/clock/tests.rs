@@ -114,6 +114,64 @@ fn trades_from_before_there_were_hours_can_be_read() {
     assert_eq!(serde_json::from_value::<Trade>(serde_json::to_value(&stated).unwrap()).unwrap(), stated);
 }
 
+#[test]
+fn an_outage_moves_what_ran_when_it_began_and_nothing_else() {
+    let out = |from, until| vec![OUT(from, until)];
+    let latest = |trade: &Trade, what: What| trade.latest.get(&what).copied();
+    // The latest end of a window of somebody with hours moves with the outage while it is ahead.
+    let trade = funded(everybody());
+    let before = latest(&trade, What::Payment).unwrap();
+    let after_one = after(&trade, &out(610, 640));
+    assert_eq!(latest(&after_one, What::Payment), Some(plus(before, SignedDuration::from_mins(30))));
+    let deposit = latest(&trade, What::Deposit).unwrap();
+    assert!(deposit <= minutes(610), "it was over before");
+    assert_eq!(latest(&after_one, What::Deposit), Some(deposit));
+
+    // Without hours: an answer that is over gives the arbitrator no new time, only what the outage took.
+    let disputed = |acts: &[(Act, Actor, i64)]| {
+        let paid = after(
+            &funded(Hours::default()),
+            &[(sign(PayoutKind::Release), Actor::Buyer, 620), (Act::MarkPaid, Actor::Buyer, 620)],
+        );
+        after(&after(&paid, &[(Act::OpenDispute, Actor::Buyer, 630)]), acts)
+    };
+    let open = disputed(&[]).dispute.unwrap();
+    let still = disputed(&out(700, 760)).dispute.unwrap();
+    let hour = SignedDuration::from_mins(60);
+    assert_eq!((still.answer_by, still.rule_by), (plus(open.answer_by, hour), plus(open.rule_by, hour)));
+    let answered = open.answer_by.as_second() / 60;
+    let late = disputed(&out(answered, answered + 60)).dispute.unwrap();
+    assert_eq!((late.answer_by, late.rule_by), (open.answer_by, plus(open.rule_by, hour)));
+
+    // The co-signature's window begins when the objection's ends.
+    let rule = Act::Rule { favours: Side::Buyer, outcome: Outcome::Split, objection_minutes: 1440 };
+    let acts = [(Act::Speak, Actor::Seller, 640), (rule, Actor::Arbitrator, 650)];
+    let ruled = disputed(&acts);
+    let (objection_by, cosign_by) = (ruled.ruling.clone().unwrap().objection_by, ruled.cosign_by.unwrap());
+    let still = after(&ruled, &out(700, 760));
+    assert_eq!(still.ruling.unwrap().objection_by, plus(objection_by, hour));
+    assert_eq!(still.cosign_by, Some(plus(cosign_by, hour)));
+    let objected = objection_by.as_second() / 60;
+    let late = after(&ruled, &out(objected, objected + 60));
+    assert_eq!((late.ruling.unwrap().objection_by, late.cosign_by), (objection_by, Some(plus(cosign_by, hour))));
+}
+
+#[test]
+fn nothing_is_sat_out_that_is_frozen_or_over() {
+    let trade = funded(Hours::default());
+    assert!(trade.may_sit_out());
+    let frozen = Trade { frozen: true, ..trade.clone() };
+    let over = after(
+        &trade,
+        &[
+            (sign(PayoutKind::Release), Actor::Buyer, 620),
+            (Act::MarkPaid, Actor::Buyer, 620),
+            (sign(PayoutKind::Release), Actor::Seller, 630),
+        ],
+    );
+    assert!(!frozen.may_sit_out() && !over.may_sit_out());
+}
+
 proptest! {
     #[test]
     fn outages_in_pieces_are_as_long_as_in_one(cuts in prop::collection::btree_set(611_i64..2_000, 0..8)) {

@@ -154,3 +154,17 @@ fn nothing_is_taken_up_again_over_a_signature_or_over_too_little() {
     let one = after(&back, &[(Act::AgreeToReinstate, Actor::Buyer, 204)]);
     assert_eq!(one.stage, Stage::RefundDue, "each has to say it");
 }
+
+#[test]
+fn a_proposal_fits_up_to_its_limits() {
+    let least = Act::ProposeAmendment { amendment: amendment(AmendmentKind::Waive, 1_000_000, 180) };
+    assert!(refused(&short(), &least, Actor::Seller, 20).contains("does not fit"), "nothing is waived");
+    let other_time = Act::ProposeAmendment { amendment: amendment(AmendmentKind::ScaleDown, 400_000, 181) };
+    assert!(refused(&short(), &other_time, Actor::Seller, 20).contains("does not fit"), "one thing at a time");
+    assert!(after(&short(), &[(longer(DEPOSIT_WINDOW_MINUTES_MAX), Actor::Seller, 20)]).amendment.is_some());
+    let proposed = after(&short(), &[(scaled(), Actor::Seller, 20)]);
+    for actor in [Actor::Arbitrator, Actor::Chain, Actor::Clock] {
+        refused(&proposed, &Act::WithdrawAmendment, actor, 21);
+    }
+    refused(&taken(), &Act::WithdrawAmendment, Actor::Seller, 21);
+}
