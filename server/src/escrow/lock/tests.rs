@@ -92,8 +92,6 @@ fn no_key_has_two_places() {
 
 #[test]
 fn keys_that_derive_to_the_same_public_key_are_refused() {
-    let [buyer, seller, arbiter] = Party::ALL.map(|party| testing::lock().key(party).clone());
-    let keys = [buyer, seller, arbiter];
     let one = testing::lock().public_key(Party::Buyer);
     let refused = refuse_same_derived([one, testing::lock().public_key(Party::Seller), one]);
     assert_eq!(refused, Err(LockRefusal::SameDerivedKey(Party::Buyer, Party::Arbitrator)));
