@@ -12,6 +12,10 @@ use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
+mod callers;
+
+pub use callers::{Arbitrator, Operator, SignedIn, Trader};
+
 use super::error::Trouble;
 use super::site::Site;
 use super::tour::Strip;
@@ -309,6 +313,8 @@ fn address(request: &HttpRequest, site: &Site) -> Option<IpAddr> {
         .find(|ip| !ip.is_some_and(|ip| site.outside.trusted_proxies.contains(&ip)))?
 }
 
+type Asked<T> = Pin<Box<dyn Future<Output = Result<T, actix_web::Error>>>>;
+
 impl FromRequest for Visitor {
     type Error = actix_web::Error;
     type Future = Asked<Self>;
@@ -317,102 +323,5 @@ impl FromRequest for Visitor {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
         Box::pin(async move { Ok(Self::of(&request).await?) })
-    }
-}
-
-/// A signed-in account; anyone else is asked to sign in.
-#[derive(Debug, Clone)]
-pub struct SignedIn {
-    pub account: Account,
-    pub visitor: Visitor,
-}
-
-impl FromRequest for SignedIn {
-    type Error = actix_web::Error;
-    type Future = Asked<Self>;
-
-    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let visitor = Visitor::from_request(request, payload);
-        Box::pin(async move {
-            let visitor = visitor.await?;
-            let account = visitor.signed_in().map_err(Trouble::from)?.clone();
-            Ok(Self { account, visitor })
-        })
-    }
-}
-
-type Asked<T> = Pin<Box<dyn Future<Output = Result<T, actix_web::Error>>>>;
-
-/// Whoever is signed in, if the role fits.
-fn of_role<T: 'static>(
-    request: &HttpRequest,
-    payload: &mut Payload,
-    fits: fn(SignedIn) -> Result<T, Refusal>,
-) -> Asked<T> {
-    let signed_in = SignedIn::from_request(request, payload);
-    Box::pin(async move { Ok(fits(signed_in.await?).map_err(Trouble::from)?) })
-}
-
-/// A signed-in account that may trade: not an arbitrator.
-#[derive(Debug, Clone)]
-pub struct Trader {
-    pub account: Account,
-    pub visitor: Visitor,
-}
-
-impl FromRequest for Trader {
-    type Error = actix_web::Error;
-    type Future = Asked<Self>;
-
-    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        of_role(request, payload, |SignedIn { account, visitor }| {
-            if account.role == Role::Arbitrator {
-                let words = "An arbitrator cannot trade on the desk. Use an account of your own for trading elsewhere.";
-                return Err(Refusal::new(RefusalKind::Forbidden, words));
-            }
-            Ok(Self { account, visitor })
-        })
-    }
-}
-
-/// A signed-in arbitrator; for everybody else there is nothing here.
-#[derive(Debug, Clone)]
-pub struct Arbitrator {
-    pub account: Account,
-    pub visitor: Visitor,
-}
-
-impl FromRequest for Arbitrator {
-    type Error = actix_web::Error;
-    type Future = Asked<Self>;
-
-    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        of_role(request, payload, |SignedIn { account, visitor }| {
-            if account.role != Role::Arbitrator {
-                return Err(Refusal::not_found());
-            }
-            Ok(Self { account, visitor })
-        })
-    }
-}
-
-/// A signed-in operator; for everybody else there is nothing here.
-#[derive(Debug, Clone)]
-pub struct Operator {
-    pub account: Account,
-    pub visitor: Visitor,
-}
-
-impl FromRequest for Operator {
-    type Error = actix_web::Error;
-    type Future = Asked<Self>;
-
-    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        of_role(request, payload, |SignedIn { account, visitor }| {
-            if account.role != Role::Operator {
-                return Err(Refusal::not_found());
-            }
-            Ok(Self { account, visitor })
-        })
     }
 }
