@@ -62,8 +62,13 @@ async fn keep(sql: &tokio_postgres::Client) {
 async fn put_back(sql: &mut tokio_postgres::Client) {
     let tx = sql.transaction().await.unwrap();
     tx.batch_execute("SET LOCAL session_replication_role = replica").await.unwrap();
+    let columns = "
+        SELECT string_agg(quote_ident(attname), ', ') FROM pg_attribute
+         WHERE attrelid = $1::text::regclass AND attnum > 0 AND attgenerated = '' AND NOT attisdropped";
     for table in TAMPERED {
-        tx.batch_execute(&format!("DELETE FROM {table}; INSERT INTO {table} TABLE kept.{table}")).await.unwrap();
+        let columns: String = tx.query_one(columns, &[&table]).await.unwrap().get(0);
+        let back = format!("DELETE FROM {table}; INSERT INTO {table} ({columns}) SELECT {columns} FROM kept.{table}");
+        tx.batch_execute(&back).await.unwrap();
     }
     tx.batch_execute("ALTER TABLE trade_events ENABLE TRIGGER USER; DROP SCHEMA kept CASCADE").await.unwrap();
     tx.commit().await.unwrap();
