@@ -64,7 +64,9 @@ fn a_full_room_tells_apart_who_speaks_and_escapes_what_was_said() {
     ];
     let html = rendered(&room(lines));
     assert!(html.contains("&lt;script&gt;") && !html.contains("<script"));
-    assert!(html.contains("<p class=\"sys\">Coins arrived in escrow · <time datetime=\"2026-11-21T14:02:00Z\""));
+    assert!(html.contains(
+        "<p class=\"sys\" data-number=\"7\">Coins arrived in escrow · <time datetime=\"2026-11-21T14:02:00Z\""
+    ));
     assert!(html.contains("class=\"msg me\"") && html.contains(" · read"));
     assert!(html.contains("<b>sable, arbitrator</b>") && html.contains("<b>miro</b>"));
     assert!(html.contains("<a href=\"/trades/7KQ2M4XN/attachments/1\"><img "));
