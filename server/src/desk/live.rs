@@ -115,7 +115,9 @@ pub async fn open(desk: &Desk, reference: PublicRef, viewer: Viewer) -> Done<Sea
 /// Whether the others of a trade are told that its page is open here.
 pub async fn show_presence(desk: &Desk, account: UserId, shown: bool) -> Done<()> {
     let client = desk.store.connection().await?;
-    Ok(store::show_presence(&client, account, shown).await?)
+    store::show_presence(&client, account, shown).await?;
+    desk.live.kick();
+    Ok(())
 }
 
 pub async fn shows_presence(desk: &Desk, account: UserId) -> Done<bool> {

@@ -174,7 +174,9 @@ pub async fn here(client: &impl GenericClient, trade: TradeId) -> Stored<Vec<Use
 }
 
 const SET_SHOWN: &str = "UPDATE accounts SET shows_presence = $2 WHERE id = $1";
-const HIDE: &str = "DELETE FROM room_presence WHERE account = $1";
+const HIDE: &str = "
+    WITH hidden AS (DELETE FROM room_presence WHERE account = $1 RETURNING trade)
+    INSERT INTO room_news SELECT trade, 'said' FROM hidden";
 
 /// Whether others are told that this account is there.
 pub async fn show_presence(client: &impl GenericClient, account: UserId, shown: bool) -> Stored<()> {

@@ -138,8 +138,16 @@ async fn nothing_is_lost_or_doubled_over_cuts_and_two_servers() {
             let is_last = written.load(Ordering::SeqCst);
             let mut ear = Ear::try_open(&at(&story.bob, servers[cuts % 2]), &path, last_id.as_deref()).await.unwrap();
             let [random, ..] = *uuid::Uuid::new_v4().as_bytes();
-            let millis = if is_last { 4_000 } else { 20 + 3 * u64::from(random) };
-            heard.extend(hear_a_while(&mut ear, Duration::from_millis(millis)).await);
+            heard.extend(hear_a_while(&mut ear, Duration::from_millis(20 + 3 * u64::from(random))).await);
+            // The last time: whatever is missing, and a while longer for what would be doubled.
+            let until = tokio::time::Instant::now() + Duration::from_secs(25);
+            let wanted = if is_last { numbers(&story).await.len() - before.len() } else { 0 };
+            while heard.len() < wanted && tokio::time::Instant::now() < until {
+                heard.extend(hear_a_while(&mut ear, Duration::from_millis(500)).await);
+            }
+            if is_last {
+                heard.extend(hear_a_while(&mut ear, Duration::from_millis(1_500)).await);
+            }
             last_id = Some(ear.last_id.clone()).filter(|id| !id.is_empty());
             if is_last {
                 return (heard, cuts);
