@@ -121,9 +121,10 @@ pub async fn since(desk: &Desk, reference: PublicRef, viewer: UserId, after: i64
 }
 
 /// Notes that this account has seen the room up to a line.
-pub async fn read_up_to(desk: &Desk, reference: PublicRef, who: UserId, number: i64) -> Done<()> {
+pub async fn read_up_to(desk: &Desk, reference: PublicRef, who: UserId, number: &str) -> Done<()> {
     let client = desk.store.connection().await?;
     let room = enter(&client, &reference, who).await?;
+    let number = number.parse().map_err(|_| Refusal::field("number", "No line has this number."))?;
     messages::mark_read(&client, room.trade, who, number).await?;
     desk.live.kick();
     Ok(())

@@ -63,9 +63,7 @@ pub async fn stream(
 
 /// The page has shown the room up to a line. Field: `number`.
 pub async fn read(site: web::Data<Site>, who: SignedIn, path: web::Path<String>, posted: Posted) -> Answer {
-    let number =
-        posted.fields.text("number").parse().map_err(|_| Refusal::field("number", "No line has this number."))?;
-    room::read_up_to(&site.desk, reference(&path)?, who.account.id, number).await?;
+    room::read_up_to(&site.desk, reference(&path)?, who.account.id, posted.fields.text("number")).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
