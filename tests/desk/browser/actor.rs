@@ -217,6 +217,8 @@ impl Actor {
 
     /// Signs the page that is open, and is led on by the desk.
     pub async fn signs(&self) {
+        // The page before lives, and may still be shown for a moment.
+        self.chrome.find("#signing").await;
         let here = self.chrome.path().await;
         self.unlocks().await;
         self.chrome.leaves(&here).await;

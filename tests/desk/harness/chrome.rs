@@ -1,11 +1,14 @@
 //! A real Chromium: opened by the chromedriver of this run, closed when it is dropped.
 
+mod keyboard;
+
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use thirtyfour::error::WebDriverErrorInner;
 use thirtyfour::prelude::*;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
@@ -36,9 +39,6 @@ pub enum Way {
     /// With a mouse, and JavaScript off in the browser's settings for every site.
     NoScript,
 }
-
-/// Focusable things of a page, with room to spare: more presses of Tab than this mean that something is not reached.
-const TABS_MAX: usize = 300;
 
 /// One browser with its own profile.
 pub struct Chrome {
@@ -120,97 +120,53 @@ impl Chrome {
     }
 
     pub async fn click(&self, css: &str) {
-        let element = self.find(css).await;
-        self.activate(&element, css).await;
+        self.does(css, async || self.activate(&self.find(css).await, css).await).await;
+    }
+
+    /// Does something with a thing of the page; again, if the page, which lives, has just put a newer part in its place.
+    async fn does<T>(&self, what: &str, deed: impl AsyncFn() -> WebDriverResult<T>) -> T {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            match deed().await {
+                Ok(done) => return done,
+                Err(why) if matches!(why.as_inner(), WebDriverErrorInner::StaleElementReference(_)) => {
+                    self.wait(until, &format!("{what} never holds still")).await;
+                }
+                Err(why) => panic!("{what}: {why}"),
+            }
+        }
     }
 
     /// What a click does, in the way this browser is used.
-    async fn activate(&self, element: &WebElement, what: &str) {
+    async fn activate(&self, element: &WebElement, what: &str) -> WebDriverResult<()> {
         if self.way == Way::Keyboard {
             return self.activate_by_keys(element, what).await;
         }
-        element.scroll_into_view().await.unwrap();
-        element.click().await.unwrap_or_else(|why| panic!("{what}: {why}"));
-    }
-
-    async fn activate_by_keys(&self, element: &WebElement, what: &str) {
-        let (tag, kind) = (element.tag_name().await.unwrap(), element.attr("type").await.unwrap().unwrap_or_default());
-        match (tag.as_str(), kind.as_str()) {
-            // In an open list the first letters choose.
-            ("option", _) => {
-                let list = element.find(By::XPath("./ancestor::select")).await.unwrap();
-                self.tabs_to(&list, what).await;
-                list.send_keys(element.text().await.unwrap()).await.unwrap();
-            }
-            // Tab leads to a group, arrows lead through it.
-            ("input", "radio") => {
-                let name = element.attr("name").await.unwrap().unwrap();
-                self.tabs_until(&format!("document.activeElement.name === {}", json!(name)), what).await;
-                for _ in 0..TABS_MAX {
-                    if self.has_focus(element).await {
-                        self.key(" ").await;
-                        return;
-                    }
-                    self.key(Key::Down).await;
-                }
-                panic!("no arrow leads to {what}");
-            }
-            ("input", "checkbox") => {
-                self.tabs_to(element, what).await;
-                self.key(" ").await;
-            }
-            _ => {
-                self.tabs_to(element, what).await;
-                self.key(Key::Enter).await;
-            }
-        }
-    }
-
-    async fn key(&self, key: impl Into<TypingData>) {
-        self.driver().active_element().await.unwrap().send_keys(key).await.unwrap();
-    }
-
-    async fn has_focus(&self, element: &WebElement) -> bool {
-        self.driver().active_element().await.unwrap() == *element
-    }
-
-    async fn tabs_to(&self, element: &WebElement, what: &str) {
-        for _ in 0..TABS_MAX {
-            if self.has_focus(element).await {
-                return;
-            }
-            self.key(Key::Tab).await;
-        }
-        panic!("Tab does not lead to {what} at {}", self.path().await);
-    }
-
-    async fn tabs_until(&self, condition: &str, what: &str) {
-        for _ in 0..TABS_MAX {
-            if self.run(&format!("return {condition}")).await == Value::Bool(true) {
-                return;
-            }
-            self.key(Key::Tab).await;
-        }
-        panic!("Tab does not lead to {what} at {}", self.path().await);
+        element.scroll_into_view().await?;
+        element.click().await
     }
 
     /// Ticks a box or chooses a button of a group, if that is not so yet.
     pub async fn tick(&self, css: &str) {
-        if !self.find(css).await.is_selected().await.unwrap() {
+        if !self.does(css, async || self.find(css).await.is_selected().await).await {
             self.click(css).await;
         }
     }
 
     pub async fn fill(&self, css: &str, text: &str) {
-        let element = self.find(css).await;
-        if self.way == Way::Keyboard {
-            self.tabs_to(&element, css).await;
-            self.key(Key::Control + "a").await;
-            return self.key(text).await;
-        }
-        element.scroll_into_view().await.unwrap();
-        element.clear().await.unwrap();
-        element.send_keys(text).await.unwrap_or_else(|why| panic!("{css}: {why}"));
+        self.does(css, async || {
+            let element = self.find(css).await;
+            if self.way == Way::Keyboard {
+                self.tabs_to(&element, css).await;
+                self.key(Key::Control + "a").await;
+                self.key(text).await;
+                return Ok(());
+            }
+            element.scroll_into_view().await?;
+            element.clear().await?;
+            element.send_keys(text).await
+        })
+        .await;
     }
 
     /// Clicks the link or button with exactly these words.
@@ -219,15 +175,18 @@ impl Chrome {
         let path = format!(
             "//main//*[self::a or self::button][normalize-space(translate(., '\u{202f}\u{a0}', '  '))='{words}']"
         );
-        let until = Instant::now() + PATIENCE;
-        loop {
-            for found in self.driver().find_all(By::XPath(path.as_str())).await.unwrap_or_default() {
-                if found.is_displayed().await.unwrap_or(false) {
-                    return self.activate(&found, words).await;
+        self.does(words, async || {
+            let until = Instant::now() + PATIENCE;
+            loop {
+                for found in self.driver().find_all(By::XPath(path.as_str())).await.unwrap_or_default() {
+                    if found.is_displayed().await.unwrap_or(false) {
+                        return self.activate(&found, words).await;
+                    }
                 }
+                self.wait(until, &format!("nothing says {words:?}")).await;
             }
-            self.wait(until, &format!("nothing says {words:?}")).await;
-        }
+        })
+        .await;
     }
 
     /// What the page says, or a part of it.
