@@ -95,12 +95,14 @@ impl Shared {
 }
 
 impl View {
-    /// The parts as they are now, or were made after this round of news already.
-    pub async fn parts(&self, site: &Site, round: impl Fn() -> u64) -> Result<Arc<Parts>, Trouble> {
+    /// The parts as they are now, or were made after this round of news already. What was made before will not do for a page
+    /// that was just opened: it may show what no bell has rung for yet.
+    pub async fn parts(&self, site: &Site, round: impl Fn() -> u64, just_opened: bool) -> Result<Arc<Parts>, Trouble> {
         let mut slot = self.slot.lock().await;
         // Before anything is read: what happens meanwhile is of a later round.
         let wanted = round();
         if let Some((made, parts)) = &*slot
+            && !just_opened
             && *made >= wanted
             && let Some(parts) = parts.upgrade()
         {

@@ -36,6 +36,8 @@ pub struct Watch {
     due: Due,
     only_room: bool,
     begun: bool,
+    /// The page has been compared with what there is.
+    looked: bool,
     over: bool,
     /// What was told last of who has read and who is here.
     seen: i64,
@@ -72,6 +74,7 @@ impl Watch {
             due,
             only_room: false,
             begun: false,
+            looked: false,
             over: false,
             seen: 0,
             here: None,
@@ -198,7 +201,8 @@ impl Watch {
     }
 
     async fn look(&mut self, events: &mut Events) -> Result<(), Trouble> {
-        let parts = self.view.parts(&self.site, || self.seat.round()).await?;
+        let parts = self.view.parts(&self.site, || self.seat.round(), !self.looked).await?;
+        self.looked = true;
         for (at, (name, part)) in TRADE_PARTS.iter().zip(parts.iter()).enumerate() {
             let Some(mark) = self.at.marks.get_mut(at).filter(|mark| **mark != part.mark) else { continue };
             *mark = part.mark;
