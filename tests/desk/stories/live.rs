@@ -123,12 +123,14 @@ async fn nothing_is_lost_or_doubled_over_cuts_and_two_servers() {
     let path = place(&story.bob.browser, trade).await;
     let before = numbers(&story).await;
     let servers = [story.site.origin.as_str(), second.origin.as_str()];
-    let written = AtomicBool::new(false);
+    let (written, cut) = (AtomicBool::new(false), tokio::sync::Semaphore::new(0));
     let writing = async {
         for number in 0..18 {
             say(&at(&story.alice, servers[number % 2]), trade, &format!("alice {number}")).await;
             say(&at(&story.bob, servers[number / 2 % 2]), trade, &format!("bob {number}")).await;
         }
+        // However fast that was: there is more to hear after some cuts.
+        drop(cut.acquire_many(4).await.unwrap());
         story.signs(&story.alice, trade, "payment", &["sent"]).await;
         written.store(true, Ordering::SeqCst);
     };
@@ -153,6 +155,7 @@ async fn nothing_is_lost_or_doubled_over_cuts_and_two_servers() {
                 return (heard, cuts);
             }
             cuts += 1;
+            cut.add_permits(1);
         }
     };
     let ((), (heard, cuts)) = tokio::join!(writing, listening);
