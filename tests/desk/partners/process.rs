@@ -9,7 +9,7 @@ use std::time::Duration;
 use bitcoin::Amount;
 use jiff::Timestamp;
 use tokio::time::{Instant, sleep};
-use trine::desk::{admin, arbitrators, worker};
+use trine::desk::{admin, arbitrators, live, worker};
 
 use crate::harness::{Site, Start};
 
@@ -46,6 +46,8 @@ impl Practice {
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
+                // Pages that are open are told, as on any desk.
+                let _bells = tokio::spawn(live::run(desk.clone()));
                 while !over.load(Ordering::SeqCst) {
                     // Another reader of the chain may be faster; the next round sees the rest.
                     let _ = worker::work_once(&desk).await;
