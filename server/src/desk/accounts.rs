@@ -11,9 +11,9 @@ use super::secrets::{random, sha256};
 use super::{Desk, Registration, codes, passwords, throttle};
 use crate::domain::refusal::Problems;
 use crate::domain::{AccountName, Refusal, RefusalKind, Role, SessionId, UserId};
+use crate::store::GenericClient;
 use crate::store::accounts::{self, AccountRow, NewAccount};
 use crate::store::sessions;
-use crate::store::{GenericClient, desk_state};
 
 pub use crate::store::sessions::SessionRow;
 
@@ -220,36 +220,15 @@ pub(super) async fn replace_password(desk: &Desk, seen: &AccountRow, new_passwor
     Ok(Welcome { started, recovery_code: code.text })
 }
 
+/// There are two ways to show amounts.
+pub fn check_unit(unit: &str) -> Result<(), Refusal> {
+    if matches!(unit, "btc" | "sat") { Ok(()) } else { Err(Refusal::field("unit", "Choose BTC or sat.")) }
+}
+
 /// How amounts are shown to this account: `btc` or `sat`.
 pub async fn set_unit(desk: &Desk, account: UserId, unit: &str) -> Done<()> {
-    if !matches!(unit, "btc" | "sat") {
-        return Err(Refusal::field("unit", "Choose BTC or sat.").into());
-    }
+    check_unit(unit)?;
     Ok(accounts::set_unit(&desk.store.connection().await?, account, unit).await?)
-}
-
-/// Whether the account may begin something new: not suspended, not an arbitrator.
-pub async fn require_good_standing(client: &impl GenericClient, account: UserId) -> Done<()> {
-    let row = accounts::by_id(client, account).await?.ok_or_else(Refusal::not_found)?;
-    if let Some(why) = row.suspended_why {
-        let words = format!("This account is suspended: {why}. Running trades go on; new ones are not possible.");
-        return Err(Refusal::new(RefusalKind::Forbidden, words).into());
-    }
-    if row.role == Role::Arbitrator {
-        return Err(Refusal::new(RefusalKind::Forbidden, "An arbitrator cannot trade on the desk.").into());
-    }
-    Ok(())
-}
-
-/// Whether new takes are possible; while the operator pauses the desk they are not.
-pub async fn require_open_desk(client: &impl GenericClient) -> Done<()> {
-    match desk_state::paused_why(client).await? {
-        None => Ok(()),
-        Some(why) => {
-            let words = format!("The desk is paused: {why}. Running trades go on; new ones wait.");
-            Err(Refusal::new(RefusalKind::Unavailable, words).into())
-        }
-    }
 }
 
 async fn check_own_password(desk: &Desk, account: UserId, password: &str) -> Done<AccountRow> {

@@ -47,12 +47,7 @@ pub struct Rules {
     pub sessions_days: u32,
 }
 
-impl Rules {
-    /// Confirmations a deposit of this size needs.
-    pub fn confirmations_for(&self, amount: Amount) -> u32 {
-        self.confirmations.iter().filter(|(from, _)| amount >= *from).map(|(_, depth)| *depth).max().unwrap_or(1)
-    }
-}
+impl Rules {}
 
 impl Default for Rules {
     /// The defaults of the settings file, on a practice desk.

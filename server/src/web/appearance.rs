@@ -10,7 +10,7 @@ use super::error::{Answer, status_of};
 use super::page::{Page, local_path, see_other};
 use super::posted::{Errors, Posted, Query};
 use super::site::Site;
-use super::visitor::{THEME_COOKIE, THEMES, UNIT_COOKIE, UNITS, Visitor, ZONE_COOKIE};
+use super::visitor::{THEME_COOKIE, THEMES, UNIT_COOKIE, Visitor, ZONE_COOKIE};
 use crate::desk::accounts;
 use crate::domain::Refusal;
 use crate::domain::hours::zones;
@@ -64,9 +64,7 @@ pub async fn set_unit(site: web::Data<Site>, visitor: Visitor, posted: Posted) -
         accounts::set_unit(&site.desk, account.id, unit).await?;
         return Ok(see_other(local_path(posted.fields.text("next"), "/account")));
     }
-    if !UNITS.contains(&unit) {
-        return Err(Refusal::field("unit", "Choose BTC or sat.").into());
-    }
+    accounts::check_unit(unit)?;
     Ok(kept(&site, &posted, UNIT_COOKIE, Some(unit)))
 }
 

@@ -9,7 +9,7 @@ use super::error::{Answer, Trouble, again};
 use super::page::{Page, see_other};
 use super::posted::{Errors, Posted, Query};
 use super::practice::practice_address;
-use super::shown::{MethodTag, counted, plain_sum};
+use super::shown::{MethodTag, plain_sum};
 use super::site::Site;
 use super::times::Moment;
 use super::visitor::Trader;
@@ -201,9 +201,4 @@ pub fn market_words(market: &quotes::Market, currency: Currency) -> String {
             format!("Market price {price} {currency}, set {age}{old}.")
         }
     }
-}
-
-/// "3 offers".
-pub fn offers_counted(count: usize) -> String {
-    counted(i64::try_from(count).unwrap_or(i64::MAX), "offer", "offers")
 }

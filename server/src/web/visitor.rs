@@ -20,7 +20,7 @@ use super::error::Trouble;
 use super::site::Site;
 use super::tour::Strip;
 use crate::desk;
-use crate::desk::accounts::Started;
+use crate::desk::accounts::{self, Started};
 use crate::desk::practice;
 use crate::desk::secrets::random;
 use crate::desk::visits;
@@ -74,7 +74,7 @@ impl Tastes {
         let given = |name| request.cookie(name).map(|cookie| cookie.value().to_owned());
         Self {
             theme: given(THEME_COOKIE).filter(|theme| THEMES.contains(&theme.as_str())).unwrap_or_default(),
-            unit: given(UNIT_COOKIE).filter(|unit| UNITS.contains(&unit.as_str())),
+            unit: given(UNIT_COOKIE).filter(|unit| accounts::check_unit(unit).is_ok()),
             zone: given(ZONE_COOKIE).and_then(|zone| TimeZone::get(&zone).ok()),
         }
     }
@@ -113,7 +113,6 @@ pub const UNIT_COOKIE: &str = "trine-unit";
 pub const ZONE_COOKIE: &str = "trine-zone";
 /// The themes beside the system's own.
 pub const THEMES: [&str; 2] = ["light", "dark"];
-pub const UNITS: [&str; 2] = ["btc", "sat"];
 pub const TOUR_COOKIE: &str = "trine-tour";
 /// A session's row ends earlier, when it is not used; the cookie only has to outlive it.
 const SESSION_COOKIE_DAYS: u32 = 365;

@@ -7,6 +7,8 @@ use actix_web::dev::ServerHandle;
 use actix_web::http::StatusCode;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 
+use super::site::{listener, runs_beside};
+
 /// Changes a page: its path and its text go in, the text to show comes out.
 pub type Edit = Box<dyn Fn(&str, String) -> String + Send>;
 
@@ -27,8 +29,7 @@ pub struct Proxy {
 impl Proxy {
     pub fn before(upstream: &str) -> Self {
         let shared = Shared { upstream: upstream.to_owned(), ..Shared::default() };
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let origin = format!("http://{}", listener.local_addr().unwrap());
+        let (listener, origin) = listener();
         let passing = shared.clone();
         let server = HttpServer::new(move || {
             let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
@@ -44,9 +45,7 @@ impl Proxy {
         .listen(listener)
         .unwrap()
         .run();
-        let handle = server.handle();
-        std::thread::spawn(move || actix_web::rt::System::new().block_on(server));
-        Self { origin, shared, server: handle }
+        Self { origin, shared, server: runs_beside(server) }
     }
 
     /// From now on every page is changed by this; `None`: no page is.

@@ -1,12 +1,13 @@
 //! A whole desk for one test: its own database, its own practice chain, a loopback port, a clock that can be moved.
 
+use std::net::TcpListener;
 use std::ops::{Deref, DerefMut};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actix_web::HttpServer;
-use actix_web::dev::ServerHandle;
+use actix_web::dev::{Server, ServerHandle};
 use bitcoin::{Address, Amount, Txid};
 use jiff::{SignedDuration, Timestamp};
 use tokio_postgres::Client;
@@ -117,8 +118,7 @@ impl Site {
             Desk::new(store, behind, start.rules, Secrets::new(SESSION_KEY, DATA_KEY, 1)).with_practice(practice);
         let desk = Arc::new(desk);
         admin::settle(&desk).await.unwrap();
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let origin = format!("http://{}", listener.local_addr().unwrap());
+        let (listener, origin) = listener();
         let outside = Outside {
             origins: vec![origin.clone()],
             trusted_proxies: Vec::new(),
@@ -141,10 +141,7 @@ impl Site {
         .listen(listener)
         .unwrap()
         .run();
-        let handle = server.handle();
-        // The server lives in a thread of its own: a test's runtime is not an actix system.
-        std::thread::spawn(move || actix_web::rt::System::new().block_on(server));
-        Self { origin, desk, chain, site, database, server: handle }
+        Self { origin, desk, chain, site, database, server: runs_beside(server) }
     }
 
     /// Another server of the same desk: its own pool, its own memory, the same database and chain. Its origin, and what
@@ -153,8 +150,7 @@ impl Site {
         let store = Store::open(&self.database.url()).unwrap();
         let desk = Desk::new(store, self.chain.clone(), rules, Secrets::new(SESSION_KEY, DATA_KEY, 1));
         let desk = Arc::new(desk);
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let origin = format!("http://{}", listener.local_addr().unwrap());
+        let (listener, origin) = listener();
         let outside = Outside { origins: vec![origin.clone()], trusted_proxies: Vec::new(), throttle_addresses: false };
         let site = Arc::new(web::Site::new(desk.clone(), outside).unwrap());
         let server = HttpServer::new(move || web::app(site.clone()))
@@ -164,9 +160,7 @@ impl Site {
             .listen(listener)
             .unwrap()
             .run();
-        let handle = server.handle();
-        std::thread::spawn(move || actix_web::rt::System::new().block_on(server));
-        Second { origin, desk, server: handle }
+        Second { origin, desk, server: runs_beside(server) }
     }
 
     /// A browser nobody has used yet.
@@ -250,4 +244,18 @@ impl DerefMut for Sql {
     fn deref_mut(&mut self) -> &mut Client {
         &mut self.0
     }
+}
+
+/// A free place of this machine, and its origin.
+pub fn listener() -> (TcpListener, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let origin = format!("http://{}", listener.local_addr().unwrap());
+    (listener, origin)
+}
+
+/// The server lives in a thread of its own: a test's runtime is not an actix system.
+pub fn runs_beside(server: Server) -> ServerHandle {
+    let handle = server.handle();
+    std::thread::spawn(move || actix_web::rt::System::new().block_on(server));
+    handle
 }
