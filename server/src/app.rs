@@ -20,7 +20,7 @@ use crate::{
         link::Way,
         practice::Practice,
     },
-    desk::{Desk, Secrets, admin, live, worker},
+    desk::{Desk, Secrets, admin, delivery, live, worker},
     settings::{Backend, Settings},
     store::{
         Store,
@@ -56,11 +56,12 @@ pub fn serve(file: Option<&Path>, until: Until) -> anyhow::Result<()> {
 async fn run(settings: Settings, until: Until) -> anyhow::Result<()> {
     migrate(&settings).await?;
     let (chain, practice) = chain(&settings).await?;
-    let desk = Arc::new(desk(&settings, chain)?.with_practice(practice));
+    let desk = Arc::new(desk(&settings, chain)?.with_practice(practice).with_courier(settings.courier()?));
     admin::settle(&desk).await?;
     actix_web::rt::spawn(tidy_now_and_then(desk.clone()));
     actix_web::rt::spawn(worker::run(desk.clone()));
     actix_web::rt::spawn(live::run(desk.clone()));
+    actix_web::rt::spawn(delivery::run(desk.clone()));
     let site = Arc::new(Site::new(desk.clone(), outside(&settings))?);
     let mut server = HttpServer::new(move || web::app(site.clone())).shutdown_timeout(STOP_SECONDS);
     if settings.server.workers > 0 {

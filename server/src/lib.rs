@@ -5,6 +5,7 @@
 pub mod app;
 pub mod chain;
 pub mod commands;
+pub mod courier;
 pub mod desk;
 pub mod domain;
 pub mod escrow;

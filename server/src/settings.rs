@@ -4,6 +4,7 @@
 //! Reading is lenient about what is left out and strict about what is there; [`Settings::problems`] says every doubt in words.
 
 mod check;
+mod courier;
 mod rules;
 
 use std::{
@@ -42,6 +43,10 @@ pub struct Settings {
     pub confirmations: Confirmations,
     #[config(nested)]
     pub limits: Limits,
+    #[config(nested)]
+    pub mail: Mail,
+    #[config(nested)]
+    pub webhooks: Webhooks,
     #[config(nested)]
     pub log: Log,
 }
@@ -249,6 +254,57 @@ pub struct Limits {
     /// A session that is not used ends after this many days.
     #[config(default = 30)]
     pub session_days: u32,
+}
+
+/// Mails to accounts that want them: reminders, "your turn". Off until a mail server is named. They carry no names, no
+/// sums, nothing of what was said; but whoever carries them learns who has an account here.
+#[derive(Debug, Config)]
+#[config(layer_attr(serde(deny_unknown_fields)))]
+pub struct Mail {
+    /// Like "mail.example:587". The desk's machine is seen by it.
+    #[config(env = "TRINE_MAIL_SERVER")]
+    pub server: Option<String>,
+
+    /// "starttls" (usually port 587), "tls" (465), or "none", for a mail server on this machine only.
+    #[config(env = "TRINE_MAIL_SECURITY", default = "starttls")]
+    pub security: MailSecurity,
+
+    /// The sender, like "Desk <notices@desk.example>".
+    #[config(env = "TRINE_MAIL_FROM")]
+    pub from: Option<String>,
+
+    /// User and password, if the mail server wants them.
+    #[config(env = "TRINE_MAIL_USER")]
+    pub user: Option<String>,
+
+    #[config(env = "TRINE_MAIL_PASSWORD", deserialize_with = secret)]
+    pub password: Option<SecretString>,
+
+    /// A PEM file with the mail server's own authority. Without it the authorities of this machine are believed.
+    #[config(env = "TRINE_MAIL_CERTIFICATE")]
+    pub certificate: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MailSecurity {
+    None,
+    StartTls,
+    Tls,
+}
+
+/// Webhooks of accounts that want them, signed. Off by default: each receiver sees this machine's own address, which a
+/// desk behind an onion service may want to keep to itself.
+#[derive(Debug, Config)]
+#[config(layer_attr(serde(deny_unknown_fields)))]
+pub struct Webhooks {
+    #[config(env = "TRINE_WEBHOOKS", default = false)]
+    pub enabled: bool,
+
+    /// Also plain http and addresses inside your own network. Then anyone with an account can make this machine call
+    /// what only it can reach: for a desk of your own people only.
+    #[config(env = "TRINE_WEBHOOKS_ALLOW_PRIVATE", default = false)]
+    pub allow_private: bool,
 }
 
 /// What the server says about itself, on standard error.

@@ -22,6 +22,12 @@ pub const RULING_AFTER_COMMIT: &str = "ruling_after_commit";
 pub const TAKES_BEFORE_COMMIT: &str = "takes_before_commit";
 /// It is committed; nobody has been told.
 pub const TAKES_AFTER_COMMIT: &str = "takes_after_commit";
+/// A reminder is written down, not committed.
+pub const REMINDER_BEFORE_COMMIT: &str = "reminder_before_commit";
+/// It is committed.
+pub const REMINDER_AFTER_COMMIT: &str = "reminder_after_commit";
+/// A mail or a webhook has arrived; that it has is not written down.
+pub const AFTER_SENDING: &str = "after_sending";
 
 /// Dies here if this is the point that [`VARIABLE`] names: no destructor runs, nothing is flushed.
 #[cfg(debug_assertions)]

@@ -32,10 +32,10 @@ pub async fn make(desk: &Desk, account: UserId) -> Done<String> {
 pub async fn at_address(desk: &Desk, token: &str, home: &str) -> Done<String> {
     let client = desk.store.connection().await?;
     let owner = channels::feed_owner(&client, &sha256(token)).await?;
-    let (account, channel) = owner.ok_or_else(Refusal::not_found)?;
+    let (account, kinds, made_at) = owner.ok_or_else(Refusal::not_found)?;
     let since = desk.now(&client).await?.checked_sub(SignedDuration::from_hours(24 * NEWS_DAYS));
     let since = since.unwrap_or(Timestamp::UNIX_EPOCH);
-    let rows = store::waiting(&client, account, since, &channel.kinds, ENTRIES_MAX).await?;
+    let rows = store::waiting(&client, account, since, &kinds, ENTRIES_MAX).await?;
     let entries: Vec<Entry> = rows.iter().map(|row| entry(desk, row, home)).collect();
     let host = &desk.rules.desk_name;
     let [a, b, c, d, e, f, g, h, ..] = desk.secrets.mac("feed", account.0.as_bytes());
@@ -44,7 +44,7 @@ pub async fn at_address(desk: &Desk, token: &str, home: &str) -> Done<String> {
         title: format!("{TITLE} on {host}"),
         author: host.clone(),
         url: format!("{home}/trades"),
-        updated: entries.iter().map(|entry| entry.updated).max().unwrap_or(channel.made_at),
+        updated: entries.iter().map(|entry| entry.updated).max().unwrap_or(made_at),
     };
     Ok(atom::write(&feed, &entries))
 }

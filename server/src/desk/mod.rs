@@ -22,6 +22,7 @@ pub mod conduct;
 pub mod conflicts;
 pub mod contracts;
 pub mod crash;
+pub mod delivery;
 pub mod disputes;
 pub mod draw;
 pub mod effects;
@@ -82,6 +83,7 @@ pub use secrets::Secrets;
 
 use crate::chain::Chain;
 use crate::chain::practice::Practice;
+use crate::courier::Courier;
 use crate::store::{self, GenericClient, Store, Transaction};
 
 /// The desk: what every use case needs.
@@ -94,6 +96,8 @@ pub struct Desk {
     pub rules: Rules,
     pub secrets: Secrets,
     pub clock: Clock,
+    /// Takes mails and webhooks out of the building, where the operator has said how.
+    pub courier: Courier,
     /// Wakes the desk's own work after a change.
     pub wake: tokio::sync::Notify,
     /// The pages that are open here.
@@ -113,6 +117,7 @@ impl Desk {
             rules,
             secrets,
             clock: Clock::default(),
+            courier: Courier::default(),
             wake: tokio::sync::Notify::new(),
             live: Arc::default(),
             takes: take::Queue::default(),
@@ -124,6 +129,13 @@ impl Desk {
     #[must_use]
     pub fn with_practice(mut self, practice: Option<Arc<Practice>>) -> Self {
         self.practice = practice;
+        self
+    }
+
+    /// A desk that can send mails or webhooks.
+    #[must_use]
+    pub fn with_courier(mut self, courier: Courier) -> Self {
+        self.courier = courier;
         self
     }
 

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::effects::Made;
 use super::error::Done;
-use super::{Desk, clock, sight};
+use super::{Desk, clock, crash, sight};
 use crate::domain::deadlines::Deadline;
 use crate::domain::notices::{self, Kind, Notice, Percent, Turn};
 use crate::domain::trade::Trade;
@@ -72,7 +72,9 @@ pub async fn remind(desk: &Desk) -> Done<()> {
         for window in row.state.deadlines() {
             remind_of(&tx, &row, &window, now).await?;
         }
+        crash::point(crash::REMINDER_BEFORE_COMMIT);
         tx.commit().await?;
+        crash::point(crash::REMINDER_AFTER_COMMIT);
     }
     Ok(())
 }

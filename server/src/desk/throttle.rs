@@ -37,6 +37,12 @@ pub const KEYS_ACCOUNT: Limit = Limit { name: "keys", burst: 20, refill_seconds:
 pub const MESSAGES_ACCOUNT: Limit = Limit { name: "messages", burst: 20, refill_seconds: 6 };
 /// Each costs a second of a core.
 pub const PICTURES_ACCOUNT: Limit = Limit { name: "pictures", burst: 8, refill_seconds: 30 };
+/// Mails that somebody causes by hand: links that confirm, tests.
+pub const MAILS_ACCOUNT: Limit = Limit { name: "mails", burst: 6, refill_seconds: 300 };
+/// Links sent to one address, whoever asks for them.
+pub const MAIL_ADDRESS: Limit = Limit { name: "mail address", burst: 3, refill_seconds: 3600 };
+pub const HOOKS_ACCOUNT: Limit = Limit { name: "hooks", burst: 10, refill_seconds: 120 };
+pub const AGAIN_ACCOUNT: Limit = Limit { name: "sent again", burst: 20, refill_seconds: 60 };
 
 /// Longer than the slowest bucket takes to fill.
 const FORGET_AFTER: Duration = Duration::from_secs(24 * 3600);

@@ -23,6 +23,7 @@ impl Settings {
         self.check_server(&mut found);
         self.check_chain(&mut found);
         self.check_money(&mut found);
+        self.check_courier(&mut found);
         found
     }
 
@@ -190,4 +191,4 @@ impl Settings {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

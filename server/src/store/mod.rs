@@ -15,6 +15,7 @@ pub mod conduct;
 pub mod conflicts;
 pub mod contracts;
 pub mod deadlines;
+pub mod deliveries;
 pub mod deposits;
 pub mod desk_state;
 pub mod disputes;

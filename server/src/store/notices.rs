@@ -24,13 +24,19 @@ pub struct NewNotice {
 
 // Its kinds come as words with commas: an array of arrays would have to be a rectangle.
 pub(super) const ADD: &str = "
-    INSERT INTO notices (account, trade, cause, kinds, turn, what, until_at, over, own, at, changed_at)
-    SELECT account, trade, cause, string_to_array(kinds, ','), turn, what, until_at, over, own, at, at
-      FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[],
-                  $8::integer[], $9::boolean[], $10::timestamptz[])
-        AS new (account, trade, cause, kinds, turn, what, until_at, over, own, at)
-    ON CONFLICT (trade, account, cause) DO NOTHING";
+    WITH told AS (
+        INSERT INTO notices (account, trade, cause, kinds, turn, what, until_at, over, own, at, changed_at)
+        SELECT account, trade, cause, string_to_array(kinds, ','), turn, what, until_at, over, own, at, at
+          FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[],
+                      $8::integer[], $9::boolean[], $10::timestamptz[])
+            AS new (account, trade, cause, kinds, turn, what, until_at, over, own, at)
+        ON CONFLICT (trade, account, cause) DO NOTHING RETURNING id, account, kinds, own, at)
+    INSERT INTO deliveries (account, channel, notice, purpose, created_at, due_at)
+    SELECT told.account, c.channel, told.id, 'notice', told.at, told.at
+      FROM told JOIN notice_channels c ON c.account = told.account AND c.kinds && told.kinds
+     WHERE c.confirmed_at IS NOT NULL AND NOT told.own";
 
+/// Writes a notice and what is sent of it, both or neither.
 pub async fn add(client: &impl GenericClient, new: &NewNotice, at: Timestamp) -> Stored<()> {
     add_all(client, &[(new, at)]).await
 }
@@ -51,13 +57,19 @@ pub(super) async fn add_all(client: &impl GenericClient, new: &[(&NewNotice, Tim
 }
 
 const ADD_MESSAGE: &str = "
-    INSERT INTO notices (account, trade, cause, kinds, turn, at, changed_at)
-    SELECT one.account, $1, 'message ' || coalesce(r.number, 0), '{message}', 'open', $3, $3
-      FROM unnest($2::uuid[]) AS one (account)
-      LEFT JOIN room_reads r ON r.trade = $1 AND r.account = one.account
-    ON CONFLICT (trade, account, cause) DO NOTHING";
+    WITH told AS (
+        INSERT INTO notices (account, trade, cause, kinds, turn, at, changed_at)
+        SELECT one.account, $1, 'message ' || coalesce(r.number, 0), '{message}', 'open', $3, $3
+          FROM unnest($2::uuid[]) AS one (account)
+          LEFT JOIN room_reads r ON r.trade = $1 AND r.account = one.account
+        ON CONFLICT (trade, account, cause) DO NOTHING RETURNING id, account, kinds)
+    INSERT INTO deliveries (account, channel, notice, purpose, created_at, due_at)
+    SELECT told.account, c.channel, told.id, 'notice', $3, $3 + interval '1 minute'
+      FROM told JOIN notice_channels c ON c.account = told.account AND c.kinds && told.kinds
+     WHERE c.confirmed_at IS NOT NULL";
 
-/// Tells these accounts that something was said, unless they were told so since they last looked.
+/// Tells these accounts that something was said, unless they were told so since they last looked. It is sent a little
+/// later, for who sits in the room reads it at once.
 pub async fn add_message(
     client: &impl GenericClient,
     trade: TradeId,

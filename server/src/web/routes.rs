@@ -95,9 +95,15 @@ routes! {
     get "/calendar/{token}" Anyone calendar::at_address;
     get "/account/notices" SignedIn notices::page;
     post "/account/notices/feed" SignedIn notices::make_feed;
+    post "/account/notices/mail" SignedIn notices::set_mail;
+    post "/account/notices/hook" SignedIn notices::set_hook;
+    post "/account/notices/test" SignedIn notices::test;
+    post "/account/notices/again" SignedIn notices::send_again;
     post "/account/notices/end" SignedIn notices::end;
     post "/account/notices/kinds" SignedIn notices::set_kinds;
     get "/feed/{token}" Anyone notices::feed;
+    get "/notices/confirm/{token}" Anyone notices::confirm_form;
+    post "/notices/confirm/{token}" Anyone notices::confirm;
     post "/account/presence" SignedIn account::set_presence;
     post "/account/password" SignedIn account::change_password;
     post "/account/exclusions" Trader account::set_exclusions;

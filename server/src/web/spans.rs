@@ -6,9 +6,9 @@ use tracing::Span;
 use tracing_actix_web::{DefaultRootSpanBuilder, RootSpanBuilder};
 
 /// Where a secret follows in the address.
-const SECRET: [&str; 2] = ["/calendar/", "/feed/"];
+const SECRET: [&str; 3] = ["/calendar/", "/feed/", "/notices/confirm/"];
 
-/// The usual span, but for calendars and feeds: their address is their password.
+/// The usual span, but for calendars, feeds and links that confirm: their address is their password.
 #[derive(Debug)]
 pub struct WithoutSecrets;
 

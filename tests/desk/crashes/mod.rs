@@ -2,6 +2,7 @@
 
 mod cluster;
 mod database;
+mod dying;
 mod failpoints;
 mod folder;
 mod goes_on;

@@ -27,6 +27,8 @@ pub struct Served {
     child: Option<Child>,
     /// The same after each start.
     listen: String,
+    /// What else the desk is told by its environment.
+    pub environment: Vec<(String, String)>,
     /// Where the desk finds its database.
     pub database_url: String,
 }
@@ -45,7 +47,7 @@ impl Served {
         std::fs::copy(first, folder.path().join("served.chain")).unwrap();
         let listen = format!("127.0.0.1:{}", own_port());
         let database_url = story.site.database_url();
-        let mut served = Self { story, folder, child: None, listen, database_url };
+        let mut served = Self { story, folder, child: None, listen, environment: Vec::new(), database_url };
         let origin = format!("http://{}", served.listen);
         let Story { alice, bob, carol, .. } = &mut served.story;
         for browser in [&mut alice.browser, &mut bob.browser, &mut carol.browser] {
@@ -87,6 +89,7 @@ impl Served {
             .env("TRINE_SESSION_KEY", hex(&SESSION_KEY))
             .env("TRINE_DATA_KEY", hex(&DATA_KEY))
             .env("TRINE_WORKERS", "2")
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .env_remove(crash::VARIABLE);
         command
     }

@@ -19,6 +19,7 @@ pub mod client;
 pub mod ear;
 pub mod ledger;
 pub mod people;
+pub mod post;
 pub mod postgres;
 pub mod proxy;
 pub mod site;
@@ -37,8 +38,9 @@ pub fn is_fast() -> bool {
 
 #[test]
 fn what_this_run_needs_is_there() {
-    let everything = ["TRINE_TEST_PG", "BITCOIND_EXE", "ELECTRS_EXE", "CHROMEDRIVER_URL", "CHROME", "CARGO_DEB_EXE"];
-    let needed = if is_fast() { &everything[..1] } else { &everything[..] };
+    let everything =
+        ["TRINE_TEST_PG", "SMTP_PYTHON", "BITCOIND_EXE", "ELECTRS_EXE", "CHROMEDRIVER_URL", "CHROME", "CARGO_DEB_EXE"];
+    let needed = if is_fast() { &everything[..2] } else { &everything[..] };
     for name in needed {
         assert!(std::env::var_os(name).is_some(), "{name} is not set: run the tests with script/test");
     }

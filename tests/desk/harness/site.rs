@@ -13,6 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio_postgres::Client;
 use trine::chain::Chain;
 use trine::chain::practice::Practice;
+use trine::courier::Courier;
 use trine::desk::{Desk, Rules, Secrets, admin};
 use trine::store::Store;
 use trine::web::{self, site::Outside};
@@ -39,6 +40,8 @@ pub struct Start {
     pub log: Option<Log>,
     /// Where the practice chain is kept; else in memory.
     pub chain_file: Option<PathBuf>,
+    /// Who takes mails and webhooks out of the building; else nobody.
+    pub courier: Courier,
     /// A PostgreSQL of the test's own; else the one of the run.
     pub postgres: Option<String>,
 }
@@ -116,6 +119,7 @@ impl Site {
         let store = Store::open(&database.url()).unwrap();
         let desk =
             Desk::new(store, behind, start.rules, Secrets::new(SESSION_KEY, DATA_KEY, 1)).with_practice(practice);
+        let desk = desk.with_courier(start.courier);
         let desk = Arc::new(desk);
         admin::settle(&desk).await.unwrap();
         let (listener, origin) = listener();

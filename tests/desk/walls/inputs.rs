@@ -210,6 +210,7 @@ async fn poison_forms(browser: &Browser, page: &str) -> usize {
 fn pages_of(person: &Person, story: &Story, trade: PublicRef) -> Vec<String> {
     let mut pages: Vec<String> = [
         "/account",
+        "/account/notices",
         "/appearance",
         "/keys/wallet",
         "/keys/browser",

@@ -2,12 +2,14 @@
 
 use reqwest::Method;
 use reqwest::multipart::Form;
-use trine::desk::{Rules, admin, calendar, feeds};
+use trine::courier::mail::Security;
+use trine::courier::{Courier, Mailer, Post};
+use trine::desk::{Rules, admin, calendar, channels, feeds};
 use trine::domain::PublicRef;
 use trine::web::routes::{ROUTES, RouteLine, Who};
 
 use crate::golden::assert_golden;
-use crate::harness::cast::{Story, story, story_with};
+use crate::harness::cast::{Story, story_with};
 use crate::harness::{Browser, Seen, Start};
 
 #[test]
@@ -19,6 +21,20 @@ fn the_url_map_is_as_printed() {
     assert_golden("routes.txt", &text);
 }
 
+/// Mails go nowhere: nobody listens at this port.
+fn courier() -> Courier {
+    let post = Post {
+        host: "127.0.0.1".into(),
+        port: 1,
+        security: Security::None,
+        login: None,
+        from: "notices@desk.example".into(),
+        certificate: None,
+        desk: "desk.example".into(),
+    };
+    Courier { mail: Some(Mailer::new(&post).unwrap()), ..Courier::default() }
+}
+
 /// A desk with a trade on it, and people who have nothing to do with that trade.
 struct Place {
     story: Story,
@@ -26,6 +42,7 @@ struct Place {
     session: String,
     calendar: String,
     feed: String,
+    confirmation: String,
     stranger: Browser,
     other_arbitrator: Browser,
     operator: Browser,
@@ -33,7 +50,7 @@ struct Place {
 
 impl Place {
     async fn new() -> Self {
-        let story = story().await;
+        let story = story_with(Start { courier: courier(), ..Start::default() }).await;
         let trade = story.funded().await;
         let other_arbitrator = story.site.register("carl").await;
         let limit = bitcoin::Amount::from_sat(1_000_000_000);
@@ -44,7 +61,18 @@ impl Place {
         let operator = crate::routes::operator::operator(&story).await;
         let calendar = calendar::make(&story.site.desk, story.alice.id).await.unwrap();
         let feed = feeds::make(&story.site.desk, story.alice.id).await.unwrap();
-        Self { trade, session, calendar, feed, stranger, other_arbitrator, operator, story }
+        channels::set_mail(&story.site.desk, story.alice.id, "alice@mail.example").await.unwrap();
+        let confirmation = channels::confirmation_of(&story.site.desk, story.alice.id).await.unwrap().unwrap();
+        Self { trade, session, calendar, feed, confirmation, stranger, other_arbitrator, operator, story }
+    }
+
+    /// The token of a secret address.
+    fn token(&self, route: &RouteLine) -> &str {
+        match route.path.split('/').nth(1) {
+            Some("feed") => &self.feed,
+            Some("notices") => &self.confirmation,
+            _ => &self.calendar,
+        }
     }
 
     /// The path of a real thing of alice's or bob's. A new kind of parameter needs a line here.
@@ -61,7 +89,7 @@ impl Place {
             .replace("{reference}", &reference.to_string())
             .replace("{id}", &id)
             .replace("{number}", "0")
-            .replace("{token}", if route.path.starts_with("/feed/") { &self.feed } else { &self.calendar })
+            .replace("{token}", self.token(route))
             .replace("{txid}", &"0".repeat(64))
             .replace("{name}", "alice")
             .replace("{path:.*}", "css/desk.css");

@@ -95,8 +95,16 @@ const ROOMS: &[Room] = &[
     Room {
         name: "desk",
         crates: None,
-        rooms: Some(&["domain", "escrow", "store", "chain"]),
+        rooms: Some(&["domain", "escrow", "store", "chain", "courier"]),
         never: &["actix_web", "actix_multipart", "tera", "tera_contrib", "deadpool_postgres", "refinery", "reqwest"],
+        pure: false,
+        no_sql: true,
+    },
+    Room {
+        name: "courier",
+        crates: None,
+        rooms: Some(&[]),
+        never: &["tokio_postgres", "deadpool_postgres", "refinery", "actix_web", "actix_multipart", "tera", "bitcoin"],
         pure: false,
         no_sql: true,
     },

@@ -2,7 +2,7 @@ use std::io::Write;
 
 use super::*;
 
-fn read(text: &str) -> anyhow::Result<Settings> {
+pub(in crate::settings) fn read(text: &str) -> anyhow::Result<Settings> {
     let path = std::env::temp_dir().join(format!("trine-settings-{}.toml", uuid::Uuid::new_v4()));
     std::fs::File::create(&path)?.write_all(text.as_bytes())?;
     let settings = Settings::read(Some(&path));
@@ -10,7 +10,7 @@ fn read(text: &str) -> anyhow::Result<Settings> {
     settings
 }
 
-fn good() -> String {
+pub(in crate::settings) fn good() -> String {
     let key = |digit: &str| digit.repeat(32);
     format!(
         "[server]\norigins = [\"https://desk.example:8443\"]\n[chain]\ncookie = \"/x/.cookie\"\n[secrets]\nsession_key = \"{}\"\ndata_key = \"{}\"\n",

@@ -1,13 +1,19 @@
 //! Being told: reminders, and the ways in which words reach people.
 
 mod feeds;
+mod hooks;
+mod mails;
 mod reminders;
 
 use jiff::{SignedDuration, Timestamp};
+use trine::desk::{Desk, Secrets};
 use trine::domain::PublicRef;
 use trine::domain::deadlines::What;
 
+use trine::store::Store;
+
 use crate::harness::cast::{Person, Story};
+use crate::harness::site::{DATA_KEY, SESSION_KEY};
 
 /// What nobody may learn who reads what the desk sends: names, sums, currency, ways to pay, addresses, words of the room.
 pub const SECRETS: [&str; 14] = [
@@ -32,6 +38,21 @@ pub fn assert_tells_nothing(text: &str) {
     for secret in SECRETS {
         assert!(!text.contains(secret), "{secret:?} is in\n{text}");
     }
+}
+
+/// Another server on the same database.
+pub fn second_desk(story: &Story) -> Desk {
+    let store = Store::open(&story.site.database_url()).unwrap();
+    let first = &story.site.desk;
+    let second =
+        Desk::new(store, story.site.chain.clone(), first.rules.clone(), Secrets::new(SESSION_KEY, DATA_KEY, 1));
+    second.clock.advance(first.clock.shifted(Timestamp::UNIX_EPOCH).duration_since(Timestamp::UNIX_EPOCH));
+    second
+}
+
+/// How many deliveries are in this state.
+pub async fn deliveries(story: &Story, state: &str) -> i64 {
+    story.site.sql().await.one(&format!("SELECT count(*) FROM deliveries WHERE state = '{state}'")).await
 }
 
 impl Story {

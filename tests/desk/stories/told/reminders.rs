@@ -5,12 +5,10 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 use trine::chain::ChainError;
-use trine::desk::{Desk, Secrets, clock, notices, worker};
+use trine::desk::{clock, notices, worker};
 use trine::domain::deadlines::What;
-use trine::store::Store;
 
 use crate::harness::cast::{story, story_with};
-use crate::harness::site::{DATA_KEY, SESSION_KEY};
 use crate::harness::{Start, Weather};
 
 const HALF_AND_NINE_TENTHS: [i32; 2] = [50, 90];
@@ -70,9 +68,7 @@ async fn each_reminder_is_told_once_by_two_servers_and_late_ones_become_one() {
     let story = story().await;
     let trade = story.funded().await;
     let first = &story.site.desk;
-    let store = Store::open(&story.site.database_url()).unwrap();
-    let second =
-        Desk::new(store, story.site.chain.clone(), first.rules.clone(), Secrets::new(SESSION_KEY, DATA_KEY, 1));
+    let second = super::second_desk(&story);
     let [half, ninety] = story.reminder_times(trade, What::Payment).await;
     for moment in [half, ninety] {
         let now = first.now(&first.store.connection().await.unwrap()).await.unwrap();
