@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::acts::Hand;
 use super::error::{Done, Error};
-use super::{Desk, codes, conflicts, draw, live, passwords, restored, throttle};
+use super::{Desk, codes, conflicts, draw, live, notices, passwords, restored, throttle};
 
 pub use super::arbitrators::{appoint, dismiss};
 use crate::domain::{AccountName, Currency, Rate, Refusal, Role, UserId, text};
@@ -200,8 +200,8 @@ pub async fn note_backup(hand: Hand<'_>, name: &str, size: &str) -> Done<()> {
     Ok(tx.commit().await?)
 }
 
-/// What is to be done once an hour: ended sessions and full buckets are forgotten, seeds of draws are published, trades
-/// that lost their arbitrator before a deposit are called off.
+/// What is to be done once an hour: ended sessions, full buckets and old notices are forgotten, seeds of draws are
+/// published, trades that lost their arbitrator before a deposit are called off.
 pub async fn tidy(desk: &Desk) -> Done<()> {
     draw::keep_seeds(desk).await?;
     conflicts::call_off(desk).await?;

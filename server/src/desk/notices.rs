@@ -1,7 +1,7 @@
 //! People are told of their trades in the transaction that changes them, each thing once, and reminded of their windows
 //! while these run. Which ways the words go is not decided here.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::effects::Made;
 use super::error::Done;
@@ -13,6 +13,9 @@ use crate::domain::{Party, TradeId, UserId};
 use crate::store::notices::{self as store, NewNotice};
 use crate::store::trades::{self, TradeRow};
 use crate::store::{Transaction, deadlines};
+
+/// Longer than anybody waits for what he was told of.
+const KEPT_DAYS: i64 = 180;
 
 /// Tells the parties of a change.
 pub(super) async fn tell(
@@ -53,6 +56,16 @@ fn new(row: &TradeRow, notice: Notice, cause: String, over: Percent) -> NewNotic
 fn ends_moved(before: &Trade, after: &Trade) -> bool {
     let after = after.deadlines();
     before.deadlines().iter().any(|was| after.iter().any(|is| is.what == was.what && is.due_at != was.due_at))
+}
+
+/// Forgets what was told long ago.
+pub async fn sweep(desk: &Desk) -> Done<()> {
+    let mut client = desk.store.connection().await?;
+    let tx = client.transaction().await?;
+    let now = desk.now(&tx).await?;
+    let before = now.checked_sub(SignedDuration::from_hours(24 * KEPT_DAYS)).unwrap_or(now);
+    store::sweep(&tx, before).await?;
+    Ok(tx.commit().await?)
 }
 
 /// Reminds of every window of which half or nine tenths are over. While the chain is out of sight every clock stands still.

@@ -91,6 +91,16 @@ pub async fn move_ends(client: &impl GenericClient, trade: TradeId, at: Timestam
     Ok(())
 }
 
+const SWEEP_SENT: &str = "DELETE FROM deliveries WHERE created_at < $1";
+const SWEEP: &str = "DELETE FROM notices WHERE at < $1";
+
+/// Forgets what was told before a time, and what was sent of it.
+pub async fn sweep(client: &impl GenericClient, before: Timestamp) -> Stored<()> {
+    client.execute(&client.prepare_cached(SWEEP_SENT).await?, &[&before]).await?;
+    client.execute(&client.prepare_cached(SWEEP).await?, &[&before]).await?;
+    Ok(())
+}
+
 /// A notice as it waits.
 #[derive(Debug, Clone)]
 pub struct NoticeRow {

@@ -199,3 +199,17 @@ async fn one_receiver_that_hangs_does_not_hold_up_the_others() {
     assert!(!sending.is_finished() || deliveries(&story, "waiting").await == 0);
     sending.abort();
 }
+
+#[tokio::test]
+async fn what_was_told_half_a_year_ago_is_forgotten() {
+    let (story, receiver) = with_hooks().await;
+    story.hooks_to(&story.bob, &receiver.url).await;
+    story.take().await;
+    story.sends().await;
+    let sql = story.site.sql().await;
+    trine::desk::admin::tidy(&story.site.desk).await.unwrap();
+    assert_eq!((sql.count("notices").await, sql.count("deliveries").await), (1, 1));
+    story.site.advance(SignedDuration::from_hours(24 * 181));
+    trine::desk::admin::tidy(&story.site.desk).await.unwrap();
+    assert_eq!((sql.count("notices").await, sql.count("deliveries").await), (0, 0));
+}
