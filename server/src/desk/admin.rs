@@ -207,6 +207,7 @@ pub async fn tidy(desk: &Desk) -> Done<()> {
     conflicts::call_off(desk).await?;
     sessions::sweep(&desk.store.connection().await?).await?;
     live::sweep(desk).await?;
+    notices::sweep(desk).await?;
     throttle::sweep(desk).await
 }
 

@@ -123,6 +123,9 @@ const SAID: &str = "
                                                                      AND d.reminded = n.over AND n.at >= d.started_at)
            WHEN n.kinds = '{turn}' AND n.turn = 'yours' THEN
                CASE n.account WHEN t.buyer THEN 'buyer' WHEN t.seller THEN 'seller' ELSE 'arbitrator' END = ANY (t.turn)
+               AND NOT EXISTS (SELECT FROM notices later
+                                WHERE later.trade = n.trade AND later.account = n.account AND later.turn = 'yours'
+                                  AND later.kinds <> '{reminder}' AND later.at > n.at)
            ELSE true END
       FROM deliveries d JOIN notices n ON n.id = d.notice JOIN trades t ON t.id = n.trade
      WHERE d.id = $1";
