@@ -53,7 +53,8 @@ pub fn verify(file: Option<&Path>, backup: &Path) -> anyhow::Result<String> {
         let outcome = fill(&settings, &home.with_database(&name)?, &found).await;
         server.batch_execute(&format!("DROP DATABASE {name} WITH (FORCE)")).await?;
         let report = outcome?;
-        Ok(format!("The backup is whole and the books add up.\n{}", counted(&found, &report)))
+        let counted = counted(&found, &report);
+        Ok(format!("The backup is whole and the books add up.\n{counted}It was restored into {name}, which is gone again."))
     })
 }
 

@@ -4,6 +4,7 @@ use super::PublicRef;
 use super::lifecycle::Stage;
 use super::people::{Party, Side, words};
 use super::trade::{Outcome, PayoutKind, Trade};
+use super::wish::Wish;
 
 /// A lesson, in the order of the tour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +39,10 @@ pub enum Step {
     Returned,
     Hold,
     Dispute,
-    Rule,
+    /// The arbitrator is asked how to rule.
+    AskToRule,
+    /// The arbitrator rules.
+    Ruled,
     Cosign,
 }
 
@@ -50,8 +54,8 @@ pub struct Seen {
     pub reference: PublicRef,
     pub side: Side,
     pub state: Trade,
-    /// The partner was asked not to release.
-    pub held: bool,
+    /// What the newcomer has asked for.
+    pub wishes: Vec<Wish>,
 }
 
 /// What is so.
@@ -87,7 +91,7 @@ impl Progress {
 impl Step {
     /// It is somebody else's turn.
     pub fn waits(self) -> bool {
-        matches!(self, Self::Locked | Self::Arrives | Self::Paid | Self::Over | Self::Returned)
+        matches!(self, Self::Locked | Self::Arrives | Self::Paid | Self::Over | Self::Returned | Self::Ruled)
     }
 }
 
@@ -100,14 +104,14 @@ impl Lesson {
 
     fn steps(self) -> &'static [Step] {
         use Step::{
-            AddWay, Arrives, Cancel, Cosign, Dispute, Hold, Lock, Locked, MakeKey, Mark, Over, Paid, Register, Release,
-            Returned, Rule, Sign, Take,
+            AddWay, Arrives, AskToRule, Cancel, Cosign, Dispute, Hold, Lock, Locked, MakeKey, Mark, Over, Paid, Register,
+            Release, Returned, Ruled, Sign, Take,
         };
         match self {
             Self::Purchase => &[Register, MakeKey, AddWay, Take, Sign, Locked, Mark, Arrives],
             Self::Sale => &[Take, Sign, Lock, Paid, Release, Over],
             Self::Refund => &[Take, Sign, Locked, Cancel, Returned],
-            Self::Dispute => &[Take, Sign, Locked, Hold, Mark, Dispute, Rule, Cosign, Over],
+            Self::Dispute => &[Take, Sign, Locked, Hold, Mark, Dispute, AskToRule, Ruled, Cosign, Over],
         }
     }
 
@@ -168,9 +172,10 @@ fn is_done(step: Step, facts: &Facts, seen: Option<&Seen>) -> bool {
         Step::Mark | Step::Paid => trade.paid_at.is_some(),
         Step::Release => signed(PayoutKind::Release, Party::Seller),
         Step::Cancel => signed(PayoutKind::Refund, Party::Buyer),
-        Step::Hold => seen.held || trade.dispute.is_some(),
+        Step::Hold => seen.wishes.contains(&Wish::DoNotRelease) || trade.dispute.is_some(),
         Step::Dispute => trade.dispute.is_some(),
-        Step::Rule => trade.ruling.is_some(),
+        Step::AskToRule => seen.wishes.iter().any(|wish| wish.is_for_arbitrator()) || trade.ruling.is_some(),
+        Step::Ruled => trade.ruling.is_some(),
         Step::Cosign => signed(PayoutKind::Ruling, Party::Buyer) || trade.stage == Stage::PayingOut,
         Step::Arrives | Step::Over | Step::Returned => false,
     }

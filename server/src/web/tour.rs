@@ -202,10 +202,11 @@ fn words(step: Step, lesson: Lesson) -> (&'static str, &'static str) {
             "On the trade's page press “please do not release”. Practice partners understand such sentences.",
         ),
         Step::Dispute => ("Open a dispute", "Say what happened and how it should end. Your partner answers at once."),
-        Step::Rule => (
+        Step::AskToRule => (
             "Ask the arbitrator to rule for you",
             "On the trade's page press “please rule for me”. Real arbitrators look at the evidence instead.",
         ),
+        Step::Ruled => ("The arbitrator rules", "With reasons, signed; you read them on the trade's page."),
         Step::Cosign => ("Co-sign the payout", "The arbitrator's signature and yours: two of three keys."),
     }
 }
@@ -224,9 +225,15 @@ fn href(step: Step, lesson: Lesson, trade: Option<PublicRef>) -> String {
         Step::Cancel => place("/cancellation"),
         Step::Dispute => place("/dispute"),
         Step::Cosign => place("/ruling/cosignature"),
-        Step::Locked | Step::Arrives | Step::Lock | Step::Paid | Step::Over | Step::Returned | Step::Hold | Step::Rule => {
-            place("")
-        }
+        Step::Locked
+        | Step::Arrives
+        | Step::Lock
+        | Step::Paid
+        | Step::Over
+        | Step::Returned
+        | Step::Hold
+        | Step::AskToRule
+        | Step::Ruled => place(""),
     }
 }
 

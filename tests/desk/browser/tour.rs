@@ -72,7 +72,7 @@ impl Actor {
     /// What the tour says, done as it says it.
     async fn takes_the_step(&self, step: &str) {
         let chrome = &self.chrome;
-        if step.starts_with("Your partner") || step.starts_with("The payout is confirmed") {
+        if chrome.has(".ticks [aria-current=step] a[href='/tour']").await {
             tokio::time::sleep(Duration::from_millis(300)).await;
             return;
         }

@@ -129,8 +129,10 @@ async fn a_destroyed_desk_is_restored_and_every_trade_goes_on_to_its_end() {
         assert!(words.contains(told), "{told}: {words}");
     }
     let (server, _) = served.server().await;
-    let left = "SELECT count(*) FROM pg_database WHERE datname LIKE 'trine_verify_%'";
-    assert_eq!(server.query_one(left, &[]).await.unwrap().get::<_, i64>(0), 0);
+    let (_, tried) = verified.split_once("restored into ").unwrap();
+    let (tried, _) = tried.split_once(',').unwrap();
+    let left = server.query_one("SELECT count(*) FROM pg_database WHERE datname = $1", &[&tried]).await.unwrap();
+    assert!(tried.starts_with("trine_verify_") && left.get::<_, i64>(0) == 0, "{tried} is left");
 
     served.start(None).await;
     for person in [&mut served.story.alice, &mut served.story.bob, &mut served.story.carol] {

@@ -4,7 +4,7 @@ use super::*;
 fn seen(side: Side, change: impl Fn(&mut Trade)) -> Seen {
     let mut state = taken();
     change(&mut state);
-    Seen { reference: "7KQ2M4XN".parse().unwrap(), side, state, held: false }
+    Seen { reference: "7KQ2M4XN".parse().unwrap(), side, state, wishes: Vec::new() }
 }
 
 fn over(outcome: Outcome) -> impl Fn(&mut Trade) {
@@ -35,6 +35,19 @@ fn steps_are_ticked_off_by_what_is_so() {
         (trade.stage, trade.paid_at) = (Stage::PaymentSent, Some(trade.created_at));
     };
     assert_eq!(next(&facts(vec![seen(Side::Buyer, paid)])).unwrap().1, Step::Arrives);
+}
+
+#[test]
+fn what_was_asked_for_is_not_asked_for_again() {
+    let asked = |wishes: &[Wish]| Seen { wishes: wishes.to_vec(), ..seen(Side::Buyer, |_| ()) };
+    let (nothing, held) = (asked(&[]), asked(&[Wish::DoNotRelease]));
+    let done = |step, seen: &Seen| is_done(step, &Facts::default(), Some(seen));
+    assert_eq!((done(Step::Hold, &nothing), done(Step::Hold, &held)), (false, true));
+    assert_eq!((done(Step::AskToRule, &nothing), done(Step::AskToRule, &held)), (false, false));
+    for wish in [Wish::RuleForMe, Wish::RuleAgainstMe, Wish::SplitIt] {
+        let seen = asked(&[Wish::DoNotRelease, wish]);
+        assert_eq!((done(Step::AskToRule, &seen), done(Step::Ruled, &seen)), (true, false), "he has not ruled yet");
+    }
 }
 
 #[test]
