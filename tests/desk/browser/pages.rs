@@ -4,11 +4,15 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use trine::courier::{Courier, Hooks};
+use trine::desk::delivery;
 use trine::web::routes::ROUTES;
 
 use super::actor::Actor;
 use super::play::Play;
+use crate::harness::Start;
 use crate::harness::chrome::{Chrome, THEMES, WIDTHS, Way};
+use crate::harness::post::{MailServer, Receiver};
 
 /// Answers that are no pages: files, and what only machines read.
 const NO_PAGES: &[&str] = &[
@@ -167,6 +171,29 @@ async fn own_pages(walk: &mut Walk, play: &Play, offer: &str) {
     walk.visit(&play.arbitrator.chrome, "arbitrator", &["/keys", "/keys/drill", "/account"]).await;
 }
 
+/// The buyer is told by mail and by webhook.
+async fn pages_of_being_told(walk: &mut Walk, play: &Play, mails: &MailServer, hooks: &Receiver) {
+    let buyer = &play.buyer.chrome;
+    buyer.goto("/account/notices").await;
+    buyer.fill("#f-address", "bea@home").await;
+    buyer.press("Send me the link").await;
+    buyer.find("#e-address").await;
+    walk.look(buyer, "told address refused").await;
+    buyer.fill("#f-address", "bea@mail.example").await;
+    buyer.press("Send me the link").await;
+    buyer.reads("is on its way to").await;
+    delivery::deliver_due(&play.site.desk).await.unwrap();
+    walk.visit(buyer, "told unconfirmed", &["/account/notices", &mails.mails()[0].link()]).await;
+    buyer.press("Yes, send notices to it").await;
+    buyer.reads("The address is confirmed").await;
+    walk.look(buyer, "told confirmed").await;
+    buyer.goto("/account/notices").await;
+    buyer.fill("#f-url", &hooks.url).await;
+    buyer.press("Set this address").await;
+    buyer.find("#hook-secret").await;
+    walk.look(buyer, "told secret").await;
+}
+
 /// The operator's, with a dispute and a past deadline on them.
 async fn operators_pages(walk: &mut Walk, play: &Play, trade: &str) {
     let olga = Actor::enters_as(&play.proxy, "olga-runs", Way::Mouse).await;
@@ -305,6 +332,8 @@ async fn pages_of_a_refund(walk: &mut Walk, play: &Play) {
     walk.of_a_trade(buyer, "refunded", trade, &[""]).await;
     walk.visit(&seller.chrome, "at the end", &["/trades", "/", "/my/offers", "/payment-accounts"]).await;
     walk.visit(&play.arbitrator.chrome, "at the end", &["/arbitration"]).await;
+    delivery::deliver_due(&play.site.desk).await.unwrap();
+    walk.visit(&play.buyer.chrome, "at the end", &["/account/notices"]).await;
 }
 
 /// Two more: one is changed to what was deposited, one is taken up again.
@@ -333,11 +362,14 @@ async fn pages_of_forgiven_deposits(walk: &mut Walk, play: &Play) {
 
 #[tokio::test]
 async fn axe_finds_nothing_on_any_page() {
-    let play = Play::start().await;
+    let (mails, hooks) = (MailServer::start(), Receiver::start());
+    let courier = Courier { hooks: Some(Hooks::new(true).unwrap()), ..mails.courier() };
+    let play = Play::start_with(Start { courier, ..Start::default() }).await;
     let mut walk = Walk::new();
     let offer = play.seller.offers("sell").await;
     visitors_pages(&mut walk, &play, &offer).await;
     own_pages(&mut walk, &play, &offer).await;
+    pages_of_being_told(&mut walk, &play, &mails, &hooks).await;
     pages_of_a_trade(&mut walk, &play, &offer).await;
     pages_of_a_dispute(&mut walk, &play, &offer).await;
     pages_of_a_settlement(&mut walk, &play, &offer).await;

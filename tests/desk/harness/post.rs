@@ -9,6 +9,10 @@ use std::sync::{Arc, Mutex};
 use actix_web::dev::ServerHandle;
 use actix_web::http::StatusCode;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use trine::courier::mail::Security;
+use trine::courier::{Courier, Mailer, Post};
+
+use super::site::{listener, runs_beside};
 
 /// A mail as it arrived.
 #[derive(Debug, Clone)]
@@ -62,6 +66,24 @@ impl MailServer {
         }
     }
 
+    /// What a desk needs to send its mails here, in the open.
+    pub fn post(&self) -> Post {
+        Post {
+            host: "127.0.0.1".into(),
+            port: self.port,
+            security: Security::None,
+            login: None,
+            from: "Desk <notices@desk.example>".into(),
+            certificate: None,
+            desk: "desk.example".into(),
+        }
+    }
+
+    /// A desk's courier that takes mails here, and webhooks nowhere.
+    pub fn courier(&self) -> Courier {
+        Courier { mail: Some(Mailer::new(&self.post()).unwrap()), hooks: None, home: "https://desk.example".into() }
+    }
+
     /// All mails that arrived, in order.
     pub fn mails(&self) -> Vec<Mail> {
         let mut files: Vec<PathBuf> =
@@ -81,6 +103,12 @@ impl Drop for MailServer {
 }
 
 impl Mail {
+    /// The path of the link that confirms the address it came to.
+    pub fn link(&self) -> String {
+        let (_, rest) = self.text.split_once("https://desk.example/notices/confirm/").expect("a link");
+        format!("/notices/confirm/{}", rest.split_whitespace().next().unwrap())
+    }
+
     fn read(raw: &str) -> Self {
         let raw = raw.replace("\r\n", "\n");
         let (head, body) = raw.split_once("\n\n").unwrap();
@@ -121,8 +149,8 @@ pub struct Receiver {
 impl Receiver {
     pub fn start() -> Self {
         let shared = Shared::default();
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}/hooks?for=me", listener.local_addr().unwrap());
+        let (listener, origin) = listener();
+        let url = format!("{origin}/hooks?for=me");
         let keeping = shared.clone();
         let server = HttpServer::new(move || {
             App::new().app_data(web::Data::new(keeping.clone())).default_service(web::to(keep))
@@ -133,9 +161,7 @@ impl Receiver {
         .listen(listener)
         .unwrap()
         .run();
-        let handle = server.handle();
-        std::thread::spawn(move || actix_web::rt::System::new().block_on(server));
-        Self { url, shared, server: handle }
+        Self { url, shared, server: runs_beside(server) }
     }
 
     /// The next answers; afterwards 204.

@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 use trine::courier::mail::Security;
-use trine::courier::{Courier, Mailer, Post};
+use trine::courier::{Mailer, Post};
 use trine::desk::delivery;
 use trine::domain::deadlines::What;
 
@@ -11,23 +11,9 @@ use crate::harness::Start;
 use crate::harness::cast::{Person, Story, story_with};
 use crate::harness::post::{Mail, MailServer, Papers};
 
-/// A desk that sends mails in the open to a mail server on this machine.
-fn courier(server: &MailServer) -> Courier {
-    let post = Post {
-        host: "127.0.0.1".into(),
-        port: server.port,
-        security: Security::None,
-        login: None,
-        from: "Desk <notices@desk.example>".into(),
-        certificate: None,
-        desk: "desk.example".into(),
-    };
-    Courier { mail: Some(Mailer::new(&post).unwrap()), hooks: None, home: "https://desk.example".into() }
-}
-
 async fn with_mail() -> (Story, MailServer) {
     let server = MailServer::start();
-    let story = story_with(Start { courier: courier(&server), ..Start::default() }).await;
+    let story = story_with(Start { courier: server.courier(), ..Start::default() }).await;
     (story, server)
 }
 
@@ -41,19 +27,13 @@ impl Story {
         let seen = who.browser.post("/account/notices/mail", &[("address", address)]).await;
         assert_eq!(seen.status, 303, "{}", seen.words());
         self.delivers().await;
-        let link = link(server.mails().last().unwrap());
+        let link = server.mails().last().unwrap().link();
         // Whoever reads the mail, on whatever machine.
         let reader = self.site.browser();
         assert!(reader.get(&link).await.words().contains("Is this your mail address?"));
         let seen = reader.post(&link, &[]).await;
         assert!(seen.words().contains("The address is confirmed"), "{}", seen.words());
     }
-}
-
-/// The path of the link that confirms.
-fn link(mail: &Mail) -> String {
-    let (_, rest) = mail.text.split_once("https://desk.example/notices/confirm/").expect("a link");
-    format!("/notices/confirm/{}", rest.split_whitespace().next().unwrap())
 }
 
 #[tokio::test]
@@ -73,7 +53,7 @@ async fn nothing_but_a_link_is_sent_before_the_address_is_confirmed() {
     assert!(story.bob.browser.get("/account/notices").await.words().contains("is on its way to bob@mail.example"));
 
     // Opening the link is not enough: programs open links.
-    let link = link(&mails[0]);
+    let link = mails[0].link();
     assert_eq!(story.site.browser().get(&link).await.status, 200);
     assert_eq!(
         story.site.sql().await.one::<i64>("SELECT count(*) FROM notice_channels WHERE confirmed_at IS NOT NULL").await,
@@ -106,7 +86,7 @@ async fn a_link_is_over_after_a_day_and_with_another_address() {
         let seen = story.bob.browser.post("/account/notices/mail", &[("address", address)]).await;
         assert_eq!(seen.status, 303, "{}", seen.words());
         story.delivers().await;
-        link(server.mails().last().unwrap())
+        server.mails().last().unwrap().link()
     };
     let first = asks("one@mail.example").await;
     let second = asks("two@mail.example").await;
@@ -257,7 +237,7 @@ async fn two_servers_send_each_mail_once_and_switches_are_obeyed() {
     story.alice.browser.post(&format!("/trades/{trade}/messages"), &[("text", "hello")]).await;
     story.signs(&story.alice, trade, "payment", &["sent"]).await;
     story.site.advance(SignedDuration::from_secs(61));
-    let second = super::second_desk(&story).with_courier(courier(&server));
+    let second = super::second_desk(&story).with_courier(server.courier());
     let first = &story.site.desk;
     let (a, b) = tokio::join!(delivery::deliver_due(first), delivery::deliver_due(&second));
     a.and(b).unwrap();
@@ -279,12 +259,10 @@ async fn mail_servers_are_spoken_to_with_tls_and_a_password() {
     let server = MailServer::start_with(&["starttls", &certificate, &key, "login", "desk", "a good password"]);
     let post = Post {
         host: "localhost".into(),
-        port: server.port,
         security: Security::StartTls,
         login: Some(("desk".into(), "a good password".to_owned().into())),
-        from: "notices@desk.example".into(),
         certificate: Some(papers.file("authority", "certificate").into()),
-        desk: "desk.example".into(),
+        ..server.post()
     };
     let letter = trine::courier::mail::Letter { to: "a@mail.example", id: "1", subject: "One", text: "Hello.\n" };
     Mailer::new(&post).unwrap().send(&letter).await.unwrap();
