@@ -54,7 +54,9 @@ pub fn verify(file: Option<&Path>, backup: &Path) -> anyhow::Result<String> {
         server.batch_execute(&format!("DROP DATABASE {name} WITH (FORCE)")).await?;
         let report = outcome?;
         let counted = counted(&found, &report);
-        Ok(format!("The backup is whole and the books add up.\n{counted}It was restored into {name}, which is gone again."))
+        Ok(format!(
+            "The backup is whole and the books add up.\n{counted}It was restored into {name}, which is gone again."
+        ))
     })
 }
 

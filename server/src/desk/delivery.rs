@@ -36,7 +36,7 @@ const HOOK_RETRIES_SECONDS: [i64; 6] = [5, 300, 1_800, 7_200, 18_000, 36_000];
 /// Mail servers that are away are away for longer, and turn strangers away at first.
 const MAIL_RETRIES_SECONDS: [i64; 6] = [60, 300, 900, 3_600, 10_800, 21_600];
 /// The last that went out are shown.
-const SHOWN_MAX: i64 = 30;
+const SHOWN_MAX: i64 = 12;
 
 /// Sends what is due until the desk is dropped by everybody else.
 pub async fn run(desk: Arc<Desk>) {

@@ -58,10 +58,14 @@ impl Draws {
     /// Holds these pairs until the transaction ends, and reads what their draws are made from.
     pub async fn hold(desk: &Desk, tx: &impl GenericClient, pairs: &[[UserId; 2]], now: Timestamp) -> Done<Self> {
         let pairs: Vec<Pair> = pairs.iter().map(|pair| ordered(*pair)).collect();
-        let mut before = draws::hold_pairs(tx, &pairs, arbitrators::drilled_since(desk, now)).await?;
+        let (mut before, seeds) = tokio::try_join!(
+            biased;
+            async { Ok(draws::hold_pairs(tx, &pairs, arbitrators::drilled_since(desk, now)).await?) },
+            seeds(desk, tx, now),
+        )?;
         let on_duty = std::mem::take(&mut before.on_duty).into_iter().map(|one| on_duty(desk, one));
         let on_duty = on_duty.collect::<Done<_>>()?;
-        Ok(Self { on_duty, before, seeds: seeds(desk, tx, now).await?, now, drawn: Vec::new() })
+        Ok(Self { on_duty, before, seeds, now, drawn: Vec::new() })
     }
 
     /// The pair's arbitrator, drawn now if there is none. Nothing is fixed by it, see [`Self::fix`].
@@ -110,8 +114,12 @@ impl Draws {
         let last: BTreeMap<Pair, UserId> = self.drawn.iter().map(|(pair, who, _)| (*pair, *who)).collect();
         let last: Vec<(Pair, UserId)> = last.into_iter().collect();
         let entries: Vec<Value> = self.drawn.into_iter().map(|(_, _, entry)| entry).collect();
-        draws::set_pairs(tx, &last, self.now).await?;
-        public_log::append_all(tx, self.now, "draw", &entries).await
+        tokio::try_join!(
+            biased;
+            async { Ok(draws::set_pairs(tx, &last, self.now).await?) },
+            public_log::append_all(tx, self.now, "draw", &entries),
+        )?;
+        Ok(())
     }
 }
 

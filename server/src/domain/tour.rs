@@ -104,8 +104,8 @@ impl Lesson {
 
     fn steps(self) -> &'static [Step] {
         use Step::{
-            AddWay, Arrives, AskToRule, Cancel, Cosign, Dispute, Hold, Lock, Locked, MakeKey, Mark, Over, Paid, Register,
-            Release, Returned, Ruled, Sign, Take,
+            AddWay, Arrives, AskToRule, Cancel, Cosign, Dispute, Hold, Lock, Locked, MakeKey, Mark, Over, Paid,
+            Register, Release, Returned, Ruled, Sign, Take,
         };
         match self {
             Self::Purchase => &[Register, MakeKey, AddWay, Take, Sign, Locked, Mark, Arrives],

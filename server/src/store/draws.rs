@@ -26,7 +26,7 @@ pub async fn seed(client: &impl GenericClient, day: Date) -> Stored<Option<Vec<u
     row.map(|row| Ok(row.try_get(0)?)).transpose()
 }
 
-const SEED_IN_ORDER: &str = "
+pub(super) const SEED_IN_ORDER: &str = "
     SELECT sealed FROM draw_seeds s
      WHERE day = $1 AND EXISTS (SELECT 1 FROM draw_seeds WHERE day = $2)
        AND NOT EXISTS (SELECT 1 FROM draw_seeds WHERE day < $1 AND revealed_at IS NULL)";
@@ -46,15 +46,15 @@ pub async fn seeds_to_reveal(client: &impl GenericClient, today: Date, now: Time
     rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
 }
 
-const LOCK_PAIRS: &str = "
+pub(super) const LOCK_PAIRS: &str = "
     SELECT pg_advisory_xact_lock(hashtextextended('pair ' || low || ' ' || high, 0))
       FROM (SELECT DISTINCT low, high FROM unnest($1::uuid[], $2::uuid[]) AS pairs (low, high) ORDER BY 1, 2) AS pairs";
 
-const PAIRS: &str = "
+pub(super) const PAIRS: &str = "
     SELECT low, high, (SELECT p.arbitrator FROM pair_arbitrators p WHERE p.account_low = low AND p.account_high = high)
       FROM unnest($1::uuid[], $2::uuid[]) AS pairs (low, high)";
 
-const EXCLUSIONS: &str = "
+pub(super) const EXCLUSIONS: &str = "
     SELECT account, arbitrator FROM arbitrator_exclusions WHERE account = ANY ($1::uuid[] || $2::uuid[])
      UNION ALL
     SELECT t.buyer, c.arbitrator FROM conflicts c JOIN trades t ON t.id = c.trade
@@ -82,7 +82,6 @@ pub async fn hold_pairs(client: &impl GenericClient, pairs: &[Pair], drilled_sin
     let lock = client.prepare_cached(LOCK_PAIRS).await?;
     let known = client.prepare_cached(PAIRS).await?;
     let excluded = client.prepare_cached(EXCLUSIONS).await?;
-    client.prepare_cached(arbitrators::ON_DUTY).await?;
     let both: [&(dyn ToSql + Sync); 2] = [&lows, &highs];
     // Sent together, answered in this order: what is read is true while the pairs are held.
     let (_, known, excluded, on_duty) = tokio::try_join!(

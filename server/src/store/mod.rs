@@ -176,7 +176,7 @@ impl Store {
     /// The same from its parts.
     pub fn open_with(mut config: tokio_postgres::Config) -> anyhow::Result<Self> {
         config.application_name("trine").connect_timeout(Duration::from_secs(ACQUIRE_SECONDS)).options(
-            "-c timezone=UTC -c statement_timeout=20s -c lock_timeout=8s -c idle_in_transaction_session_timeout=30s",
+            "-c timezone=UTC -c jit=off -c statement_timeout=20s -c lock_timeout=8s -c idle_in_transaction_session_timeout=30s",
         );
         let manager =
             Manager::from_config(config.clone(), NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });

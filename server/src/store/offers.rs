@@ -63,7 +63,7 @@ pub async fn lock(client: &impl GenericClient, reference: PublicRef) -> Stored<O
     found.as_ref().map(read).transpose()
 }
 
-const HOLD: &str = select!("WHERE o.reference = ANY ($1) ORDER BY o.id FOR NO KEY UPDATE OF o");
+pub(super) const HOLD: &str = select!("WHERE o.reference = ANY ($1) ORDER BY o.id FOR NO KEY UPDATE OF o");
 
 /// Holds several, always in the order of their ids; those that are there.
 pub async fn hold(client: &impl GenericClient, references: &[PublicRef]) -> Stored<Vec<OfferRow>> {

@@ -47,9 +47,14 @@ pub async fn find(
     row.as_ref().map(read).transpose()
 }
 
+// Two looks into two indexes, the second one by one: any other way PostgreSQL reads the whole of one of them.
 pub(super) const FOR_TAKES: &str = "
     SELECT id, account, method, label, sealed, '{}'::text[]
-      FROM payment_accounts WHERE removed_at IS NULL AND (account = ANY ($1) OR id = ANY ($2))";
+      FROM payment_accounts WHERE removed_at IS NULL AND account = ANY ($1)
+     UNION ALL
+    SELECT p.id, p.account, p.method, p.label, p.sealed, '{}'::text[]
+      FROM unnest($2::uuid[]) AS wanted (id) JOIN payment_accounts p ON p.id = wanted.id
+     WHERE p.removed_at IS NULL AND p.account <> ALL ($1)";
 
 /// All accounts of takers, and those of makers that stand in their offers; without the offers they stand in.
 pub(super) async fn for_takes(

@@ -1,7 +1,7 @@
 //! Takes, several at a time: what they are decided from, and what they write, each sent in one go.
 //!
 //! Statements that are sent together are answered in their order, and each sees what those before it did. That holds
-//! once they are prepared, so every group begins with that.
+//! once they are prepared: see [`ready`].
 
 mod written;
 
@@ -15,7 +15,7 @@ pub use self::written::{NewTake, NewTrade, write};
 use super::keys::KeyRow;
 use super::offers::{Halts, OfferRow};
 use super::payment_accounts::PaymentAccountRow;
-use super::{GenericClient, Stored, hours, keys, payment_accounts, rates};
+use super::{GenericClient, Stored, arbitrators, draws, hours, keys, offers, payment_accounts, rates};
 use crate::domain::hours::Week;
 use crate::domain::{Currency, KeyId, PaymentAccountId, Rate, UserId};
 
@@ -84,10 +84,34 @@ const FACTS: &str = "
 
 const BLOCKS: &str = "SELECT account, blocked FROM blocks WHERE account = ANY ($1) AND blocked = ANY ($1)";
 
+/// Prepares everything that takes hold and read, so that what is sent together goes out in its order.
+pub async fn ready(client: &impl GenericClient) -> Stored<()> {
+    let statements = [
+        super::NOW,
+        offers::HOLD,
+        FACTS,
+        BLOCKS,
+        RECORDS,
+        keys::FOR_TAKES,
+        payment_accounts::FOR_TAKES,
+        hours::OF_ACCOUNTS,
+        rates::ALL,
+        draws::LOCK_PAIRS,
+        draws::PAIRS,
+        draws::EXCLUSIONS,
+        arbitrators::ON_DUTY,
+        draws::SEED_IN_ORDER,
+        keys::LOCK_INDEXES,
+        keys::INDEXES,
+    ];
+    prepare(client, &statements).await
+}
+
 /// For statements over arrays: the plan for any number of rows is the right one, and making another each time takes
-/// longer than following it. Until the transaction ends.
+/// longer than following it. It goes by the indexes, however small a table was when the plan was made. Until the
+/// transaction ends.
 pub async fn plan_once(client: &impl GenericClient) -> Stored<()> {
-    Ok(client.batch_execute("SET LOCAL plan_cache_mode = force_generic_plan").await?)
+    Ok(client.batch_execute("SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL enable_seqscan = off").await?)
 }
 
 /// Holds the takers' accounts, in the order of their ids, so that what is counted of them stays true until the
@@ -104,9 +128,6 @@ pub async fn scene(
     let everybody: Vec<UserId> = takers.iter().copied().chain(offers.iter().map(|row| row.offer.maker)).collect();
     let ids: Vec<Uuid> = takers.iter().map(|id| id.0).collect();
     let all_ids: Vec<Uuid> = everybody.iter().map(|id| id.0).collect();
-    let statements =
-        [FACTS, BLOCKS, RECORDS, keys::FOR_TAKES, payment_accounts::FOR_TAKES, hours::OF_ACCOUNTS, rates::ALL];
-    prepare(client, &statements).await?;
     let (facts, blocks, records, keys, accounts, hours, rates) = tokio::try_join!(
         biased;
         async { Ok(client.query(&client.prepare_cached(FACTS).await?, &[&ids]).await?) },

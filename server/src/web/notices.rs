@@ -145,7 +145,13 @@ fn delivery_line(row: DeliveryRow) -> DeliveryLine {
         at: row.tried_at.unwrap_or(row.created_at).into(),
         words: words.replace("  ", " "),
         next: (row.state == State::Waiting && row.attempts > 0).then(|| row.due_at.into()),
-        may_again: row.purpose == Purpose::Notice && row.state != State::Waiting,
+        // A program may want to hear again what it has heard; people do not.
+        may_again: row.purpose == Purpose::Notice
+            && match row.state {
+                State::Waiting => false,
+                State::Sent => row.channel == Channel::Hook,
+                State::Failed | State::Dropped => true,
+            },
     }
 }
 

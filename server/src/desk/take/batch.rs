@@ -82,8 +82,11 @@ async fn together(desk: &Desk, asks: &[Ask]) -> Result<Vec<Done<PublicRef>>, Tro
         let new = papers(desk, &tx, &table, &decided).await?;
         let reserved: BTreeMap<OfferId, Fiat> = decided.iter().filter_map(|one| table.reserved(one.offer)).collect();
         let reserved: Vec<(OfferId, Fiat)> = reserved.into_iter().collect();
-        table.draws.write(&tx).await?;
-        takes::write(&tx, &new, &reserved, table.indexes.given()).await?;
+        tokio::try_join!(
+            biased;
+            table.draws.write(&tx),
+            async { Ok(takes::write(&tx, &new, &reserved, table.indexes.given()).await?) },
+        )?;
         crash::point(crash::TAKES_BEFORE_COMMIT);
         commit(tx).await?;
         crash::point(crash::TAKES_AFTER_COMMIT);
@@ -93,7 +96,23 @@ async fn together(desk: &Desk, asks: &[Ask]) -> Result<Vec<Done<PublicRef>>, Tro
 
 /// Levels and fee addresses of all of them, then each one's escrow and contract.
 async fn papers(desk: &Desk, tx: &Transaction<'_>, table: &Table, decided: &[&Decided]) -> Done<Vec<NewTake>> {
-    let mut levels: BTreeMap<KeyId, Vec<ArbiterLevel>> = BTreeMap::new();
+    let (fee_addresses, mut levels) = tokio::try_join!(
+        biased;
+        async { Ok(trades::next_fee_addresses(tx, decided.len()).await?) },
+        levels(tx, decided),
+    )?;
+    let one = |(decided, fee_address): (&&Decided, u32)| {
+        let level = levels.get_mut(&decided.arbitrator.key_id).and_then(Vec::pop);
+        let level = level.ok_or_else(|| Error::broken("a take without a level"))?;
+        let priced = table.offer(decided.offer).ok_or_else(|| Error::broken("a take without an offer"))?;
+        trade::made(desk, priced, decided, level, fee_address)
+    };
+    decided.iter().zip(fee_addresses).map(one).collect()
+}
+
+/// The levels of each arbitrator's key, the first take's last.
+async fn levels(tx: &Transaction<'_>, decided: &[&Decided]) -> Done<BTreeMap<KeyId, Vec<ArbiterLevel>>> {
+    let mut levels = BTreeMap::new();
     let arbitrators: BTreeSet<KeyId> = decided.iter().map(|one| one.arbitrator.key_id).collect();
     for key in arbitrators {
         let pairs: Vec<[&AccountKey; 2]> =
@@ -102,14 +121,7 @@ async fn papers(desk: &Desk, tx: &Transaction<'_>, table: &Table, decided: &[&De
         of_key.reverse();
         levels.insert(key, of_key);
     }
-    let fee_addresses = trades::next_fee_addresses(tx, decided.len()).await?;
-    let one = |(decided, fee_address): (&&Decided, u32)| {
-        let level = levels.get_mut(&decided.arbitrator.key_id).and_then(Vec::pop);
-        let level = level.ok_or_else(|| Error::broken("a take without a level"))?;
-        let priced = table.offer(decided.offer).ok_or_else(|| Error::broken("a take without an offer"))?;
-        trade::made(desk, priced, decided, level, fee_address)
-    };
-    decided.iter().zip(fee_addresses).map(one).collect()
+    Ok(levels)
 }
 
 async fn commit(tx: Transaction<'_>) -> Result<(), Trouble> {

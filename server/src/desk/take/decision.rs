@@ -70,9 +70,13 @@ impl Table {
     pub(super) async fn read(desk: &Desk, tx: &Transaction<'_>, asks: &[Ask], fee_rate: FeeRate) -> Done<Self> {
         let wanted: BTreeSet<PublicRef> = asks.iter().map(|ask| ask.offer).collect();
         let wanted: Vec<PublicRef> = wanted.into_iter().collect();
-        takes::plan_once(tx).await?;
-        let now = desk.now(tx).await?;
-        let held = offers::hold(tx, &wanted).await?;
+        takes::ready(tx).await?;
+        let (_, now, held) = tokio::try_join!(
+            biased;
+            async { Ok::<(), Error>(takes::plan_once(tx).await?) },
+            desk.now(tx),
+            async { Ok(offers::hold(tx, &wanted).await?) },
+        )?;
         let takers: BTreeSet<UserId> = asks.iter().map(|ask| ask.taker).collect();
         let takers: Vec<UserId> = takers.into_iter().collect();
         let pairs = asks.iter().filter_map(|ask| {
@@ -82,9 +86,12 @@ impl Table {
         let pairs: Vec<[UserId; 2]> = pairs.collect();
         let typed = asks.iter().filter_map(|ask| Uuid::parse_str(&ask.form.key).ok()).map(KeyId);
         let keys: Vec<KeyId> = held.iter().map(|row| row.key).chain(typed).collect();
-        let scene = takes::scene(tx, &takers, &held, now).await?;
-        let draws = Draws::hold(desk, tx, &pairs, now).await?;
-        let indexes = Indexes::hold(tx, &keys).await?;
+        let (scene, draws, indexes) = tokio::try_join!(
+            biased;
+            async { Ok(takes::scene(tx, &takers, &held, now).await?) },
+            Draws::hold(desk, tx, &pairs, now),
+            Indexes::hold(tx, &keys),
+        )?;
         let priced = |row: OfferRow| {
             let market = Market::new(&desk.rules, scene.rate(row.offer.currency), now);
             (row.offer.reference, Priced::new(&desk.rules, row, market, fee_rate))

@@ -42,7 +42,10 @@ pub(super) async fn answer(desk: &Arc<Desk>, ask: Ask) -> Done<PublicRef> {
 
 /// Makes one batch after the other until nobody waits.
 async fn lane(desk: Arc<Desk>) {
-    while let Some(waiting) = desk.takes.next() {
+    loop {
+        // Whoever else is about to come in comes in first.
+        tokio::task::yield_now().await;
+        let Some(waiting) = desk.takes.next() else { return };
         // A task of its own: should it break, the lane goes on.
         if let Err(error) = tokio::spawn(make(desk.clone(), waiting)).await {
             tracing::error!(%error, "a batch of takes");
