@@ -91,7 +91,8 @@ fn new_accounts_go_slowly(desk: &Desk, record: &AccountRecord) -> Result<(), Ref
     }
     if record.lapses >= 3 {
         return Err(Refusal::conflict(
-            "You let three trades lapse within 30 days (not signed, not deposited or not paid). New takes are possible 7 days after the last.",
+            "You let three trades lapse within 30 days: your page counts what was not signed, deposited, paid or released \
+             in time, cancelled after the deposit, or lost in a dispute. New takes are possible 7 days after the last.",
         ));
     }
     Ok(())

@@ -33,7 +33,8 @@ pub struct AccountRecord {
     pub completed: i64,
     pub proposed: i64,
     pub running: i64,
-    /// Trades not signed, not deposited or not paid in the last 30 days, if the last was within 7 days.
+    /// Lapses of the last 30 days, if the last was within 7 days: not signed, not deposited, not released in time, not
+    /// paid, cancelled after the deposit, marked as paid and unmarked, dispute lost.
     pub lapses: i64,
 }
 
@@ -164,11 +165,23 @@ const RECORDS: &str = "
                           UNION ALL
                          SELECT id, stage, outcome, 'seller', (state ->> 'seller_agreed')::boolean
                            FROM trades WHERE seller = a.id) AS t
-     CROSS JOIN LATERAL (SELECT count(*), max(e.at) AS last FROM trade_events e
-                          WHERE e.trade = t.id AND e.at > $2::timestamptz - interval '30 days'
-                            AND ((e.event = 'signing_window_passed' AND NOT t.agreed)
-                              OR (e.event = 'deposit_window_passed' AND t.side = 'seller')
-                              OR (e.event = 'closed_unpaid' AND t.side = 'buyer'))) AS l
+     CROSS JOIN LATERAL (
+           SELECT count(*), max(at) AS last
+             FROM (SELECT e.at FROM trade_events e
+                    WHERE e.trade = t.id AND CASE e.event
+                          WHEN 'signing_window_passed' THEN NOT t.agreed
+                          WHEN 'deposit_window_passed' THEN t.side = 'seller'
+                          WHEN 'deposit_short' THEN t.side = 'seller'
+                          WHEN 'release_window_passed' THEN t.side = 'seller'
+                          WHEN 'closed_unpaid' THEN t.side = 'buyer'
+                          WHEN 'cancelled_by_buyer' THEN t.side = 'buyer'
+                          WHEN 'payment_mark_undone' THEN t.side = 'buyer'
+                          ELSE false END
+                    UNION ALL
+                   SELECT r.signed_at FROM rulings r
+                    WHERE r.trade = t.id AND r.signed_at IS NOT NULL AND r.withdrawn_at IS NULL
+                      AND CASE t.side WHEN 'buyer' THEN r.buyer_sat ELSE r.seller_sat END = 0) AS lapse (at)
+            WHERE at > $2::timestamptz - interval '30 days') AS l
      GROUP BY a.id";
 
 /// What limits the next takes of these accounts; who never traded is not there.

@@ -10,7 +10,11 @@ use crate::harness::cast::{Person, Story, offer_form, story};
 use crate::harness::chrome::{Chrome, THEMES, WIDTHS, turn};
 
 async fn signed_in(story: &Story, who: &Person) -> Chrome {
-    let chrome = Chrome::open(&story.site.origin).await;
+    signed_in_at(&story.site.origin, who).await
+}
+
+async fn signed_in_at(origin: &str, who: &Person) -> Chrome {
+    let chrome = Chrome::open(origin).await;
     chrome.goto("/sign-in").await;
     chrome.fill("#f-name", who.name).await;
     chrome.fill("#f-password", PASSWORD).await;
@@ -115,6 +119,43 @@ async fn words_and_stages_appear_without_reloading_and_what_is_half_typed_stays(
     bob.closes_the_tab(first).await;
     shows(&bob, ".lines", "While you looked elsewhere.").await;
     open_pages(&story, 2, "it comes again").await;
+}
+
+#[tokio::test]
+async fn two_browsers_at_two_servers_see_one_room() {
+    let _turn = turn().await;
+    let story = story().await;
+    let second = story.site.second(story.site.desk.rules.clone());
+    for desk in [&story.site.desk, &second.desk] {
+        tokio::spawn(live::run(desk.clone()));
+    }
+    let trade = story.agreed().await;
+    let path = format!("/trades/{trade}");
+    let (alice, bob) = (signed_in(&story, &story.alice).await, signed_in_at(&second.origin, &story.bob).await);
+    for chrome in [&alice, &bob] {
+        chrome.goto(&path).await;
+        is_open(chrome).await;
+        chrome.run("window.notReloaded = true").await;
+    }
+    assert_eq!((story.site.desk.live.taken(), second.desk.live.taken()), (1, 1));
+    shows(&alice, "[data-here]", "bob-s is here").await;
+    for (from, to, words) in [(&alice, &bob, "From the first server."), (&bob, &alice, "From the second one.")] {
+        from.fill("#f-room-text", words).await;
+        from.click(".say button").await;
+        shows(from, ".lines .msg.me", words).await;
+        shows(to, ".lines", words).await;
+    }
+    let (row, _) = trine::desk::trade_facts::party(&story.site.desk, trade, story.bob.id).await.unwrap();
+    story.site.chain.pay(&row.script, row.deposit).unwrap();
+    story.work().await;
+    story.mine(row.state.confirmations).await;
+    shows(&alice, "[data-part=now]", "Send 500.00 EUR").await;
+    shows(&bob, ".lines", "Coins arrived in escrow").await;
+    for chrome in [&alice, &bob] {
+        assert_eq!(chrome.run("return window.notReloaded").await, true);
+        let twice = "return [...document.querySelectorAll('.lines .msg')].filter(one => one.innerText.includes('From the')).length";
+        assert_eq!(chrome.run(twice).await, 2, "each line once");
+    }
 }
 
 async fn open_pages(story: &Story, wanted: usize, what: &str) {

@@ -57,6 +57,8 @@ pub async fn check_log(sql: &Sql, trade: PublicRef) {
     let off: i64 = sql.query_one(EXPOSURE_OFF, &[]).await.unwrap().get(0);
     assert_eq!(off, 0, "the exposure that is kept is not the sum of the open trades");
     let found = "SELECT id::text, state, stage, version FROM trades WHERE reference = $1";
+    // Of one moment, whatever others do meanwhile.
+    sql.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await.unwrap();
     let row = sql.query_one(found, &[&trade.to_string()]).await.unwrap();
     let id: String = row.get(0);
     let lines = "
@@ -81,6 +83,7 @@ pub async fn check_log(sql: &Sql, trade: PublicRef) {
     assert_eq!(state, kept, "the log of {trade} gives another state than its row");
     let due = "SELECT what, who, due_at FROM deadlines WHERE trade::text = $1 ORDER BY what";
     let rows = sql.query(due, &[&id]).await.unwrap();
+    sql.batch_execute("COMMIT").await.unwrap();
     let rows: Vec<(String, String, Timestamp)> = rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect();
     let mut running: Vec<_> =
         state.deadlines().iter().map(|one| (one.what.to_string(), one.who.to_owned(), one.due_at)).collect();

@@ -26,12 +26,18 @@ impl Story {
         }
     }
 
-    async fn goes_through(&self, amount: &str) -> PublicRef {
+    /// Alice buys for so much; the coins are in escrow.
+    async fn is_funded_for(&self, amount: &str) -> PublicRef {
         let trade = self.take_by(&self.alice, amount).await;
         self.signs(&self.bob, trade, "contract-signature", &[]).await;
         self.signs(&self.alice, trade, "contract-signature", &[]).await;
         let (row, _) = trine::desk::trade_facts::party(&self.site.desk, trade, self.bob.id).await.unwrap();
         self.deposit(trade, row.deposit).await;
+        trade
+    }
+
+    async fn goes_through(&self, amount: &str) -> PublicRef {
+        let trade = self.is_funded_for(amount).await;
         self.signs(&self.alice, trade, "payment", &["sent"]).await;
         self.signs(&self.bob, trade, "release", &["own_account", "amount", "payer"]).await;
         self.mine(2).await;
@@ -60,6 +66,26 @@ async fn three_lapses_stop_takes_for_a_week() {
     assert!(story.refused_take(&story.alice).await.contains("You let three trades lapse within 30 days"));
     story.site.advance(SignedDuration::from_hours(24 * 7 + 1));
     story.take_by(&story.alice, "100").await;
+}
+
+#[tokio::test]
+async fn every_kind_of_lapse_counts_towards_three() {
+    let rules = Rules { new_account_trades_max: 20, ..Rules::default() };
+    let story = story_with(Start { rules, ..Start::default() }).await;
+    let unsigned = story.take_by(&story.alice, "100").await;
+    story.signs(&story.bob, unsigned, "contract-signature", &[]).await;
+    story.later(61).await;
+    let cancelled = story.is_funded_for("100").await;
+    story.signs(&story.alice, cancelled, "cancellation", &["not_paid"]).await;
+    let undone = story.is_funded_for("100").await;
+    story.signs(&story.alice, undone, "payment", &["sent"]).await;
+    story.take_by(&story.alice, "100").await;
+    assert_eq!(story.press(&story.alice, undone, "payment/undo").await.status, 303);
+    assert!(story.refused_take(&story.alice).await.contains("You let three trades lapse within 30 days"));
+    let alice = story.site.browser().get("/people/alice").await.words();
+    for shown in ["1 contract not signed", "1 trade cancelled after the deposit", "1 payment marked and unmarked"] {
+        assert!(alice.contains(shown), "{shown}: {alice}");
+    }
 }
 
 #[tokio::test]
