@@ -18,7 +18,7 @@ use crate::domain::money::btc_words;
 use crate::domain::{KeyId, Party, Refusal, RefusalKind, Role, UserId, text};
 use crate::escrow::arbiter::ArbiterTree;
 use crate::escrow::message::{self, Form};
-use crate::escrow::{AccountKey, ArbiterLevel, ArbiterRecord, Lock};
+use crate::escrow::{AccountKey, ArbiterLevel, ArbiterRecord, EscrowKey, Lock};
 use crate::store::acts::NewAct;
 use crate::store::{GenericClient, accounts, arbitrators, keys as key_store};
 
@@ -27,10 +27,10 @@ pub use crate::store::arbitrators::{ArbitratorRow, OnDutyRow};
 /// How to reach him without the desk: a line of text in his public record.
 const CONTACT_CHARS_MAX: usize = 200;
 
-/// The trees of the few keys there are: 4096 derivations each.
+/// The trees of the few keys there are: 8192 derivations and a megabyte each.
 static TREES: LazyLock<Mutex<HashMap<[u8; 32], Arc<ArbiterTree>>>> = LazyLock::new(Mutex::default);
 /// Arbitrators' keys of one desk, with those of years ago.
-const TREES_MAX: usize = 64;
+const TREES_MAX: usize = 32;
 
 /// Makes an arbitrator of an account: from then on it cannot trade, and needs a key of its own for ruling.
 pub async fn appoint<'a>(hand: impl Into<Hand<'a>>, name: &str, contact: &str, exposure_limit: Amount) -> Done<()> {
@@ -174,11 +174,10 @@ pub async fn record_proof(
 
 /// The Merkle tree of a key, made once.
 async fn tree(key: &AccountKey) -> Done<Arc<ArbiterTree>> {
-    let (key, identity) = (*key, key.identity());
-    let known = |identity: &[u8; 32]| TREES.lock().unwrap_or_else(PoisonError::into_inner).get(identity).cloned();
-    if let Some(tree) = known(&identity) {
+    if let Some(tree) = known_tree(key) {
         return Ok(tree);
     }
+    let (key, identity) = (*key, key.identity());
     let tree = Arc::new(spawn_blocking(move || ArbiterTree::new(&key)).await?);
     let mut trees = TREES.lock().unwrap_or_else(PoisonError::into_inner);
     if trees.len() >= TREES_MAX {
@@ -186,6 +185,15 @@ async fn tree(key: &AccountKey) -> Done<Arc<ArbiterTree>> {
     }
     trees.insert(identity, tree.clone());
     Ok(tree)
+}
+
+fn known_tree(key: &AccountKey) -> Option<Arc<ArbiterTree>> {
+    TREES.lock().unwrap_or_else(PoisonError::into_inner).get(&key.identity()).cloned()
+}
+
+/// The arbitrator's key in escrows at a level; from his tree, if that was made already.
+pub(super) fn escrow_key(key: &AccountKey, level: ArbiterLevel) -> EscrowKey {
+    known_tree(key).map_or_else(|| EscrowKey::of_arbiter(key, level), |tree| tree.escrow_key(level))
 }
 
 /// How an arbitrator stands, for his own pages.

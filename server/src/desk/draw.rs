@@ -4,7 +4,8 @@
 //! SHA-256 over seed, both accounts (as the log names them) and the names on duty: nobody chooses, and the desk
 //! cannot say later that it came out differently.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeMap;
+use std::sync::PoisonError;
 
 use bitcoin::Amount;
 use jiff::Timestamp;
@@ -17,14 +18,10 @@ use super::secrets::{random, sha256};
 use super::{Desk, arbitrators, public_log};
 use crate::domain::hours::Week;
 use crate::domain::{KeyId, Refusal, RefusalKind, UserId};
-use crate::escrow::arbiter::ARBITER_LEVELS;
-use crate::escrow::{AccountKey, ArbiterLevel};
-use crate::store::arbitrators::{self as store, ArbitratorRow, KeyPair, OnDutyRow};
-use crate::store::draws::{Before, Pair};
+use crate::escrow::AccountKey;
+use crate::store::arbitrators::{self as store, ArbitratorRow, OnDutyRow};
+use crate::store::draws::{Pair, Relations};
 use crate::store::{GenericClient, draws, sats};
-
-/// How often a pair tries for a level that others take at the same moment.
-const LEVEL_TRIES: usize = 8;
 
 /// The arbitrator of a new trade.
 #[derive(Debug, Clone)]
@@ -37,6 +34,8 @@ pub struct DrawnArbitrator {
     pub record_hash: [u8; 32],
     /// His working hours; none: day and night.
     pub hours: Option<Week>,
+    /// The lowest level above all that his key was given.
+    pub next_level: i32,
     /// How far he is below his exposure limit.
     room_sat: i64,
     /// What the public log says of the draw; nothing when he is the pair's already.
@@ -47,31 +46,34 @@ pub struct DrawnArbitrator {
 #[derive(Debug)]
 pub struct Draws {
     on_duty: Vec<DrawnArbitrator>,
-    before: Before,
-    seeds: Seeds,
-    now: Timestamp,
+    relations: Relations,
+    seed: Seed,
     /// In the order in which they were drawn.
     drawn: Vec<(Pair, UserId, Value)>,
 }
 
 impl Draws {
-    /// Holds these pairs until the transaction ends, and reads what their draws are made from.
-    pub async fn hold(desk: &Desk, tx: &impl GenericClient, pairs: &[[UserId; 2]], now: Timestamp) -> Done<Self> {
-        let pairs: Vec<Pair> = pairs.iter().map(|pair| ordered(*pair)).collect();
-        let (mut before, seeds) = tokio::try_join!(
+    /// Reads what the draws of these pairs are made from. It stays true while the pairs are held.
+    pub async fn read(desk: &Desk, tx: &impl GenericClient, pairs: &[Pair], now: Timestamp) -> Done<Self> {
+        let (relations, on_duty, seed) = tokio::try_join!(
             biased;
-            async { Ok(draws::hold_pairs(tx, &pairs, arbitrators::drilled_since(desk, now)).await?) },
-            seeds(desk, tx, now),
+            async { Ok(draws::relations(tx, pairs).await?) },
+            arbitrators::on_duty(desk, tx, now),
+            seed(desk, tx, now),
         )?;
-        let on_duty = std::mem::take(&mut before.on_duty).into_iter().map(|one| on_duty(desk, one));
-        let on_duty = on_duty.collect::<Done<_>>()?;
-        Ok(Self { on_duty, before, seeds, now, drawn: Vec::new() })
+        let on_duty = on_duty.into_iter().map(|one| drawable(desk, one)).collect::<Done<_>>()?;
+        Ok(Self { on_duty, relations, seed, drawn: Vec::new() })
+    }
+
+    /// One of the two does not trade with the other.
+    pub fn blocked(&self, pair: [UserId; 2]) -> bool {
+        self.relations.blocks.contains(&ordered(pair))
     }
 
     /// The pair's arbitrator, drawn now if there is none. Nothing is fixed by it, see [`Self::fix`].
     pub fn arbitrator_for(&self, desk: &Desk, pair: [UserId; 2]) -> Done<DrawnArbitrator> {
         let pair = ordered(pair);
-        let excluded = |who: UserId| pair.iter().any(|one| self.before.exclusions.contains(&(*one, who)));
+        let excluded = |who: UserId| pair.iter().any(|one| self.relations.exclusions.contains(&(*one, who)));
         let may = |one: &&DrawnArbitrator| one.room_sat > 0 && !pair.contains(&one.account) && !excluded(one.account);
         let on_duty: Vec<&DrawnArbitrator> = self.on_duty.iter().filter(may).collect();
         if on_duty.is_empty() {
@@ -79,16 +81,16 @@ impl Draws {
                          Nothing was changed; try again later.";
             return Err(Refusal::new(RefusalKind::Unavailable, words).into());
         }
-        let same = self.before.arbitrators.get(&pair);
+        let same = self.relations.arbitrators.get(&pair);
         if let Some(same) = same.and_then(|before| on_duty.iter().find(|one| one.account == *before)) {
             return Ok((*same).clone());
         }
         let hidden = pair.map(|account| public_log::hidden(desk, account));
         let names: Vec<&str> = on_duty.iter().map(|one| one.name.as_str()).collect();
-        let place = choice(&self.seeds.seed, &hidden, &names);
+        let place = choice(&self.seed.bytes, &hidden, &names);
         let chosen = on_duty.get(place).ok_or_else(|| Error::broken("a draw beyond the list"))?;
         let entry = json!({
-            "day": self.seeds.day.to_string(), "accounts": hidden, "on_duty": names, "drawn": chosen.name,
+            "day": self.seed.day.to_string(), "accounts": hidden, "on_duty": names, "drawn": chosen.name,
         });
         Ok(DrawnArbitrator { entry: Some(entry), ..(*chosen).clone() })
     }
@@ -97,7 +99,7 @@ impl Draws {
     pub fn fix(&mut self, pair: [UserId; 2], arbitrator: &DrawnArbitrator, deposit: Amount) {
         let pair = ordered(pair);
         if let Some(entry) = &arbitrator.entry {
-            self.before.arbitrators.insert(pair, arbitrator.account);
+            self.relations.arbitrators.insert(pair, arbitrator.account);
             self.drawn.push((pair, arbitrator.account, entry.clone()));
         }
         if let Some(one) = self.on_duty.iter_mut().find(|one| one.account == arbitrator.account) {
@@ -105,29 +107,24 @@ impl Draws {
         }
     }
 
-    /// Writes down whom the pairs have now, and what the public log says of it.
-    pub async fn write(self, tx: &impl GenericClient) -> Done<()> {
-        if self.drawn.is_empty() {
-            return Ok(());
-        }
+    /// Whom the pairs have now, to be written down.
+    pub fn drawn(&self) -> Vec<(Pair, UserId)> {
         // Should a pair have been drawn for twice, the last one counts.
         let last: BTreeMap<Pair, UserId> = self.drawn.iter().map(|(pair, who, _)| (*pair, *who)).collect();
-        let last: Vec<(Pair, UserId)> = last.into_iter().collect();
-        let entries: Vec<Value> = self.drawn.into_iter().map(|(_, _, entry)| entry).collect();
-        tokio::try_join!(
-            biased;
-            async { Ok(draws::set_pairs(tx, &last, self.now).await?) },
-            public_log::append_all(tx, self.now, "draw", &entries),
-        )?;
-        Ok(())
+        last.into_iter().collect()
+    }
+
+    /// What the public log says of it.
+    pub fn entries(&self) -> Vec<Value> {
+        self.drawn.iter().map(|(_, _, entry)| entry.clone()).collect()
     }
 }
 
-fn ordered([one, other]: [UserId; 2]) -> Pair {
+pub fn ordered([one, other]: [UserId; 2]) -> Pair {
     if one < other { [one, other] } else { [other, one] }
 }
 
-fn on_duty(desk: &Desk, one: OnDutyRow) -> Done<DrawnArbitrator> {
+fn drawable(desk: &Desk, one: OnDutyRow) -> Done<DrawnArbitrator> {
     let key = AccountKey::parse(&one.key_text, desk.rules.network).map_err(Error::broken)?;
     Ok(DrawnArbitrator {
         account: one.account,
@@ -137,6 +134,7 @@ fn on_duty(desk: &Desk, one: OnDutyRow) -> Done<DrawnArbitrator> {
         record_text: one.record_text,
         record_hash: one.record_hash,
         hours: one.hours,
+        next_level: one.next_level,
         room_sat: one.room_sat,
         entry: None,
     })
@@ -151,18 +149,31 @@ pub fn choice(seed: &[u8; 32], [low, high]: &[String; 2], names: &[&str]) -> usi
     usize::try_from(number % length).unwrap_or(0)
 }
 
-#[derive(Debug)]
-struct Seeds {
+/// The seed of a day.
+#[derive(Debug, Clone, Copy)]
+pub struct Seed {
     day: Date,
-    seed: [u8; 32],
+    bytes: [u8; 32],
 }
 
-/// Today's seed. Makes those of today and tomorrow and publishes their hashes; publishes the seeds of days gone by.
-async fn seeds(desk: &Desk, tx: &impl GenericClient, now: Timestamp) -> Done<Seeds> {
+/// Today's seed, which is looked up once a day.
+async fn seed(desk: &Desk, tx: &impl GenericClient, now: Timestamp) -> Done<Seed> {
     let today = now.to_zoned(TimeZone::UTC).date();
+    let known = *desk.seed.lock().unwrap_or_else(PoisonError::into_inner);
+    match known {
+        Some(seed) if seed.day == today => Ok(seed),
+        _ => seed_of(desk, tx, today, now).await,
+    }
+}
+
+/// Makes the seeds of today and tomorrow and publishes their hashes; publishes the seeds of days gone by.
+async fn seed_of(desk: &Desk, tx: &impl GenericClient, today: Date, now: Timestamp) -> Done<Seed> {
     let tomorrow = today.tomorrow().map_err(|e| Error::broken(format!("no tomorrow: {e}")))?;
     if let Some(sealed) = draws::seed_in_order(tx, today, tomorrow).await? {
-        return Ok(Seeds { day: today, seed: open(desk, today, &sealed)? });
+        let seed = Seed { day: today, bytes: open(desk, today, &sealed)? };
+        // What was found there is committed. What is made below is not yet.
+        *desk.seed.lock().unwrap_or_else(PoisonError::into_inner) = Some(seed);
+        return Ok(seed);
     }
     for (day, sealed) in draws::seeds_to_reveal(tx, today, now).await? {
         let seed = hex(&open(desk, day, &sealed)?);
@@ -179,7 +190,7 @@ async fn seeds(desk: &Desk, tx: &impl GenericClient, now: Timestamp) -> Done<See
         }
     }
     let sealed = draws::seed(tx, today).await?.ok_or_else(|| Error::broken("the day has no seed"))?;
-    Ok(Seeds { day: today, seed: open(desk, today, &sealed)? })
+    Ok(Seed { day: today, bytes: open(desk, today, &sealed)? })
 }
 
 /// Publishes what is due, also on days without a draw. A job that is safe to run often.
@@ -187,7 +198,7 @@ pub async fn keep_seeds(desk: &Desk) -> Done<()> {
     let mut client = desk.store.connection().await?;
     let now = desk.now(&client).await?;
     let tx = client.transaction().await?;
-    seeds(desk, &tx, now).await?;
+    seed_of(desk, &tx, now.to_zoned(TimeZone::UTC).date(), now).await?;
     Ok(tx.commit().await?)
 }
 
@@ -197,42 +208,6 @@ fn open(desk: &Desk, day: Date, sealed: &[u8]) -> Done<[u8; 32]> {
 
 fn place(day: Date) -> String {
     format!("draw seed {day}")
-}
-
-/// The level P of each pair of trader keys with an arbitrator's key, in the same order: the same again for a repeated
-/// pair, else a new one. Call it in the transaction that makes the trades.
-pub async fn levels_for(
-    tx: &impl GenericClient,
-    arbitrator_key: KeyId,
-    pairs: &[[&AccountKey; 2]],
-) -> Done<Vec<ArbiterLevel>> {
-    let pairs: Vec<KeyPair> = pairs.iter().map(|pair| of_keys(*pair)).collect();
-    // The last level is kept for drills.
-    let end = i32::try_from(ARBITER_LEVELS - 1).map_err(|_| Error::broken("too many levels"))?;
-    let mut known = HashMap::new();
-    for _ in 0..LEVEL_TRIES {
-        let missing: BTreeSet<KeyPair> = pairs.iter().filter(|pair| !known.contains_key(*pair)).copied().collect();
-        if missing.is_empty() {
-            break;
-        }
-        let missing: Vec<KeyPair> = missing.into_iter().collect();
-        known.extend(store::take_levels(tx, arbitrator_key, &missing, end).await?);
-    }
-    let level = |pair: &KeyPair| {
-        let level = *known.get(pair).ok_or_else(|| {
-            let words = "The arbitrator's key has served all the pairs it can. The operator must ask for a new one; \
-                         nothing was changed.";
-            Refusal::new(RefusalKind::Unavailable, words)
-        })?;
-        ArbiterLevel::of_pair(level).ok_or_else(|| Error::broken(format!("level {level}")))
-    };
-    pairs.iter().map(level).collect()
-}
-
-fn of_keys(pair: [&AccountKey; 2]) -> KeyPair {
-    let mut pair = pair.map(AccountKey::public_key_bytes);
-    pair.sort_unstable();
-    pair
 }
 
 /// An arbitrator as a trader may exclude him.

@@ -10,7 +10,7 @@ use super::{Desk, arbitrators, keyfile, throttle};
 use crate::domain::{KeyId, Refusal, RefusalKind, Role, TradeId, UserId};
 use crate::escrow::{AccountKey, EscrowIndex, KeyRefusal};
 use crate::store::GenericClient;
-use crate::store::keys::{self, NewKey, Rivals, Use};
+use crate::store::keys::{self, HeldKey, NewKey, Rivals, Use};
 
 pub use crate::store::keys::KeyRow;
 
@@ -48,6 +48,7 @@ pub async fn register(desk: &Desk, owner: Owner<'_>, key_text: &str, key_file: O
         account_number: i32::try_from(key.account()).map_err(|_| Error::broken("an account number beyond 2^31"))?,
         public_key: key.xpub().public_key.serialize(),
         chain_code: key.xpub().chain_code.to_bytes(),
+        receiving: key.receiving(),
         key_file,
         created_at: now,
     };
@@ -194,6 +195,13 @@ pub async fn registered(desk: &Desk, client: &impl GenericClient, id: KeyId) -> 
     Ok((row, key))
 }
 
+/// The same with what was derived of it when it was registered.
+pub(super) fn held(desk: &Desk, key: &HeldKey) -> Done<AccountKey> {
+    let parsed = parsed(desk, &key.row)?;
+    let receiving = key.receiving.as_deref().and_then(|bytes| bytes.try_into().ok());
+    Ok(receiving.and_then(|bytes| parsed.with_receiving(bytes)).unwrap_or(parsed))
+}
+
 pub(super) fn parsed(desk: &Desk, row: &KeyRow) -> Done<AccountKey> {
     AccountKey::parse(&row.text, desk.rules.network)
         .map_err(|why| Error::broken(format!("the key {} in the database: {why}", row.id)))
@@ -230,11 +238,10 @@ pub struct Indexes {
 }
 
 impl Indexes {
-    /// Nobody else gives an index to one of these keys until the transaction ends.
-    pub async fn hold(tx: &impl GenericClient, keys: &[KeyId]) -> Done<Self> {
-        let held = keys::hold_indexes(tx, keys).await?;
-        let held = held.into_iter().map(|key| (key.public_key, (key.used.into_iter().collect(), key.floor))).collect();
-        Ok(Self { held, given: Vec::new() })
+    /// From keys that are held: nobody else gives an index to one of them until the transaction ends.
+    pub fn of(keys: &[HeldKey]) -> Self {
+        let of_one = |key: &HeldKey| (key.public_key.clone(), (key.used.iter().copied().collect(), key.floor));
+        Self { held: keys.iter().map(of_one).collect(), given: Vec::new() }
     }
 
     /// The lowest that neither key was ever given.

@@ -37,6 +37,7 @@ pub mod hours;
 pub mod judge;
 pub mod keyfile;
 pub mod keys;
+pub mod levels;
 pub mod live;
 pub mod notices;
 pub mod offers;
@@ -104,6 +105,10 @@ pub struct Desk {
     pub live: Arc<live::Live>,
     /// Who waits for a take to be made.
     takes: take::Queue,
+    /// The levels that were given here.
+    levels: levels::Given,
+    /// The seed of the day, once it was looked up.
+    seed: std::sync::Mutex<Option<draw::Seed>>,
     /// Held by whoever reads the chain.
     reading: tokio::sync::Mutex<reader::Reading>,
 }
@@ -121,6 +126,8 @@ impl Desk {
             wake: tokio::sync::Notify::new(),
             live: Arc::default(),
             takes: take::Queue::default(),
+            levels: levels::Given::default(),
+            seed: std::sync::Mutex::default(),
             reading: tokio::sync::Mutex::default(),
         }
     }

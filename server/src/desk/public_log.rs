@@ -17,12 +17,7 @@ const PAGE: i64 = 50;
 /// Adds an entry: `draw`, `seed_hash`, `seed`, `appointed`, `dismissed`, `record`, `drill`, `ruling`,
 /// `restored`.
 pub async fn append(tx: &impl GenericClient, now: Timestamp, kind: &str, entry: &Value) -> Done<()> {
-    append_all(tx, now, kind, std::slice::from_ref(entry)).await
-}
-
-/// Adds entries of one kind, in this order.
-pub async fn append_all(tx: &impl GenericClient, now: Timestamp, kind: &str, entries: &[Value]) -> Done<()> {
-    Ok(public_log::append(tx, now, kind, entries).await?)
+    Ok(public_log::append(tx, now, kind, std::slice::from_ref(entry)).await?)
 }
 
 /// An account as the log names it: always the same, and nobody but the desk knows whose it is.

@@ -98,6 +98,11 @@ pub struct Quote {
 }
 
 impl Quote {
+    /// Whether desk or arbitrator get anything, however the trade ends.
+    pub fn has_fees(&self) -> bool {
+        [self.desk_fee_buyer, self.desk_fee_seller, self.arbitrator_fee].iter().any(|fee| *fee > Amount::ZERO)
+    }
+
     /// The sums for a fiat amount at a price. `miner_fee` is the estimate for a payout with one input at step ×2.
     pub fn for_take(fiat: Fiat, price: Decimal, policy: FeePolicy, miner_fee: Amount) -> Result<Self, QuoteRefusal> {
         let amount = check_trade_amount(sats_for(fiat, price).ok_or(QuoteRefusal::NoPrice)?)?;

@@ -218,7 +218,8 @@ impl FeeShares {
 
 impl KeyEntry {
     pub fn new(role: Party, lock: &Lock) -> Self {
-        Self { role, origin: lock.key(role).origin(), xpub: lock.xpub_text(role).to_owned() }
+        let key = lock.key(role);
+        Self { role, origin: key.origin(), xpub: key.xpub_text().to_owned() }
     }
 }
 

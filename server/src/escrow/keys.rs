@@ -7,9 +7,9 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::LazyLock;
 
-use bitcoin::bip32::{ChildNumber, DerivationPath, Fingerprint, KeySource, Xpub};
+use bitcoin::bip32::{ChainCode, ChildNumber, DerivationPath, Fingerprint, KeySource, Xpub};
 use bitcoin::hashes::{Hash, sha256};
-use bitcoin::secp256k1::{Secp256k1, VerifyOnly};
+use bitcoin::secp256k1::{self, Secp256k1, VerifyOnly};
 use bitcoin::{Network, NetworkKind, PublicKey, base58};
 
 use super::arbiter::ArbiterLevel;
@@ -17,6 +17,9 @@ use crate::domain::Refusal;
 
 /// The curve, prepared once: doing so takes longer than deriving a key.
 pub static CURVE: LazyLock<Secp256k1<VerifyOnly>> = LazyLock::new(Secp256k1::verification_only);
+
+/// The branch that the keys of escrows are on, as a wallet's receiving addresses are.
+const RECEIVING: ChildNumber = ChildNumber::Normal { index: 0 };
 
 /// Longer than any key with its origin (about 150 characters).
 const KEY_TEXT_CHARS_MAX: usize = 512;
@@ -106,7 +109,7 @@ impl EscrowIndex {
 
     /// The suffix of a trade key, `/0/N`.
     pub(super) fn suffix(self) -> [ChildNumber; 2] {
-        [ChildNumber::Normal { index: 0 }, ChildNumber::Normal { index: self.0 }]
+        [RECEIVING, ChildNumber::Normal { index: self.0 }]
     }
 }
 
@@ -124,7 +127,14 @@ pub struct AccountKey {
     fingerprint: Fingerprint,
     account: u32,
     xpub: Xpub,
+    /// What was read, if it is how the xpub is written: base58 takes its time.
+    text: Option<XpubText>,
+    /// The key at `/0`, if it is known already.
+    receiving: Option<Xpub>,
 }
+
+/// The base58check of an extended public key, 78 bytes with these version bytes.
+type XpubText = [u8; 111];
 
 impl PartialEq for AccountKey {
     fn eq(&self, other: &Self) -> bool {
@@ -157,7 +167,8 @@ impl AccountKey {
             return Err(KeyRefusal::MissingOrigin);
         };
         let (origin, key) = rest.split_once(']').ok_or(KeyRefusal::MissingOrigin)?;
-        let xpub = read_xpub(without_suffix(key.trim()), network)?;
+        let key = without_suffix(key.trim());
+        let xpub = read_xpub(key, network)?;
         let (fingerprint, account) = read_origin(origin, network)?;
         if xpub.depth != 4 {
             return Err(KeyRefusal::Depth { depth: xpub.depth });
@@ -165,7 +176,8 @@ impl AccountKey {
         if xpub.child_number != (ChildNumber::Hardened { index: 2 }) {
             return Err(KeyRefusal::Child { child: xpub.child_number.to_string() });
         }
-        Ok(Self { fingerprint, account, xpub })
+        let text = key.as_bytes().try_into().ok().filter(|_| key.starts_with(['x', 't']));
+        Ok(Self { fingerprint, account, xpub, text, receiving: None })
     }
 
     pub fn fingerprint(&self) -> Fingerprint {
@@ -184,6 +196,32 @@ impl AccountKey {
     /// The public key itself, by which uses of the key are counted.
     pub fn public_key_bytes(&self) -> [u8; 33] {
         self.xpub.public_key.serialize()
+    }
+
+    /// Public key (uncompressed, which is read faster) and chain code at `/0`, to be kept: all keys of escrows are one
+    /// step below it. `None` for one key in 2^127 that has no such step.
+    pub fn receiving(&self) -> Option<[u8; 97]> {
+        let receiving = receiving(&self.xpub)?;
+        let mut bytes = [0; 97];
+        let (public_key, chain_code) = bytes.split_at_mut(65);
+        public_key.copy_from_slice(&receiving.public_key.serialize_uncompressed());
+        chain_code.copy_from_slice(&receiving.chain_code.to_bytes());
+        Some(bytes)
+    }
+
+    /// The same key with what [`Self::receiving`] gave when it was registered.
+    #[must_use]
+    pub fn with_receiving(self, bytes: &[u8; 97]) -> Option<Self> {
+        let (public_key, chain_code) = bytes.split_first_chunk::<65>()?;
+        let receiving = Xpub {
+            network: self.xpub.network,
+            depth: self.xpub.depth.checked_add(1)?,
+            parent_fingerprint: self.xpub.fingerprint(),
+            child_number: RECEIVING,
+            public_key: secp256k1::PublicKey::from_slice(public_key).ok()?,
+            chain_code: ChainCode::from(<[u8; 32]>::try_from(chain_code).ok()?),
+        };
+        Some(Self { receiving: Some(receiving), ..self })
     }
 
     /// `48'/coin'/account'/2'`.
@@ -216,17 +254,31 @@ impl fmt::Display for AccountKey {
 pub struct EscrowKey {
     origin: KeySource,
     xpub: Xpub,
+    /// The xpub as wallets write it; base58 is slow enough to do it once.
+    xpub_text: String,
+    /// Its key at `/0`.
+    receiving: Option<Xpub>,
 }
 
 impl EscrowKey {
     pub fn of_trader(key: &AccountKey) -> Self {
-        Self { origin: (key.fingerprint, key.path()), xpub: key.xpub }
+        let receiving = key.receiving.or_else(|| receiving(&key.xpub));
+        let text = key.text.and_then(|text| String::from_utf8(text.to_vec()).ok());
+        let xpub_text = text.unwrap_or_else(|| key.xpub.to_string());
+        Self { origin: (key.fingerprint, key.path()), xpub: key.xpub, xpub_text, receiving }
     }
 
     /// `[fingerprint/48'/coin'/account'/2'/P]xpub_P`.
     pub fn of_arbiter(key: &AccountKey, level: ArbiterLevel) -> Self {
         let xpub = level.derive(&CURVE, &key.xpub);
-        Self { origin: (key.fingerprint, key.path().child(level.step())), xpub }
+        Self::of_arbiter_derived(key, level, (xpub, receiving(&xpub)))
+    }
+
+    /// The same from xpub_P and its key at `/0`.
+    pub(super) fn of_arbiter_derived(key: &AccountKey, level: ArbiterLevel, derived: (Xpub, Option<Xpub>)) -> Self {
+        let (xpub, receiving) = derived;
+        let origin = (key.fingerprint, key.path().child(level.step()));
+        Self { origin, xpub, xpub_text: xpub.to_string(), receiving }
     }
 
     /// Reads a trader's key from a contract: exactly as written by [`Self::origin`] and [`Self::xpub`].
@@ -255,11 +307,11 @@ impl EscrowKey {
         }
         let path = [48, coin, account, 2].map(|index| ChildNumber::Hardened { index });
         let path = DerivationPath::from(path.as_slice()).child(level.step());
-        Ok(Self { origin: (fingerprint, path), xpub })
+        Ok(Self::from_parts((fingerprint, path), xpub))
     }
 
     pub(super) fn from_parts(origin: KeySource, xpub: Xpub) -> Self {
-        Self { origin, xpub }
+        Self { origin, xpub, xpub_text: xpub.to_string(), receiving: receiving(&xpub) }
     }
 
     pub fn fingerprint(&self) -> Fingerprint {
@@ -268,6 +320,11 @@ impl EscrowKey {
 
     pub fn xpub(&self) -> &Xpub {
         &self.xpub
+    }
+
+    /// The xpub as text.
+    pub fn xpub_text(&self) -> &str {
+        &self.xpub_text
     }
 
     /// `[fingerprint/path]`, with its brackets.
@@ -286,19 +343,25 @@ impl EscrowKey {
 
     /// The public key at `/0/N`. `None` for one index in 2^127 that has no key.
     pub(super) fn public_key_at(&self, index: EscrowIndex) -> Option<PublicKey> {
-        self.xpub.derive_pub(&*CURVE, &index.suffix()).ok().map(|xpub| PublicKey::new(xpub.public_key))
+        let [_, step] = index.suffix();
+        self.receiving?.ckd_pub(&*CURVE, step).ok().map(|xpub| PublicKey::new(xpub.public_key))
     }
 
-    /// As in the descriptor: `[fingerprint/path]xpub/<0;1>/*`, given the text of its xpub.
-    pub(super) fn multipath(&self, xpub: &str) -> String {
-        format!("{}{xpub}/<0;1>/*", self.origin())
+    /// As in the descriptor: `[fingerprint/path]xpub/<0;1>/*`.
+    pub(super) fn multipath(&self) -> String {
+        format!("{self}/<0;1>/*")
     }
 }
 
 impl fmt::Display for EscrowKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", self.origin(), self.xpub)
+        write!(f, "{}{}", self.origin(), self.xpub_text)
     }
+}
+
+/// The key at `/0`. `None` for one key in 2^127 that has none.
+pub(super) fn receiving(xpub: &Xpub) -> Option<Xpub> {
+    xpub.ckd_pub(&*CURVE, RECEIVING).ok()
 }
 
 pub(super) fn same_key(one: &Xpub, other: &Xpub) -> bool {

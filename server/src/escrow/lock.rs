@@ -45,8 +45,6 @@ pub struct Lock {
     index: EscrowIndex,
     /// In the order of [`Party::ALL`].
     keys: [EscrowKey; 3],
-    /// As wallets write them; base58 is slow enough to do it once.
-    xpub_texts: [String; 3],
     public_keys: [PublicKey; 3],
     descriptor: String,
     witness_script: ScriptBuf,
@@ -77,15 +75,13 @@ impl Lock {
         refuse_alike([buyer, seller, arbiter].map(|key| (key.fingerprint(), key.xpub())))?;
         refuse_same_derived(public_keys)?;
 
-        let xpub_texts = [buyer, seller, arbiter].map(|key| key.xpub().to_string());
-        let [b_text, s_text, a_text] = &xpub_texts;
-        let [b, s, a] = [(buyer, b_text), (seller, s_text), (arbiter, a_text)].map(|(key, text)| key.multipath(text));
+        let [b, s, a] = [buyer, seller, arbiter].map(EscrowKey::multipath);
         let descriptor = format!("wsh(sortedmulti(2,{b},{s},{a}))");
         let mut checksum = checksum::Engine::new();
         checksum.input(&descriptor).map_err(|error| LockRefusal::Descriptor(error.to_string()))?;
         let descriptor = format!("{descriptor}#{}", checksum.checksum());
         let witness_script = two_of_three(public_keys);
-        Ok(Self { network, index, keys, xpub_texts, public_keys, descriptor, witness_script })
+        Ok(Self { network, index, keys, public_keys, descriptor, witness_script })
     }
 
     /// The script on which an arbitrator shows that he can sign: his key at [`ArbiterLevel::DRILL`], N = 0, and two
@@ -109,16 +105,6 @@ impl Lock {
 
     pub fn key(&self, party: Party) -> &EscrowKey {
         let [buyer, seller, arbiter] = &self.keys;
-        match party {
-            Party::Buyer => buyer,
-            Party::Seller => seller,
-            Party::Arbitrator => arbiter,
-        }
-    }
-
-    /// The xpub of this party as text.
-    pub fn xpub_text(&self, party: Party) -> &str {
-        let [buyer, seller, arbiter] = &self.xpub_texts;
         match party {
             Party::Buyer => buyer,
             Party::Seller => seller,

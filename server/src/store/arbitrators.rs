@@ -2,7 +2,9 @@
 
 use jiff::Timestamp;
 use tokio_postgres::Row;
+use uuid::Uuid;
 
+use super::bundle::Value;
 use super::{GenericClient, StoreError, Stored, hours};
 use crate::domain::hours::Week;
 use crate::domain::{KeyId, UserId};
@@ -35,6 +37,8 @@ pub struct OnDutyRow {
     pub room_sat: i64,
     /// His working hours; none: day and night.
     pub hours: Option<Week>,
+    /// The lowest level above all that his key was given.
+    pub next_level: i32,
 }
 
 const APPOINT: &str = "
@@ -142,8 +146,12 @@ pub async fn set_drill(
     Ok(client.execute(&statement, &[&account.0, &key.0, &now, &drill]).await? == 1)
 }
 
+// Levels are never given back. After a restore they begin above what may be lost.
 pub(super) const ON_DUTY: &str = "
-    SELECT a.account, c.name, a.key, k.text, a.record_text, a.record_hash, a.exposure_limit_sat - e.sat, c.hours
+    SELECT a.account, c.name, a.key, k.text, a.record_text, a.record_hash, a.exposure_limit_sat - e.sat, c.hours,
+           greatest((SELECT coalesce(max(l.p) + 1, 0) FROM arbitrator_levels l WHERE l.arbitrator_key = a.key),
+                    (SELECT coalesce(max(f.floor), 0) FROM numbering_floors f
+                      WHERE f.public_key IN (k.public_key, ''::bytea)))
       FROM arbitrators a JOIN accounts c ON c.id = a.account JOIN signing_keys k ON k.id = a.key
      CROSS JOIN LATERAL (SELECT coalesce(sum(x.sat), 0)::bigint AS sat FROM arbitrator_exposure x
                           WHERE x.arbitrator = a.account) AS e
@@ -166,67 +174,59 @@ pub async fn on_duty(client: &impl GenericClient, drilled_since: Timestamp) -> S
                 record_hash: hash.try_into().map_err(|_| StoreError::Row("a record's hash has 32 bytes".into()))?,
                 room_sat: row.try_get(6)?,
                 hours: row.try_get::<_, Option<_>>(7)?.map(hours::read).transpose()?,
+                next_level: row.try_get(8)?,
             })
         })
         .collect()
 }
 
-// Takes of different pairs do not queue for one another: each tries the lowest levels that nobody holds at the moment.
-// Levels are never given back, so the free ones are above the highest, but for a few that takes in flight have left.
-// After a restore they begin above what may be lost.
-const TAKE_LEVELS: &str = "
-    WITH known AS MATERIALIZED (
-        SELECT low, high, (SELECT l.p FROM arbitrator_levels l
-                            WHERE l.arbitrator_key = $1 AND l.key_low = low AND l.key_high = high) AS p
-          FROM unnest($2::bytea[], $3::bytea[]) AS wanted (low, high)),
-         new AS MATERIALIZED (
-        SELECT low, high, row_number() OVER (ORDER BY low, high) AS place FROM known WHERE p IS NULL),
-         near AS MATERIALIZED (
-        SELECT greatest(coalesce(max(p), 0) - 31,
-                        (SELECT coalesce(max(f.floor), 0) FROM numbering_floors f
-                          WHERE f.public_key = (SELECT k.public_key FROM signing_keys k WHERE k.id = $1)
-                             OR f.public_key = ''::bytea)) AS low
-          FROM arbitrator_levels WHERE arbitrator_key = $1),
-         free AS MATERIALIZED (
-        SELECT p, row_number() OVER () AS place
-          FROM (SELECT p
-                  FROM (SELECT p FROM near, generate_series(near.low, least(near.low + 127, $4::integer - 1)) AS p
-                         WHERE p <> ALL (ARRAY(SELECT u.p FROM arbitrator_levels u
-                                                WHERE u.arbitrator_key = $1 AND u.p >= (SELECT low FROM near)))
-                        OFFSET 0) AS unused
-                 WHERE pg_try_advisory_xact_lock(hashtextextended('level ' || $1::text || ' ' || p, 0))
-                 LIMIT (SELECT count(*) FROM new)) AS held),
-         taken AS (
-        INSERT INTO arbitrator_levels (arbitrator_key, key_low, key_high, p)
-        SELECT $1, new.low, new.high, free.p FROM new JOIN free USING (place)
-        ON CONFLICT DO NOTHING
-        RETURNING key_low, key_high, p)
-    SELECT low, high, p FROM known WHERE p IS NOT NULL UNION ALL SELECT key_low, key_high, p FROM taken";
-
 /// Two public keys, the lower first.
 pub type KeyPair = [[u8; 33]; 2];
 
-/// The levels P that these different pairs of trader keys have with this arbitrator's key; those without one get the
-/// lowest free ones below `end`. A pair is missing when another transaction was faster or no level is left.
-pub async fn take_levels(
-    client: &impl GenericClient,
-    arbitrator_key: KeyId,
-    pairs: &[KeyPair],
-    end: i32,
-) -> Stored<Vec<(KeyPair, u32)>> {
+/// A level of an arbitrator's key, and the pair of trader keys that has it.
+#[derive(Debug, Clone, Copy)]
+pub struct Level {
+    pub arbitrator_key: KeyId,
+    pub pair: KeyPair,
+    pub p: i32,
+}
+
+// A look into the index for each of them: any other way PostgreSQL reads more.
+pub(super) const LEVELS: &str = "
+    SELECT a.key, low, high, (SELECT l.p FROM arbitrator_levels l
+                               WHERE l.arbitrator_key = a.key AND l.key_low = low AND l.key_high = high)
+      FROM (SELECT least(one, other) AS low, greatest(one, other) AS high
+              FROM (SELECT (SELECT k.public_key FROM signing_keys k WHERE k.id = pairs.one) AS one,
+                           (SELECT k.public_key FROM signing_keys k WHERE k.id = pairs.other) AS other
+                      FROM unnest($1::uuid[], $2::uuid[]) AS pairs (one, other)
+                    OFFSET 0) AS keys
+            OFFSET 0) AS pairs
+     CROSS JOIN arbitrators a WHERE a.key IS NOT NULL AND a.dismissed_at IS NULL AND low < high";
+
+/// The levels that these pairs of trader keys have with arbitrators' keys of today.
+pub async fn levels(client: &impl GenericClient, pairs: &[[KeyId; 2]]) -> Stored<Vec<Level>> {
+    let (ones, others): (Vec<Uuid>, Vec<Uuid>) = pairs.iter().map(|[one, other]| (one.0, other.0)).unzip();
+    let key = |row: &Row, at: usize| -> Stored<[u8; 33]> {
+        let key: &[u8] = row.try_get(at)?;
+        key.try_into().map_err(|_| StoreError::Row("a public key has 33 bytes".into()))
+    };
+    let level = |row: &Row| -> Stored<Option<Level>> {
+        let Some(p) = row.try_get(3)? else { return Ok(None) };
+        Ok(Some(Level { arbitrator_key: KeyId(row.try_get(0)?), pair: [key(row, 1)?, key(row, 2)?], p }))
+    };
+    let rows = client.query(&client.prepare_cached(LEVELS).await?, &[&ones, &others]).await?;
+    rows.iter().filter_map(|row| level(row).transpose()).collect()
+}
+
+pub(super) const GIVE_LEVELS: &str = "
+    INSERT INTO arbitrator_levels (arbitrator_key, key_low, key_high, p)
+    SELECT * FROM unnest($1::uuid[], $2::bytea[], $3::bytea[], $4::integer[])";
+
+/// Gives levels to pairs; one that somebody else has given meanwhile is refused, see [`super::takes::is_overtaken`].
+pub(super) fn values_of_levels(levels: &[Level]) -> Vec<Value<'_>> {
+    let keys: Vec<Uuid> = levels.iter().map(|level| level.arbitrator_key.0).collect();
     let (lows, highs): (Vec<&[u8]>, Vec<&[u8]>) =
-        pairs.iter().map(|[low, high]| (low.as_slice(), high.as_slice())).unzip();
-    let statement = client.prepare_cached(TAKE_LEVELS).await?;
-    let rows = client.query(&statement, &[&arbitrator_key.0, &lows, &highs, &end]).await?;
-    rows.iter()
-        .map(|row| {
-            let key = |at: usize| -> Stored<[u8; 33]> {
-                let key: Vec<u8> = row.try_get(at)?;
-                key.try_into().map_err(|_| StoreError::Row("a public key has 33 bytes".into()))
-            };
-            let p: i32 = row.try_get(2)?;
-            let level = u32::try_from(p).map_err(|_| StoreError::Row(format!("level {p}")))?;
-            Ok(([key(0)?, key(1)?], level))
-        })
-        .collect()
+        levels.iter().map(|Level { pair: [low, high], .. }| (low.as_slice(), high.as_slice())).unzip();
+    let places: Vec<i32> = levels.iter().map(|level| level.p).collect();
+    vec![Box::new(keys), Box::new(lows), Box::new(highs), Box::new(places)]
 }

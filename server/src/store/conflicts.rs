@@ -15,7 +15,8 @@ pub struct ConflictRow {
 }
 
 const DECLARE: &str = "
-    INSERT INTO conflicts (trade, arbitrator, with_buyer, with_seller, why, at) VALUES ($1, $2, $3, $4, $5, $6)
+    INSERT INTO conflicts (trade, arbitrator, with_buyer, with_seller, why, at, buyer, seller)
+    SELECT id, $2, $3, $4, $5, $6, CASE WHEN $3 THEN buyer END, CASE WHEN $4 THEN seller END FROM trades WHERE id = $1
     ON CONFLICT DO NOTHING";
 
 /// False when it was declared before.

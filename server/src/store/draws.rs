@@ -4,12 +4,10 @@ use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 use jiff::civil::Date;
-use tokio_postgres::Row;
-use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
-use super::arbitrators::{self, OnDutyRow};
-use super::{GenericClient, Stored};
+use super::bundle::Value;
+use super::{GenericClient, StoreError, Stored};
 use crate::domain::UserId;
 
 const KEEP_SEED: &str = "INSERT INTO draw_seeds (day, sealed) VALUES ($1, $2) ON CONFLICT DO NOTHING";
@@ -26,7 +24,7 @@ pub async fn seed(client: &impl GenericClient, day: Date) -> Stored<Option<Vec<u
     row.map(|row| Ok(row.try_get(0)?)).transpose()
 }
 
-pub(super) const SEED_IN_ORDER: &str = "
+const SEED_IN_ORDER: &str = "
     SELECT sealed FROM draw_seeds s
      WHERE day = $1 AND EXISTS (SELECT 1 FROM draw_seeds WHERE day = $2)
        AND NOT EXISTS (SELECT 1 FROM draw_seeds WHERE day < $1 AND revealed_at IS NULL)";
@@ -46,74 +44,63 @@ pub async fn seeds_to_reveal(client: &impl GenericClient, today: Date, now: Time
     rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
 }
 
-pub(super) const LOCK_PAIRS: &str = "
-    SELECT pg_advisory_xact_lock(hashtextextended('pair ' || low || ' ' || high, 0))
-      FROM (SELECT DISTINCT low, high FROM unnest($1::uuid[], $2::uuid[]) AS pairs (low, high) ORDER BY 1, 2) AS pairs";
-
-pub(super) const PAIRS: &str = "
-    SELECT low, high, (SELECT p.arbitrator FROM pair_arbitrators p WHERE p.account_low = low AND p.account_high = high)
-      FROM unnest($1::uuid[], $2::uuid[]) AS pairs (low, high)";
-
-pub(super) const EXCLUSIONS: &str = "
-    SELECT account, arbitrator FROM arbitrator_exclusions WHERE account = ANY ($1::uuid[] || $2::uuid[])
+// A look into the index for each pair: any other way PostgreSQL reads more.
+pub(super) const RELATIONS: &str = "
+    SELECT 'given', low, high,
+           (SELECT p.arbitrator FROM pair_arbitrators p WHERE p.account_low = low AND p.account_high = high)
+      FROM unnest($1::uuid[], $2::uuid[]) AS pairs (low, high)
      UNION ALL
-    SELECT t.buyer, c.arbitrator FROM conflicts c JOIN trades t ON t.id = c.trade
-     WHERE c.with_buyer AND t.buyer = ANY ($1::uuid[] || $2::uuid[])
+    SELECT 'excluded', account, account, arbitrator FROM arbitrator_exclusions WHERE account = ANY ($1 || $2)
      UNION ALL
-    SELECT t.seller, c.arbitrator FROM conflicts c JOIN trades t ON t.id = c.trade
-     WHERE c.with_seller AND t.seller = ANY ($1::uuid[] || $2::uuid[])";
+    SELECT 'excluded', buyer, buyer, arbitrator FROM conflicts WHERE buyer = ANY ($1 || $2)
+     UNION ALL
+    SELECT 'excluded', seller, seller, arbitrator FROM conflicts WHERE seller = ANY ($1 || $2)
+     UNION ALL
+    SELECT 'blocked', low, high, NULL FROM unnest($1::uuid[], $2::uuid[]) AS pairs (low, high)
+     WHERE EXISTS (SELECT FROM blocks b WHERE b.account = low AND b.blocked = high)
+        OR EXISTS (SELECT FROM blocks b WHERE b.account = high AND b.blocked = low)";
 
 /// Two accounts, the lower first.
 pub type Pair = [UserId; 2];
 
-/// What is known before draws.
-#[derive(Debug)]
-pub struct Before {
-    pub on_duty: Vec<OnDutyRow>,
+/// What is known of people and their arbitrators.
+#[derive(Debug, Default)]
+pub struct Relations {
     /// Whom these pairs were given before.
     pub arbitrators: HashMap<Pair, UserId>,
     /// Who excluded whom, and which arbitrators have a conflict with whom.
     pub exclusions: HashSet<(UserId, UserId)>,
+    /// Of which one does not trade with the other.
+    pub blocks: HashSet<Pair>,
 }
 
-/// Draws of one pair wait for one another until the transaction ends. Who is on duty, and what is known of the pairs.
-pub async fn hold_pairs(client: &impl GenericClient, pairs: &[Pair], drilled_since: Timestamp) -> Stored<Before> {
+/// What stands between the people of these pairs, and between them and arbitrators.
+pub async fn relations(client: &impl GenericClient, pairs: &[Pair]) -> Stored<Relations> {
     let (lows, highs): (Vec<Uuid>, Vec<Uuid>) = pairs.iter().map(|[low, high]| (low.0, high.0)).unzip();
-    let lock = client.prepare_cached(LOCK_PAIRS).await?;
-    let known = client.prepare_cached(PAIRS).await?;
-    let excluded = client.prepare_cached(EXCLUSIONS).await?;
-    let both: [&(dyn ToSql + Sync); 2] = [&lows, &highs];
-    // Sent together, answered in this order: what is read is true while the pairs are held.
-    let (_, known, excluded, on_duty) = tokio::try_join!(
-        biased;
-        async { Ok(client.query(&lock, &both).await?) },
-        async { Ok(client.query(&known, &both).await?) },
-        async { Ok(client.query(&excluded, &both).await?) },
-        arbitrators::on_duty(client, drilled_since),
-    )?;
-    let user = |row: &Row, at: usize| -> Stored<UserId> { Ok(UserId(row.try_get(at)?)) };
-    let given = |row: &Row| -> Stored<Option<(Pair, UserId)>> {
-        let arbitrator: Option<Uuid> = row.try_get(2)?;
-        Ok(arbitrator.map(UserId).zip(Some([user(row, 0)?, user(row, 1)?])).map(|(who, pair)| (pair, who)))
-    };
-    let known = known.iter().filter_map(|row| given(row).transpose());
-    let excluded = excluded.iter().map(|row| Ok((user(row, 0)?, user(row, 1)?)));
-    Ok(Before { on_duty, arbitrators: known.collect::<Stored<_>>()?, exclusions: excluded.collect::<Stored<_>>()? })
+    let mut found = Relations::default();
+    for row in client.query(&client.prepare_cached(RELATIONS).await?, &[&lows, &highs]).await? {
+        let [one, other] = [UserId(row.try_get(1)?), UserId(row.try_get(2)?)];
+        match (row.try_get::<_, &str>(0)?, row.try_get::<_, Option<Uuid>>(3)?.map(UserId)) {
+            ("given", Some(arbitrator)) => drop(found.arbitrators.insert([one, other], arbitrator)),
+            ("given", None) => {}
+            ("excluded", Some(arbitrator)) => drop(found.exclusions.insert((one, arbitrator))),
+            ("blocked", None) => drop(found.blocks.insert([one, other])),
+            (what, _) => return Err(StoreError::Row(format!("a relation that is {what}"))),
+        }
+    }
+    Ok(found)
 }
 
-const SET_PAIRS: &str = "
+pub(super) const SET_PAIRS: &str = "
     INSERT INTO pair_arbitrators (account_low, account_high, arbitrator, drawn_at)
     SELECT low, high, arbitrator, $4 FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS new (low, high, arbitrator)
     ON CONFLICT (account_low, account_high) DO UPDATE
        SET arbitrator = excluded.arbitrator, drawn_at = excluded.drawn_at";
 
 /// Whom each of these different pairs was given.
-pub async fn set_pairs(client: &impl GenericClient, drawn: &[(Pair, UserId)], now: Timestamp) -> Stored<()> {
-    let column = |of: fn(&(Pair, UserId)) -> Uuid| -> Vec<Uuid> { drawn.iter().map(of).collect() };
-    let (lows, highs) = (column(|([low, _], _)| low.0), column(|([_, high], _)| high.0));
-    let statement = client.prepare_cached(SET_PAIRS).await?;
-    client.execute(&statement, &[&lows, &highs, &column(|(_, arbitrator)| arbitrator.0), &now]).await?;
-    Ok(())
+pub(super) fn values_of_pairs(drawn: &[(Pair, UserId)], now: Timestamp) -> Vec<Value<'_>> {
+    let column = |of: fn(&(Pair, UserId)) -> Uuid| -> Value<'_> { Box::new(drawn.iter().map(of).collect::<Vec<_>>()) };
+    vec![column(|([low, _], _)| low.0), column(|([_, high], _)| high.0), column(|(_, who)| who.0), Box::new(now)]
 }
 
 const EXCLUDED: &str = "SELECT DISTINCT arbitrator FROM arbitrator_exclusions WHERE account = ANY ($1)";

@@ -4,7 +4,7 @@ use super::{GenericClient, StoreError, Stored};
 use crate::domain::UserId;
 use crate::domain::hours::Week;
 
-pub(super) const OF_ACCOUNTS: &str = "SELECT id, hours FROM accounts WHERE id = ANY ($1) AND hours IS NOT NULL";
+const OF_ACCOUNTS: &str = "SELECT id, hours FROM accounts WHERE id = ANY ($1) AND hours IS NOT NULL";
 
 /// The hours of those who have stated any.
 pub async fn of_accounts(client: &impl GenericClient, accounts: &[UserId]) -> Stored<Vec<(UserId, Week)>> {

@@ -2,9 +2,9 @@
 
 use jiff::Timestamp;
 use tokio_postgres::Row;
-use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
+use super::bundle::Value;
 use super::{GenericClient, Stored};
 use crate::domain::{KeyId, TradeId, UserId};
 
@@ -42,15 +42,17 @@ pub struct NewKey<'a> {
     pub account_number: i32,
     pub public_key: [u8; 33],
     pub chain_code: [u8; 32],
+    /// Public key and chain code of `/0`.
+    pub receiving: Option<[u8; 97]>,
     /// With a file it is a browser key, without one a wallet's.
     pub key_file: Option<&'a str>,
     pub created_at: Timestamp,
 }
 
 const INSERT: &str = "
-    INSERT INTO signing_keys (id, account, kind, text, fingerprint, account_number, public_key, chain_code, key_file,
-                              created_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+    INSERT INTO signing_keys (id, account, kind, text, fingerprint, account_number, public_key, chain_code, receiving,
+                              key_file, created_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
     ON CONFLICT (account, public_key, chain_code) DO NOTHING";
 
 /// False when this account has registered this key before.
@@ -69,6 +71,7 @@ pub async fn insert(client: &impl GenericClient, new: &NewKey<'_>) -> Stored<boo
                 &new.account_number,
                 &new.public_key.as_slice(),
                 &new.chain_code.as_slice(),
+                &new.receiving.as_ref().map(<[u8; 97]>::as_slice),
                 &new.key_file,
                 &new.created_at,
             ],
@@ -96,15 +99,44 @@ pub async fn by_id(client: &impl GenericClient, id: KeyId) -> Stored<Option<KeyR
     row.as_ref().map(read).transpose()
 }
 
+// After a restore indexes begin above what may be lost.
 pub(super) const FOR_TAKES: &str = "
-    SELECT id, account, kind, text, NULL::text, created_at, proved_at, displaced_at, retired_at
-      FROM signing_keys WHERE account = ANY ($1) OR id = ANY ($2)";
+    SELECT k.id, k.account, k.kind, k.text, NULL::text, k.created_at, k.proved_at, k.displaced_at, k.retired_at,
+           k.public_key, k.receiving, ARRAY(SELECT u.n FROM key_uses u WHERE u.public_key = k.public_key),
+           (SELECT coalesce(max(f.floor), 0) FROM numbering_floors f WHERE f.public_key IN (k.public_key, ''::bytea))
+      FROM (SELECT * FROM signing_keys WHERE account = ANY ($1)
+             UNION ALL
+            SELECT * FROM signing_keys WHERE id = ANY ($2) AND account <> ALL ($1)) AS k";
 
-/// All keys of takers, and the ones of makers; without their files.
-pub(super) async fn for_takes(client: &impl GenericClient, takers: &[UserId], makers: &[KeyId]) -> Stored<Vec<KeyRow>> {
+/// A key that a take may be made with, and its indexes.
+#[derive(Debug)]
+pub struct HeldKey {
+    /// Without its file.
+    pub row: KeyRow,
+    pub public_key: Vec<u8>,
+    /// Public key and chain code of `/0`, if they were kept.
+    pub receiving: Option<Vec<u8>>,
+    /// The indexes that it was ever given.
+    pub used: Vec<i32>,
+    /// It is given none below this.
+    pub floor: i32,
+}
+
+/// All keys of takers, and the ones of makers. Their indexes are true as long as the keys are held (see
+/// [`super::takes::hold_names`]).
+pub async fn for_takes(client: &impl GenericClient, takers: &[UserId], makers: &[KeyId]) -> Stored<Vec<HeldKey>> {
     let takers: Vec<Uuid> = takers.iter().map(|id| id.0).collect();
     let makers: Vec<Uuid> = makers.iter().map(|id| id.0).collect();
-    client.query(&client.prepare_cached(FOR_TAKES).await?, &[&takers, &makers]).await?.iter().map(read).collect()
+    let held = |row: &Row| -> Stored<HeldKey> {
+        Ok(HeldKey {
+            row: read(row)?,
+            public_key: row.try_get(9)?,
+            receiving: row.try_get(10)?,
+            used: row.try_get(11)?,
+            floor: row.try_get(12)?,
+        })
+    };
+    client.query(&client.prepare_cached(FOR_TAKES).await?, &[&takers, &makers]).await?.iter().map(held).collect()
 }
 
 const OWN: &str = "
@@ -224,36 +256,6 @@ pub async fn prove(client: &impl GenericClient, id: KeyId, now: Timestamp) -> St
     Ok(())
 }
 
-pub(super) const LOCK_INDEXES: &str = "
-    SELECT pg_advisory_xact_lock(hashtextextended('index ' || encode(key, 'hex'), 0))
-      FROM (SELECT DISTINCT public_key AS key FROM signing_keys WHERE id = ANY ($1) ORDER BY 1) AS keys";
-// After a restore they begin above what may be lost.
-pub(super) const INDEXES: &str = "
-    SELECT k.public_key, ARRAY(SELECT u.n FROM key_uses u WHERE u.public_key = k.public_key),
-           (SELECT coalesce(max(f.floor), 0) FROM numbering_floors f WHERE f.public_key IN (k.public_key, ''::bytea))
-      FROM signing_keys k WHERE k.id = ANY ($1)";
-
-/// The indexes of a key.
-#[derive(Debug)]
-pub struct HeldKey {
-    pub public_key: Vec<u8>,
-    /// Those that it was ever given.
-    pub used: Vec<i32>,
-    /// It is given none below this.
-    pub floor: i32,
-}
-
-/// The indexes of keys. Nobody else gives one to any of them until the transaction ends.
-pub async fn hold_indexes(client: &impl GenericClient, keys: &[KeyId]) -> Stored<Vec<HeldKey>> {
-    let keys: Vec<Uuid> = keys.iter().map(|id| id.0).collect();
-    let (lock, read) = (client.prepare_cached(LOCK_INDEXES).await?, client.prepare_cached(INDEXES).await?);
-    let keys: [&(dyn ToSql + Sync); 1] = [&keys];
-    // Sent together, answered in this order.
-    let (_, rows) = tokio::try_join!(biased; client.query(&lock, &keys), client.query(&read, &keys))?;
-    let held = |row: &Row| Ok(HeldKey { public_key: row.try_get(0)?, used: row.try_get(1)?, floor: row.try_get(2)? });
-    rows.iter().map(held).collect()
-}
-
 /// An index that a trade gives to a key.
 #[derive(Debug, Clone, Copy)]
 pub struct Use {
@@ -266,11 +268,10 @@ pub(super) const USE: &str = "
     INSERT INTO key_uses (public_key, n, trade) SELECT * FROM unnest($1::bytea[], $2::integer[], $3::uuid[])";
 
 /// Gives indexes to keys; a key that was ever given the same is refused.
-pub async fn add_uses(client: &impl GenericClient, uses: &[Use]) -> Stored<()> {
+pub(super) fn values_of_uses(uses: &[Use]) -> Vec<Value<'_>> {
     let keys: Vec<&[u8]> = uses.iter().map(|one| one.public_key.as_slice()).collect();
     let (numbers, trades): (Vec<i32>, Vec<Uuid>) = uses.iter().map(|one| (one.n, one.trade.0)).unzip();
-    client.execute(&client.prepare_cached(USE).await?, &[&keys, &numbers, &trades]).await?;
-    Ok(())
+    vec![Box::new(keys), Box::new(numbers), Box::new(trades)]
 }
 
 const USES: &str = "SELECT count(*) FROM key_uses u JOIN signing_keys k USING (public_key) WHERE k.id = $1";

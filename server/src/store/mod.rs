@@ -6,8 +6,10 @@ pub mod accounts;
 pub mod acts;
 pub mod arbitrators;
 pub mod attachments;
+mod batch;
 pub mod board;
 pub mod books;
+mod bundle;
 pub mod calendars;
 pub mod channels;
 pub mod children;
@@ -51,6 +53,7 @@ pub mod watched;
 
 use std::time::Duration;
 
+pub use self::batch::Batch;
 pub use deadpool_postgres::GenericClient;
 use deadpool_postgres::{Manager, ManagerConfig, Pool, PoolError, RecyclingMethod, Runtime, Timeouts};
 use jiff::Timestamp;
@@ -152,6 +155,8 @@ pub type Stored<T> = Result<T, StoreError>;
 
 /// How many connections one server opens at most.
 const CONNECTIONS_MAX: usize = 24;
+/// And for batches of takes, of which only a few are under way at a time.
+const BATCH_CONNECTIONS_MAX: usize = 8;
 /// How long a request waits for a connection before it is told that the desk is busy.
 const ACQUIRE_SECONDS: u64 = 5;
 
@@ -159,6 +164,7 @@ const ACQUIRE_SECONDS: u64 = 5;
 #[derive(Clone, Debug)]
 pub struct Store {
     pool: Pool,
+    batches: Pool,
     config: tokio_postgres::Config,
 }
 
@@ -175,28 +181,45 @@ impl Store {
 
     /// The same from its parts.
     pub fn open_with(mut config: tokio_postgres::Config) -> anyhow::Result<Self> {
-        config.application_name("trine").connect_timeout(Duration::from_secs(ACQUIRE_SECONDS)).options(
-            "-c timezone=UTC -c jit=off -c statement_timeout=20s -c lock_timeout=8s -c idle_in_transaction_session_timeout=30s",
-        );
-        let manager =
-            Manager::from_config(config.clone(), NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
-        let wait = Some(Duration::from_secs(ACQUIRE_SECONDS));
-        let pool = Pool::builder(manager)
-            .max_size(CONNECTIONS_MAX)
-            .runtime(Runtime::Tokio1)
-            .timeouts(Timeouts { wait, create: wait, recycle: wait })
-            .build()?;
-        Ok(Self { pool, config })
+        config.application_name("trine").connect_timeout(Duration::from_secs(ACQUIRE_SECONDS)).options(OPTIONS);
+        let pool = pool(&config, CONNECTIONS_MAX)?;
+        let batches = pool_of_batches(&config)?;
+        Ok(Self { pool, batches, config })
     }
 
     pub async fn connection(&self) -> Stored<Connection> {
         self.pool.get().await.map_err(StoreError::Busy)
     }
 
+    /// A transaction for statements over arrays, of any length: the plan that is made once is the right one, and making
+    /// another each time takes longer than following it. It goes by the indexes, one key after the other, however small
+    /// a table was when it was made.
+    pub async fn batch(&self) -> Stored<Batch> {
+        Ok(Batch(Some(self.batches.get().await.map_err(StoreError::Busy)?)))
+    }
+
     /// One that is never given back.
     pub async fn connection_apart(&self) -> Stored<Apart> {
         Ok(deadpool_postgres::Object::take(self.connection().await?))
     }
+}
+
+const OPTIONS: &str =
+    "-c timezone=UTC -c jit=off -c statement_timeout=20s -c lock_timeout=8s -c idle_in_transaction_session_timeout=30s";
+
+fn pool_of_batches(config: &tokio_postgres::Config) -> anyhow::Result<Pool> {
+    let plans = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_bitmapscan=off";
+    let mut config = config.clone();
+    config.options(format!("{OPTIONS} {plans}"));
+    pool(&config, BATCH_CONNECTIONS_MAX)
+}
+
+fn pool(config: &tokio_postgres::Config, connections_max: usize) -> anyhow::Result<Pool> {
+    let manager =
+        Manager::from_config(config.clone(), NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
+    let wait = Some(Duration::from_secs(ACQUIRE_SECONDS));
+    let timeouts = Timeouts { wait, create: wait, recycle: wait };
+    Ok(Pool::builder(manager).max_size(connections_max).runtime(Runtime::Tokio1).timeouts(timeouts).build()?)
 }
 
 const NOW: &str = "SELECT now()";

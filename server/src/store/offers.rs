@@ -6,10 +6,12 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
-use super::{GenericClient, StoreError, Stored};
+use super::{GenericClient, StoreError, Stored, bundle, hours};
+use crate::domain::hours::Week;
 use crate::domain::offer::{OfferAccount, OfferState, PauseReason};
 use crate::domain::{
-    Currency, Fiat, KeyId, MethodId, Offer, OfferDraft, OfferId, PaymentAccountId, Pricing, PublicRef, Side, UserId,
+    Currency, Fiat, KeyId, MethodId, Offer, OfferDraft, OfferId, PaymentAccountId, Pricing, PublicRef, Rate, Side,
+    UserId,
 };
 
 /// An offer with what only its row knows.
@@ -34,28 +36,30 @@ pub struct OfferPlace<'a> {
 }
 
 macro_rules! select {
-    ($rest:literal) => {
+    ($more:literal, $beside:literal, $rest:literal) => {
         concat!(
             "SELECT o.id, o.reference, o.account, o.side, o.currency, o.fixed_price, o.market_percent, o.total,
                     o.reserved, o.limit_min, o.limit_max, o.payment_window_minutes, o.confirmations, o.terms, o.key,
                     o.address, o.state, o.paused_why, o.version, o.created_at, o.changed_at, a.name,
                     a.suspended_at IS NOT NULL,
                     ARRAY(SELECT m.method FROM offer_methods m WHERE m.offer = o.id ORDER BY m.position),
-                    ARRAY(SELECT m.payment_account FROM offer_methods m WHERE m.offer = o.id ORDER BY m.position)
-               FROM offers o JOIN accounts a ON a.id = o.account ",
+                    ARRAY(SELECT m.payment_account FROM offer_methods m WHERE m.offer = o.id ORDER BY m.position)",
+            $more,
+            " FROM offers o JOIN accounts a ON a.id = o.account ",
+            $beside,
             $rest
         )
     };
 }
 
-const FIND: &str = select!("WHERE o.reference = $1");
+const FIND: &str = select!("", "", "WHERE o.reference = $1");
 
 pub async fn find(client: &impl GenericClient, reference: PublicRef) -> Stored<Option<OfferRow>> {
     let found = client.query_opt(&client.prepare_cached(FIND).await?, &[&reference.as_str()]).await?;
     found.as_ref().map(read).transpose()
 }
 
-const LOCK: &str = select!("WHERE o.reference = $1 FOR UPDATE OF o");
+const LOCK: &str = select!("", "", "WHERE o.reference = $1 FOR UPDATE OF o");
 
 /// Finds it and holds it until the transaction ends.
 pub async fn lock(client: &impl GenericClient, reference: PublicRef) -> Stored<Option<OfferRow>> {
@@ -63,22 +67,46 @@ pub async fn lock(client: &impl GenericClient, reference: PublicRef) -> Stored<O
     found.as_ref().map(read).transpose()
 }
 
-pub(super) const HOLD: &str = select!("WHERE o.reference = ANY ($1) ORDER BY o.id FOR NO KEY UPDATE OF o");
+pub(super) const HOLD: &str = select!(
+    ", now(), a.hours, r.price, r.set_at",
+    "LEFT JOIN rates r ON r.currency = o.currency ",
+    "WHERE o.reference = ANY ($1) ORDER BY o.id FOR NO KEY UPDATE OF o"
+);
 
-/// Holds several, always in the order of their ids; those that are there.
-pub async fn hold(client: &impl GenericClient, references: &[PublicRef]) -> Stored<Vec<OfferRow>> {
-    let references: Vec<&str> = references.iter().map(PublicRef::as_str).collect();
-    client.query(&client.prepare_cached(HOLD).await?, &[&references]).await?.iter().map(read).collect()
+/// An offer that is held, with what its take is reckoned from.
+#[derive(Debug)]
+pub struct HeldOffer {
+    pub row: OfferRow,
+    /// The maker's working hours; none: day and night.
+    pub hours: Option<Week>,
+    /// The reference rate of its currency.
+    pub rate: Option<Rate>,
+    /// When the transaction began that holds it.
+    pub at: Timestamp,
 }
 
-const LOCK_ID: &str = select!("WHERE o.id = $1 FOR UPDATE OF o");
+/// Holds several, always in the order of their ids; those that are there.
+pub async fn hold(client: &impl GenericClient, references: &[PublicRef]) -> Stored<Vec<HeldOffer>> {
+    let references: Vec<&str> = references.iter().map(PublicRef::as_str).collect();
+    let held = |found: &Row| -> Stored<HeldOffer> {
+        let row = read(found)?;
+        let rate = found.try_get::<_, Option<Decimal>>(27)?.zip(found.try_get::<_, Option<Timestamp>>(28)?);
+        let rate = rate.map(|(price, set_at)| Rate { currency: row.offer.currency, price, set_at });
+        let hours = found.try_get::<_, Option<_>>(26)?.map(hours::read).transpose()?;
+        Ok(HeldOffer { row, hours, rate, at: found.try_get(25)? })
+    };
+    client.query(&client.prepare_cached(HOLD).await?, &[&references]).await?.iter().map(held).collect()
+}
+
+const LOCK_ID: &str = select!("", "", "WHERE o.id = $1 FOR UPDATE OF o");
 
 /// The same by id, for a trade that gives its amount back.
 pub async fn lock_id(client: &impl GenericClient, id: OfferId) -> Stored<Option<OfferRow>> {
     client.query_opt(&client.prepare_cached(LOCK_ID).await?, &[&id.0]).await?.as_ref().map(read).transpose()
 }
 
-const OF_ACCOUNT: &str = select!("WHERE o.account = $1 ORDER BY (o.state = 'withdrawn'), o.created_at DESC LIMIT 300");
+const OF_ACCOUNT: &str =
+    select!("", "", "WHERE o.account = $1 ORDER BY (o.state = 'withdrawn'), o.created_at DESC LIMIT 300");
 
 /// All offers of an account, those that are over last.
 pub async fn of_account(client: &impl GenericClient, account: UserId) -> Stored<Vec<OfferRow>> {
@@ -206,10 +234,9 @@ pub(super) const RESERVE: &str = "
      WHERE o.id = new.id";
 
 /// The same for several offers; an id that stands here twice is a mistake.
-pub(super) async fn reserve(client: &impl GenericClient, reserved: &[(OfferId, Fiat)]) -> Stored<()> {
+pub(super) fn values_of_reserved(reserved: &[(OfferId, Fiat)]) -> Vec<bundle::Value<'_>> {
     let (ids, sums): (Vec<Uuid>, Vec<Decimal>) = reserved.iter().map(|(id, sum)| (id.0, sum.amount())).unzip();
-    client.execute(&client.prepare_cached(RESERVE).await?, &[&ids, &sums]).await?;
-    Ok(())
+    vec![Box::new(ids), Box::new(sums)]
 }
 
 /// A key its owner can sign new trades with.

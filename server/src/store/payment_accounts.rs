@@ -57,7 +57,7 @@ pub(super) const FOR_TAKES: &str = "
      WHERE p.removed_at IS NULL AND p.account <> ALL ($1)";
 
 /// All accounts of takers, and those of makers that stand in their offers; without the offers they stand in.
-pub(super) async fn for_takes(
+pub async fn for_takes(
     client: &impl GenericClient,
     takers: &[UserId],
     makers: &[PaymentAccountId],

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{GenericClient, Stored};
+use super::{GenericClient, Stored, bundle};
 
 #[derive(Debug, Clone)]
 pub struct LogRow {
@@ -13,12 +13,17 @@ pub struct LogRow {
     pub entry: Value,
 }
 
-const APPEND: &str = "INSERT INTO public_log (at, kind, entry) SELECT $1, $2, unnest($3::jsonb[])";
+pub(super) const APPEND: &str = "INSERT INTO public_log (at, kind, entry) SELECT $1, $2, unnest($3::jsonb[])";
 
 /// Adds entries of one kind; nothing in them may name an account that did not choose to be public.
 pub async fn append(client: &impl GenericClient, at: Timestamp, kind: &str, entries: &[Value]) -> Stored<()> {
     client.execute(&client.prepare_cached(APPEND).await?, &[&at, &kind, &entries]).await?;
     Ok(())
+}
+
+/// The same beside other things.
+pub(super) fn values<'a>(at: Timestamp, kind: &'a str, entries: &'a [Value]) -> Vec<bundle::Value<'a>> {
+    vec![Box::new(at), Box::new(kind), Box::new(entries)]
 }
 
 const PAGE: &str = "

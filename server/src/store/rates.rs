@@ -5,7 +5,7 @@ use tokio_postgres::Row;
 use super::{GenericClient, StoreError, Stored, board};
 use crate::domain::{Currency, Rate};
 
-pub(super) const ALL: &str = "SELECT currency, price, set_at FROM rates ORDER BY currency";
+const ALL: &str = "SELECT currency, price, set_at FROM rates ORDER BY currency";
 
 pub async fn all(client: &impl GenericClient) -> Stored<Vec<Rate>> {
     client.query(&client.prepare_cached(ALL).await?, &[]).await?.iter().map(rate).collect()

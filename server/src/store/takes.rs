@@ -5,26 +5,26 @@
 
 mod written;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use jiff::Timestamp;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-pub use self::written::{NewTake, NewTrade, write};
-use super::keys::KeyRow;
-use super::offers::{Halts, OfferRow};
-use super::payment_accounts::PaymentAccountRow;
-use super::{GenericClient, Stored, arbitrators, draws, hours, keys, offers, payment_accounts, rates};
+pub use self::written::{NewTake, NewTrade, Written, is_overtaken, write};
+use super::draws::Pair;
+use super::offers::Halts;
+use super::{GenericClient, Stored, arbitrators, draws, hours, keys, offers, payment_accounts};
 use crate::domain::hours::Week;
-use crate::domain::{Currency, KeyId, PaymentAccountId, Rate, UserId};
+use crate::domain::{KeyId, UserId};
 
 /// Whoever wants to take one of the offers.
 #[derive(Debug)]
 pub struct Taker {
     pub name: String,
     pub halts: Halts,
-    pub record: AccountRecord,
+    /// Working hours; none: day and night.
+    pub hours: Option<Week>,
 }
 
 /// What limits an account's next take.
@@ -38,121 +38,54 @@ pub struct AccountRecord {
     pub lapses: i64,
 }
 
-/// What takes are decided from, beside the offers.
-#[derive(Debug)]
-pub struct Scene {
-    pub takers: HashMap<UserId, Taker>,
-    rates: Vec<Rate>,
-    hours: Vec<(UserId, Week)>,
-    /// Who does not trade with whom.
-    blocks: HashSet<(UserId, UserId)>,
-    /// Those of the takers, in whatever state, and those that stand in the offers.
-    keys: Vec<KeyRow>,
-    /// The same of payment accounts.
-    pub accounts: Vec<PaymentAccountRow>,
-}
-
-impl Scene {
-    pub fn rate(&self, currency: Currency) -> Option<Rate> {
-        self.rates.iter().find(|rate| rate.currency == currency).copied()
-    }
-
-    /// The working hours that one of the two sides has stated.
-    pub fn hours(&self, account: UserId) -> Option<Week> {
-        self.hours.iter().find(|(one, _)| *one == account).map(|(_, week)| week.clone())
-    }
-
-    /// One of the two does not trade with the other.
-    pub fn blocked(&self, one: UserId, other: UserId) -> bool {
-        self.blocks.contains(&(one, other)) || self.blocks.contains(&(other, one))
-    }
-
-    /// The keys that an account may make new trades with.
-    pub fn usable(&self, account: UserId) -> impl Iterator<Item = KeyId> {
-        let in_use = move |key: &&KeyRow| key.account == account && key.is_in_use();
-        self.keys.iter().filter(in_use).map(|key| key.id)
-    }
-
-    /// This account's key, if it may make new trades with it.
-    pub fn key(&self, account: UserId, id: KeyId) -> Option<&KeyRow> {
-        self.keys.iter().find(|key| key.id == id && key.account == account && key.is_in_use())
-    }
-}
-
-const FACTS: &str = "
-    SELECT id, name, suspended_why, (SELECT paused_why FROM desk_state WHERE paused_at IS NOT NULL)
-      FROM accounts WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE";
-
-const BLOCKS: &str = "SELECT account, blocked FROM blocks WHERE account = ANY ($1) AND blocked = ANY ($1)";
-
 /// Prepares everything that takes hold and read, so that what is sent together goes out in its order.
 pub async fn ready(client: &impl GenericClient) -> Stored<()> {
     let statements = [
-        super::NOW,
         offers::HOLD,
-        FACTS,
-        BLOCKS,
+        TAKERS,
+        NAMES,
         RECORDS,
+        draws::RELATIONS,
+        arbitrators::ON_DUTY,
+        arbitrators::LEVELS,
         keys::FOR_TAKES,
         payment_accounts::FOR_TAKES,
-        hours::OF_ACCOUNTS,
-        rates::ALL,
-        draws::LOCK_PAIRS,
-        draws::PAIRS,
-        draws::EXCLUSIONS,
-        arbitrators::ON_DUTY,
-        draws::SEED_IN_ORDER,
-        keys::LOCK_INDEXES,
-        keys::INDEXES,
     ];
     prepare(client, &statements).await
 }
 
-/// For statements over arrays: the plan for any number of rows is the right one, and making another each time takes
-/// longer than following it. It goes by the indexes, however small a table was when the plan was made. Until the
-/// transaction ends.
-pub async fn plan_once(client: &impl GenericClient) -> Stored<()> {
-    Ok(client.batch_execute("SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL enable_seqscan = off").await?)
-}
+const TAKERS: &str = "
+    SELECT id, name, suspended_why, (SELECT paused_why FROM desk_state WHERE paused_at IS NOT NULL), hours
+      FROM accounts WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE";
 
 /// Holds the takers' accounts, in the order of their ids, so that what is counted of them stays true until the
-/// transaction ends, and reads the rest. Who has no account is not there.
-pub async fn scene(
-    client: &impl GenericClient,
-    takers: &[UserId],
-    offers: &[OfferRow],
-    now: Timestamp,
-) -> Stored<Scene> {
-    let maker_keys: Vec<KeyId> = offers.iter().map(|row| row.key).collect();
-    let maker_accounts: Vec<PaymentAccountId> =
-        offers.iter().flat_map(|row| &row.offer.accounts).map(|one| one.account).collect();
-    let everybody: Vec<UserId> = takers.iter().copied().chain(offers.iter().map(|row| row.offer.maker)).collect();
+/// transaction ends. Who has no account is not there.
+pub async fn hold_takers(client: &impl GenericClient, takers: &[UserId]) -> Stored<HashMap<UserId, Taker>> {
     let ids: Vec<Uuid> = takers.iter().map(|id| id.0).collect();
-    let all_ids: Vec<Uuid> = everybody.iter().map(|id| id.0).collect();
-    let (facts, blocks, records, keys, accounts, hours, rates) = tokio::try_join!(
-        biased;
-        async { Ok(client.query(&client.prepare_cached(FACTS).await?, &[&ids]).await?) },
-        async { Ok(client.query(&client.prepare_cached(BLOCKS).await?, &[&all_ids]).await?) },
-        records(client, takers, now),
-        keys::for_takes(client, takers, &maker_keys),
-        payment_accounts::for_takes(client, takers, &maker_accounts),
-        hours::of_accounts(client, &everybody),
-        rates::all(client),
-    )?;
-    let mut takers = HashMap::new();
-    for row in facts {
+    let taker = |row: &Row| {
         let halts = Halts { suspended_why: row.try_get(2)?, paused_why: row.try_get(3)? };
-        let taker = Taker { name: row.try_get(1)?, halts, record: AccountRecord::default() };
-        takers.insert(UserId(row.try_get(0)?), taker);
-    }
-    for (account, record) in records {
-        if let Some(taker) = takers.get_mut(&account) {
-            taker.record = record;
-        }
-    }
-    let block = |row: &Row| Ok((UserId(row.try_get(0)?), UserId(row.try_get(1)?)));
-    let blocks = blocks.iter().map(block).collect::<Stored<_>>()?;
-    Ok(Scene { takers, rates, hours, blocks, keys, accounts })
+        let hours = row.try_get::<_, Option<_>>(4)?.map(hours::read).transpose()?;
+        Ok((UserId(row.try_get(0)?), Taker { name: row.try_get(1)?, halts, hours }))
+    };
+    client.query(&client.prepare_cached(TAKERS).await?, &[&ids]).await?.iter().map(taker).collect()
+}
+
+// The key itself, not its row: two accounts may claim the same one.
+const NAMES: &str = "
+    SELECT pg_advisory_xact_lock(hashtextextended(name, 0))
+      FROM (SELECT 0 AS place, 'pair ' || low || ' ' || high AS name
+              FROM unnest($1::uuid[], $2::uuid[]) AS pairs (low, high)
+             UNION ALL
+            SELECT 1, 'index ' || encode(public_key, 'hex') FROM signing_keys WHERE id = ANY ($3)
+             ORDER BY place, name) AS names";
+
+/// Holds pairs of accounts, then keys, each in one order for everybody, until the transaction ends: nobody else draws
+/// for the same pair or gives an index to the same key, so what is read of them after this stays true.
+pub async fn hold_names(client: &impl GenericClient, pairs: &[Pair], keys: &[KeyId]) -> Stored<()> {
+    let (lows, highs): (Vec<Uuid>, Vec<Uuid>) = pairs.iter().map(|[low, high]| (low.0, high.0)).unzip();
+    let keys: Vec<Uuid> = keys.iter().map(|id| id.0).collect();
+    client.query(&client.prepare_cached(NAMES).await?, &[&lows, &highs, &keys]).await?;
+    Ok(())
 }
 
 const RECORDS: &str = "

@@ -2,11 +2,13 @@
 
 use bitcoin::{Amount, Network};
 use jiff::SignedDuration;
+use trine::desk::levels::Levels;
 use trine::desk::{admin, arbitrators, draw};
 use trine::domain::{KeyId, UserId};
 use trine::escrow::arbiter::verify_path;
 use trine::escrow::{AccountKey, ArbiterLevel, ArbiterRecord};
-use trine::store::GenericClient;
+use trine::store::arbitrators::Level;
+use trine::store::{self, GenericClient};
 
 use crate::harness::cast::story_with;
 use crate::harness::{Person, Site, Start};
@@ -21,12 +23,17 @@ async fn drawn(site: &Site, buyer: UserId, seller: UserId) -> Result<draw::Drawn
     let tx = client.transaction().await.unwrap();
     let now = site.desk.now(&tx).await.unwrap();
     let pair = [buyer, seller];
-    let mut draws = draw::Draws::hold(&site.desk, &tx, &[pair], now).await.unwrap();
+    let mut draws = draw::Draws::read(&site.desk, &tx, &[draw::ordered(pair)], now).await.unwrap();
     let outcome = draws.arbitrator_for(&site.desk, pair);
     if let Ok(arbitrator) = &outcome {
         draws.fix(pair, arbitrator, Amount::ZERO);
     }
-    draws.write(&tx).await.unwrap();
+    for ([low, high], arbitrator) in draws.drawn() {
+        let insert = "INSERT INTO pair_arbitrators VALUES ($1, $2, $3, now())
+                      ON CONFLICT (account_low, account_high) DO UPDATE SET arbitrator = excluded.arbitrator";
+        tx.execute(insert, &[&low.0, &high.0, &arbitrator.0]).await.unwrap();
+    }
+    store::public_log::append(&tx, now, "draw", &draws.entries()).await.unwrap();
     tx.commit().await.unwrap();
     outcome
 }
@@ -175,54 +182,67 @@ async fn nobody_is_drawn_above_his_exposure_limit() {
     drawn(site, two[0], two[1]).await.unwrap();
 }
 
-async fn level(client: &impl GenericClient, key: KeyId, pair: [&AccountKey; 2]) -> u32 {
-    draw::levels_for(client, key, &[pair]).await.unwrap()[0].get()
+/// Gives levels to pairs of traders, one after the other, as a batch of takes does, and writes them down.
+async fn levels(site: &Site, tx: &impl GenericClient, pairs: &[[&str; 2]]) -> Vec<u32> {
+    let now = site.desk.now(tx).await.unwrap();
+    let arbitrator = draw::Draws::read(&site.desk, tx, &[], now).await.unwrap();
+    let arbitrator = arbitrator.arbitrator_for(&site.desk, [id(site, pairs[0][0]).await, id(site, pairs[0][1]).await]);
+    let arbitrator = arbitrator.unwrap();
+    let (mut ids, mut keys) = (Vec::new(), Vec::new());
+    for pair in pairs {
+        for name in pair {
+            let query = "SELECT k.id, k.text FROM signing_keys k JOIN accounts a ON a.id = k.account WHERE a.name = $1";
+            let row = tx.query_one(query, &[name]).await.unwrap();
+            ids.push(KeyId(row.get(0)));
+            keys.push(AccountKey::parse(row.get(1), Network::Regtest).unwrap());
+        }
+    }
+    let mut levels = Levels::read(tx, ids.as_chunks::<2>().0).await.unwrap();
+    let given = keys.as_chunks::<2>().0.iter().map(|[one, other]| levels.give(&site.desk, &arbitrator, [one, other]));
+    let given = given.map(|level| level.unwrap().get()).collect();
+    for Level { arbitrator_key, pair: [low, high], p } in levels.new_ones() {
+        let insert = "INSERT INTO arbitrator_levels VALUES ($1, $2, $3, $4)";
+        tx.execute(insert, &[&arbitrator_key.0, &low.as_slice(), &high.as_slice(), &p]).await.unwrap();
+    }
+    given
 }
 
 #[tokio::test]
 async fn levels_are_serial_per_unordered_pair_of_keys() {
     let site = Site::start().await;
     site.arbitrator("sable").await;
-    let people = [site.trader("anna-k").await, site.trader("miro").await, site.trader("kolo").await];
-    let [a, m, k] = people.map(|person| AccountKey::parse(&person.key(), Network::Regtest).unwrap());
-    let key = KeyId(site.sql().await.one("SELECT key FROM arbitrators").await);
+    for name in ["anna-k", "miro", "kolo"] {
+        site.trader(name).await;
+    }
     let client = site.desk.store.connection().await.unwrap();
     let mut given = Vec::new();
-    for (one, other) in [(&a, &m), (&m, &k), (&m, &a), (&a, &k), (&k, &m)] {
-        given.push(level(&client, key, [one, other]).await);
+    for pair in [["anna-k", "miro"], ["miro", "kolo"], ["miro", "anna-k"], ["anna-k", "kolo"], ["kolo", "miro"]] {
+        given.extend(levels(&site, &client, &[pair]).await);
     }
     assert_eq!(given, [0, 1, 0, 2, 1]);
-    let all = draw::levels_for(&client, key, &[[&k, &a], [&m, &a], [&a, &k], [&a, &m]]).await.unwrap();
-    assert_eq!(
-        all.iter().map(|level| level.get()).collect::<Vec<_>>(),
-        [2, 0, 2, 0],
-        "several at once, in their order"
-    );
+    let again = [["kolo", "anna-k"], ["miro", "anna-k"], ["anna-k", "kolo"], ["anna-k", "miro"]];
+    assert_eq!(levels(&site, &client, &again).await, [2, 0, 2, 0], "several at once, in their order");
 }
 
 #[tokio::test]
 async fn pairs_that_come_at_once_get_different_levels_and_do_not_wait() {
     let site = Site::start().await;
     site.arbitrator("sable").await;
-    let mut people = Vec::new();
-    for n in 0..6 {
-        people.push(AccountKey::parse(&site.trader(&format!("person-{n}")).await.key(), Network::Regtest).unwrap());
+    let names = ["anna-k", "miro", "kolo", "lena", "otto", "vera"];
+    for name in names {
+        site.trader(name).await;
     }
-    let key = KeyId(site.sql().await.one("SELECT key FROM arbitrators").await);
     let mut clients = Vec::new();
     for _ in 0..3 {
         clients.push(site.desk.store.connection().await.unwrap());
     }
-    let mut open = Vec::new();
-    for (client, pair) in clients.iter_mut().zip(people.chunks(2)) {
+    let (mut open, mut given) = (Vec::new(), Vec::new());
+    for (client, pair) in clients.iter_mut().zip(names.as_chunks::<2>().0) {
         let tx = client.transaction().await.unwrap();
-        let level = level(&tx, key, [&pair[0], &pair[1]]).await;
-        open.push((tx, level));
+        given.extend(levels(&site, &tx, &[*pair]).await);
+        open.push(tx);
     }
-    let mut levels: Vec<u32> = open.iter().map(|(_, level)| *level).collect();
-    levels.sort_unstable();
-    levels.dedup();
-    assert_eq!(levels.len(), 3);
+    assert_eq!(given, [0, 1, 2]);
 }
 
 #[tokio::test]

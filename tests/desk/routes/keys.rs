@@ -7,7 +7,8 @@ use trine::domain::{KeyId, TradeId};
 use trine::escrow::AccountKey;
 use trine::partners::keyfile;
 use trine::partners::keys::Wallet;
-use trine::store;
+use trine::store::keys::Use;
+use trine::store::{self, GenericClient};
 use uuid::Uuid;
 
 use crate::harness::{Person, Site, key_of};
@@ -166,6 +167,15 @@ fn parsed(person: &Person) -> AccountKey {
     AccountKey::parse(&person.key(), Network::Regtest).unwrap()
 }
 
+/// Writes down that keys were given these indexes.
+async fn use_up(client: &impl GenericClient, uses: &[Use]) -> Result<(), tokio_postgres::Error> {
+    for one in uses {
+        let insert = "INSERT INTO key_uses (public_key, n, trade) VALUES ($1, $2, $3)";
+        client.execute(insert, &[&one.public_key.as_slice(), &one.n, &one.trade.0]).await?;
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn an_index_is_the_lowest_neither_key_was_given_and_ends_at_900() {
     let site = Site::start().await;
@@ -176,7 +186,7 @@ async fn an_index_is_the_lowest_neither_key_was_given_and_ends_at_900() {
     // There are no trades in this test; nothing is committed.
     let ids: Vec<KeyId> =
         tx.query("SELECT id FROM signing_keys", &[]).await.unwrap().iter().map(|row| KeyId(row.get(0))).collect();
-    let mut indexes = Indexes::hold(&tx, &ids).await.unwrap();
+    let mut indexes = Indexes::of(&store::keys::for_takes(&tx, &[], &ids).await.unwrap());
     let mut given = Vec::new();
     for pair in [[&anna, &miro], [&anna, &miro], [&miro, &kolo], [&anna, &kolo], [&kolo, &anna]] {
         let index = indexes.lowest(pair).unwrap();
@@ -184,17 +194,17 @@ async fn an_index_is_the_lowest_neither_key_was_given_and_ends_at_900() {
         given.push(index.get());
     }
     assert_eq!(given, [0, 1, 2, 3, 4]);
-    store::keys::add_uses(&tx, indexes.given()).await.unwrap();
+    use_up(&tx, indexes.given()).await.unwrap();
     let fill = "INSERT INTO key_uses SELECT $1, n, gen_random_uuid() FROM generate_series(5, 898) n";
     tx.execute(fill, &[&anna.xpub().public_key.serialize().as_slice()]).await.unwrap();
-    let mut indexes = Indexes::hold(&tx, &ids).await.unwrap();
+    let mut indexes = Indexes::of(&store::keys::for_takes(&tx, &[], &ids).await.unwrap());
     assert_eq!(indexes.lowest([&miro, &kolo]).unwrap().get(), 5);
     let last = indexes.lowest([&anna, &miro]).unwrap();
     assert_eq!(last.get(), 899);
     indexes.give([&anna, &miro], last, TradeId(Uuid::now_v7()));
     let refused = indexes.lowest([&anna, &kolo]).unwrap_err();
     assert!(refused.to_string().contains("next account number"), "{refused}");
-    store::keys::add_uses(&tx, indexes.given()).await.unwrap();
-    assert!(store::keys::add_uses(&tx, &indexes.given()[..1]).await.is_err(), "no key has an index twice");
+    use_up(&tx, indexes.given()).await.unwrap();
+    assert!(use_up(&tx, &indexes.given()[..1]).await.is_err(), "no key has an index twice");
     tx.rollback().await.unwrap();
 }

@@ -3,18 +3,20 @@
 //! Locks are taken in one order, by every batch of every server: offers, accounts, pairs, keys, each by their ids; so
 //! no two batches wait for each other.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
 
 use super::decision::{Decided, Table};
 use super::{TakeForm, no_node, trade};
 use crate::desk::error::{Done, Error};
-use crate::desk::{Desk, crash, draw, quotes};
-use crate::domain::{Fiat, KeyId, OfferId, PublicRef, UserId};
-use crate::escrow::{AccountKey, ArbiterLevel};
-use crate::store::takes::{self, NewTake};
-use crate::store::{Transaction, Unavailable, trades};
+use crate::desk::{Desk, crash, quotes};
+use crate::domain::{Fiat, OfferId, PublicRef, Refusal, UserId};
+use crate::store::takes::{self, NewTake, Written};
+use crate::store::{Batch, Connection, StoreError, Unavailable, trades};
+
+/// How often a take is tried that another server overtakes each time.
+const OVERTAKEN_MAX: usize = 8;
 
 /// Who wants to take what.
 #[derive(Debug)]
@@ -26,6 +28,8 @@ pub(super) struct Ask {
 
 /// A batch that came to nothing as a whole.
 enum Trouble {
+    /// Another server has given a level meanwhile that this one wanted to give. Nothing was written.
+    Overtaken(Error),
     /// Nothing was written: each of its takes may be tried again.
     Undone(Error),
     /// The database went away over the commit: it is done, or it is not.
@@ -45,7 +49,7 @@ pub(super) async fn make(desk: &Desk, asks: &[Ask]) -> Vec<Done<PublicRef>> {
     }
     match together(desk, asks).await {
         Ok(answers) => answers,
-        Err(Trouble::Undone(error)) => {
+        Err(Trouble::Undone(error) | Trouble::Overtaken(error)) => {
             tracing::warn!(%error, takes = asks.len(), "a batch of takes is undone, each is made alone");
             join_all(asks.iter().map(|ask| alone(desk, ask))).await
         }
@@ -55,9 +59,13 @@ pub(super) async fn make(desk: &Desk, asks: &[Ask]) -> Vec<Done<PublicRef>> {
 
 /// The same for one that only it can be to blame for.
 async fn alone(desk: &Desk, ask: &Ask) -> Done<PublicRef> {
-    match together(desk, std::slice::from_ref(ask)).await {
-        Ok(mut answers) => answers.pop().ok_or_else(|| Error::broken("a take without an answer"))?,
-        Err(Trouble::Undone(error) | Trouble::Unknown(error)) => Err(error),
+    let mut tries = 1..OVERTAKEN_MAX;
+    loop {
+        match together(desk, std::slice::from_ref(ask)).await {
+            Ok(mut answers) => return answers.pop().ok_or_else(|| Error::broken("a take without an answer"))?,
+            Err(Trouble::Overtaken(_)) if tries.next().is_some() => {}
+            Err(Trouble::Overtaken(error) | Trouble::Undone(error) | Trouble::Unknown(error)) => return Err(error),
+        }
     }
 }
 
@@ -73,62 +81,58 @@ async fn together(desk: &Desk, asks: &[Ask]) -> Result<Vec<Done<PublicRef>>, Tro
     let Ok(fee_rate) = quotes::payout_fee_rate(desk).await else {
         return Ok(asks.iter().map(|_| Err(no_node().into())).collect());
     };
-    let mut client = desk.store.connection().await?;
-    let tx = client.transaction().await?;
-    let mut table = Table::read(desk, &tx, asks, fee_rate).await?;
+    let batch = desk.store.batch().await?;
+    let Some(mut table) = Table::read(desk, &batch, asks, fee_rate).await? else {
+        batch.rollback().await?;
+        return Ok(asks.iter().map(|_| Err(Refusal::not_found().into())).collect());
+    };
     let outcomes: Vec<Done<Decided>> = asks.iter().map(|ask| table.decide(desk, ask)).collect();
     let decided: Vec<&Decided> = outcomes.iter().flatten().collect();
-    if !decided.is_empty() {
-        let new = papers(desk, &tx, &table, &decided).await?;
-        let reserved: BTreeMap<OfferId, Fiat> = decided.iter().filter_map(|one| table.reserved(one.offer)).collect();
-        let reserved: Vec<(OfferId, Fiat)> = reserved.into_iter().collect();
-        tokio::try_join!(
-            biased;
-            table.draws.write(&tx),
-            async { Ok(takes::write(&tx, &new, &reserved, table.indexes.given()).await?) },
-        )?;
+    if decided.is_empty() {
+        batch.rollback().await?;
+    } else {
+        write(desk, batch.client()?, &table, &decided).await?;
         crash::point(crash::TAKES_BEFORE_COMMIT);
-        commit(tx).await?;
+        commit(batch).await?;
         crash::point(crash::TAKES_AFTER_COMMIT);
     }
     Ok(outcomes.into_iter().map(|outcome| outcome.map(|decided| decided.reference)).collect())
 }
 
-/// Levels and fee addresses of all of them, then each one's escrow and contract.
-async fn papers(desk: &Desk, tx: &Transaction<'_>, table: &Table, decided: &[&Decided]) -> Done<Vec<NewTake>> {
-    let (fee_addresses, mut levels) = tokio::try_join!(
-        biased;
-        async { Ok(trades::next_fee_addresses(tx, decided.len()).await?) },
-        levels(tx, decided),
-    )?;
-    let one = |(decided, fee_address): (&&Decided, u32)| {
-        let level = levels.get_mut(&decided.arbitrator.key_id).and_then(Vec::pop);
-        let level = level.ok_or_else(|| Error::broken("a take without a level"))?;
+async fn write(desk: &Desk, tx: &Connection, table: &Table, decided: &[&Decided]) -> Result<(), Trouble> {
+    let new = papers(desk, tx, table, decided).await?;
+    let reserved: BTreeMap<OfferId, Fiat> = decided.iter().filter_map(|one| table.reserved(one.offer)).collect();
+    let beside = Written {
+        reserved: &reserved.into_iter().collect::<Vec<_>>(),
+        uses: table.indexes.given(),
+        levels: &table.levels.new_ones(),
+        drawn: &table.draws.drawn(),
+        entries: &table.draws.entries(),
+        at: table.now,
+    };
+    takes::write(tx, &new, &beside).await.map_err(overtaken)
+}
+
+/// Each one's escrow and contract, with fresh addresses for the fees of those that have any.
+async fn papers(desk: &Desk, tx: &Connection, table: &Table, decided: &[&Decided]) -> Done<Vec<NewTake>> {
+    let with_fees = decided.iter().filter(|one| one.deal.review.quote.has_fees()).count();
+    let addresses = if with_fees > 0 { trades::next_fee_addresses(tx, with_fees).await? } else { Vec::new() };
+    let mut addresses = addresses.into_iter();
+    let one = |decided: &&Decided| {
+        let fees = decided.deal.review.quote.has_fees().then(|| addresses.next()).flatten();
         let priced = table.offer(decided.offer).ok_or_else(|| Error::broken("a take without an offer"))?;
-        trade::made(desk, priced, decided, level, fee_address)
+        trade::made(desk, priced, decided, fees)
     };
-    decided.iter().zip(fee_addresses).map(one).collect()
+    decided.iter().map(one).collect()
 }
 
-/// The levels of each arbitrator's key, the first take's last.
-async fn levels(tx: &Transaction<'_>, decided: &[&Decided]) -> Done<BTreeMap<KeyId, Vec<ArbiterLevel>>> {
-    let mut levels = BTreeMap::new();
-    let arbitrators: BTreeSet<KeyId> = decided.iter().map(|one| one.arbitrator.key_id).collect();
-    for key in arbitrators {
-        let pairs: Vec<[&AccountKey; 2]> =
-            decided.iter().filter(|one| one.arbitrator.key_id == key).map(|one| one.keys()).collect();
-        let mut of_key = draw::levels_for(tx, key, &pairs).await?;
-        of_key.reverse();
-        levels.insert(key, of_key);
-    }
-    Ok(levels)
+/// A batch that another server overtook is tried again.
+fn overtaken(error: StoreError) -> Trouble {
+    if takes::is_overtaken(&error) { Trouble::Overtaken(error.into()) } else { Trouble::Undone(error.into()) }
 }
 
-async fn commit(tx: Transaction<'_>) -> Result<(), Trouble> {
-    let error = match tx.commit().await {
-        Ok(()) => return Ok(()),
-        Err(error) => crate::store::StoreError::from(error),
-    };
+async fn commit(batch: Batch) -> Result<(), Trouble> {
+    let Err(error) = batch.commit().await else { return Ok(()) };
     let is_unknown = error.unavailable() == Some(Unavailable::Lost);
     let error = Error::from(error);
     Err(if is_unknown { Trouble::Unknown(error) } else { Trouble::Undone(error) })

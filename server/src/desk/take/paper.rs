@@ -5,25 +5,24 @@ use bitcoin::hashes::{Hash, sha256::Hash as Sha256};
 use bitcoin::{Address, Amount, CompressedPublicKey};
 
 use super::DISPUTE_RULES;
-use super::decision::Decided;
+use super::decision::{Deal, Decided};
 use crate::desk::secrets::sha256;
 use crate::desk::{Desk, Done, Error};
 use crate::domain::trade::Trade;
 use crate::domain::{Party, Refusal};
 use crate::escrow::contract::{self, FeeShares, KeyEntry, Payouts};
 use crate::escrow::keys::CURVE;
-use crate::escrow::{ArbiterLevel, Contract, Lock, PrivateDetails, fees};
+use crate::escrow::{Contract, Lock, PrivateDetails, fees};
 use crate::store::offers::OfferRow;
 
 /// Blocks after which the next fee step of a payout is offered.
 const PAYOUT_WINDOW_BLOCKS: u32 = 36;
 
-/// What the drawn arbitrator and the keys came to.
+/// Where the coins go.
 pub(super) struct Places<'a> {
     pub lock: &'a Lock,
-    pub level: ArbiterLevel,
-    /// The index of the addresses that fees go to.
-    pub fee_address: u32,
+    /// The index of the addresses that fees go to, if there are any.
+    pub fee_address: Option<u32>,
 }
 
 pub(super) fn contract(
@@ -34,12 +33,16 @@ pub(super) fn contract(
     [payee, payer]: [&PrivateDetails; 2],
     places: &Places<'_>,
 ) -> Done<Contract> {
-    let Decided { reference, review, buyer, seller, arbitrator, index, feerate, .. } = decided;
-    let (quote, lock, fee_index) = (&review.quote, places.lock, places.fee_address);
+    let Decided { reference, level, deal, .. } = decided;
+    let Deal { review, buyer, seller, arbitrator, index, feerate } = deal;
+    let (quote, lock) = (&review.quote, places.lock);
+    let fee_address = |branch| {
+        let index = places.fee_address.ok_or_else(|| Error::broken("a fee without an address"))?;
+        fee_address(desk, branch, index)
+    };
     let shares = FeeShares { buyer: quote.desk_fee_buyer, seller: quote.desk_fee_seller };
-    let desk_address = (shares.total() > Amount::ZERO).then(|| fee_address(desk, 0, fee_index)).transpose()?;
-    let arbitrator_address =
-        (quote.arbitrator_fee > Amount::ZERO).then(|| fee_address(desk, 1, fee_index)).transpose()?;
+    let desk_address = (shares.total() > Amount::ZERO).then(|| fee_address(0)).transpose()?;
+    let arbitrator_address = (quote.arbitrator_fee > Amount::ZERO).then(|| fee_address(1)).transpose()?;
     let payouts = Payouts::new(
         quote.amount,
         shares,
@@ -94,7 +97,7 @@ pub(super) fn contract(
         desk_fee_sat: shares,
         arbitrator_fee_sat: quote.arbitrator_fee,
         keys: Party::ALL.map(|party| KeyEntry::new(party, lock)),
-        level: places.level.get(),
+        level: level.get(),
         index: index.get(),
         descriptor: lock.descriptor().to_owned(),
         address: lock.address().to_string(),

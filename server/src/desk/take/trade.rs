@@ -5,33 +5,28 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::decision::{Decided, Person};
+use super::decision::{Deal, Decided, Person};
 use super::paper;
 use crate::desk::error::{Done, Error};
 use crate::desk::quotes::Priced;
 use crate::desk::secrets::random;
-use crate::desk::{Desk, notices, room, trades};
+use crate::desk::{Desk, arbitrators, notices, room, trades};
 use crate::domain::hours::Hours;
 use crate::domain::trade::{Trade, Windows};
 use crate::domain::{Actor, MessageId, MethodId, Quote, Refusal, Stage, TradeId};
 use crate::escrow::deposit::Confirmations;
-use crate::escrow::{ArbiterLevel, Lock, PrivateDetails};
+use crate::escrow::{EscrowKey, Lock, PrivateDetails};
 use crate::store::offers::OfferRow;
 use crate::store::takes::{NewTake, NewTrade};
 use crate::store::trade_log::{self, Line};
 
 /// The escrow, the contract and the trade of a take, with the level of its keys and the index of a fee address.
-pub(super) fn made(
-    desk: &Desk,
-    priced: &Priced,
-    decided: &Decided,
-    level: ArbiterLevel,
-    fee_address: u32,
-) -> Done<NewTake> {
-    let Decided { id, buyer, seller, arbitrator, review, .. } = decided;
+pub(super) fn made(desk: &Desk, priced: &Priced, decided: &Decided, fee_address: Option<u32>) -> Done<NewTake> {
+    let Decided { id, level, deal: Deal { buyer, seller, arbitrator, review, index, .. }, .. } = decided;
     let (held, now, reference) = (&priced.row, priced.market.now, decided.reference);
-    let lock = Lock::of_accounts([&buyer.key, &seller.key, &arbitrator.key], level, decided.index, desk.rules.network)
-        .map_err(Refusal::from)?;
+    let [buyers, sellers] = [buyer, seller].map(|person| EscrowKey::of_trader(&person.key));
+    let arbiters = arbitrators::escrow_key(&arbitrator.key, *level);
+    let lock = Lock::new([buyers, sellers, arbiters], *index, desk.rules.network).map_err(Refusal::from)?;
     let payee = details(review.method, &seller.accounts.payee)?;
     let payer = details(review.method, &buyer.accounts.payer)?;
     // Never later than it is: an outage that begins within this second counts from its first moment.
@@ -39,7 +34,7 @@ pub(super) fn made(
     let hours = |person: &Person| person.hours.clone();
     let hours = Hours { buyer: hours(buyer), seller: hours(seller), arbitrator: arbitrator.hours.clone() };
     let trade = new_trade(desk, held, &review.quote, review.method, seconds).in_hours(hours);
-    let places = paper::Places { lock: &lock, level, fee_address };
+    let places = paper::Places { lock: &lock, fee_address };
     let contract = paper::contract(desk, held, decided, &trade, [&payee, &payer], &places)?;
     let text = contract.to_text_for(&lock)?;
     let contract_hash = sha256::Hash::hash(text.as_bytes());

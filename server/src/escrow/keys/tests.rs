@@ -50,6 +50,26 @@ fn a_key_reads_in_every_notation_that_wallets_write() {
 }
 
 #[test]
+fn a_key_in_an_escrow_is_the_same_with_and_without_what_was_kept_of_it() {
+    let (key, seller) = (testing::buyer(), testing::seller());
+    let kept = key.receiving().unwrap();
+    let vpub = reversioned(key.xpub(), [0x02, 0x57, 0x54, 0x83]);
+    let read = AccountKey::parse(&format!("{}{vpub}", key.origin()), REGTEST).unwrap();
+    let whole = EscrowKey::of_trader(&key);
+    for other in [key.with_receiving(&kept).unwrap(), read, read.with_receiving(&kept).unwrap()] {
+        assert_eq!(EscrowKey::of_trader(&other), whole, "however its xpub was written");
+    }
+    for n in [0, 1, 899] {
+        let index = EscrowIndex::new(n).unwrap();
+        let derived = key.xpub().derive_pub(&*CURVE, &index.suffix()).unwrap();
+        assert_eq!(whole.public_key_at(index), Some(PublicKey::new(derived.public_key)));
+        let others = EscrowKey::of_trader(&key.with_receiving(&seller.receiving().unwrap()).unwrap());
+        assert_ne!(others.public_key_at(index), whole.public_key_at(index), "what was kept is what is used");
+    }
+    assert!(key.with_receiving(&[7; 97]).is_none(), "no point of the curve");
+}
+
+#[test]
 fn everything_private_is_refused_wherever_it_stands_and_never_repeated() {
     let xprv = "tprv8ZgxMBicQKsPd7Uf69XL1XwhmjHopUGep8GuEiJDZmbQz6o58LninorQAfcKZWARbtRtfnLcJ5MQ2AtHcQJCCRUcMRvmDUjyEmNUWwx8UbK";
     for prefix in ["xprv", "tprv", "yprv", "zprv", "Yprv", "Zprv", "uprv", "vprv", "Uprv", "Vprv"] {

@@ -1,19 +1,24 @@
-//! What takes write: each table's rows in one statement, all statements in one go.
+//! What takes write, in one go.
+
+use std::sync::LazyLock;
 
 use bitcoin::{Amount, ScriptBuf};
 use jiff::Timestamp;
 use rust_decimal::Decimal;
-use tokio_postgres::types::Json;
+use tokio_postgres::types::{Json, ToSql};
 use uuid::Uuid;
 
 use super::prepare;
 use crate::domain::deadlines::Deadline;
 use crate::domain::trade::Trade;
 use crate::domain::{Event, Fiat, KeyId, MessageId, OfferId, Party, PublicRef, Stage, TradeId, UserId};
+use crate::store::arbitrators::{self, Level};
+use crate::store::bundle::{self, Value};
+use crate::store::draws::{self, Pair};
 use crate::store::keys::Use;
 use crate::store::notices::{self, NewNotice};
 use crate::store::trade_log::{BEGINNING, Line};
-use crate::store::{GenericClient, Stored, board, keys, offers, sats, trades};
+use crate::store::{GenericClient, StoreError, Stored, board, keys, offers, public_log, sats, trades};
 
 /// What a take writes.
 #[derive(Debug)]
@@ -55,28 +60,66 @@ pub struct NewTrade {
     pub payer_sealed: Vec<u8>,
 }
 
-/// Writes new trades with everything that belongs to them, the sums that their offers have reserved now, and the
-/// indexes that they give to their keys.
-pub async fn write(
-    client: &impl GenericClient,
-    new: &[NewTake],
-    reserved: &[(OfferId, Fiat)],
-    uses: &[Use],
-) -> Stored<()> {
-    let statements = [TRADES, keys::USE, DEADLINES, EVENTS, MESSAGES, notices::ADD, offers::RESERVE, board::BUMP];
-    prepare(client, &statements).await?;
+/// What takes write beside their trades.
+#[derive(Debug)]
+pub struct Written<'a> {
+    /// The sums that their offers have reserved now.
+    pub reserved: &'a [(OfferId, Fiat)],
+    /// The indexes and levels that they give to keys.
+    pub uses: &'a [Use],
+    pub levels: &'a [Level],
+    /// Whom pairs were drawn, and what the public log says of it.
+    pub drawn: &'a [(Pair, UserId)],
+    pub entries: &'a [serde_json::Value],
+    pub at: Timestamp,
+}
+
+/// All but the notices, as one statement.
+static EVERYTHING: LazyLock<String> = LazyLock::new(|| {
+    bundle::statement(&[
+        TRADES,
+        DEADLINES,
+        EVENTS,
+        MESSAGES,
+        keys::USE,
+        arbitrators::GIVE_LEVELS,
+        draws::SET_PAIRS,
+        public_log::APPEND,
+        offers::RESERVE,
+        board::BUMP,
+    ])
+});
+
+/// Writes new trades with everything that belongs to them.
+pub async fn write(client: &impl GenericClient, new: &[NewTake], beside: &Written<'_>) -> Stored<()> {
+    let values: Vec<Value<'_>> = [
+        trades(new),
+        deadlines(new),
+        events(new),
+        messages(new),
+        keys::values_of_uses(beside.uses),
+        arbitrators::values_of_levels(beside.levels),
+        draws::values_of_pairs(beside.drawn, beside.at),
+        public_log::values(beside.at, "draw", beside.entries),
+        offers::values_of_reserved(beside.reserved),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| -> &(dyn ToSql + Sync) { &**value }).collect();
+    prepare(client, &[&EVERYTHING, notices::ADD]).await?;
+    let everything = client.prepare_cached(&EVERYTHING).await?;
     tokio::try_join!(
         biased;
-        insert(client, new),
-        keys::add_uses(client, uses),
-        deadlines(client, new),
-        events(client, new),
-        messages(client, new),
+        async { Ok(client.execute(&everything, &values).await?) },
         notify(client, new),
-        offers::reserve(client, reserved),
-        board::bump(client),
     )?;
     Ok(())
+}
+
+/// Whether another server was faster with a level: then nothing of this was written, and once more it works.
+pub fn is_overtaken(error: &StoreError) -> bool {
+    matches!(error.constraint(), Some("arbitrator_levels_pkey" | "one_level_per_pair_of_keys"))
 }
 
 // Whose turn it is comes as words with commas: an array of arrays would have to be a rectangle.
@@ -97,50 +140,43 @@ const TRADES: &str = "
                 arbitrator_key, amount_sat, deposit_sat, fiat, currency, method, contract_text, contract_hash,
                 script_pubkey, address, payee_sealed, payer_sealed, turn, created_at)";
 
-async fn insert(client: &impl GenericClient, new: &[NewTake]) -> Stored<()> {
-    let trades: Vec<&NewTrade> = new.iter().map(|one| &one.trade).collect();
-    let ids = |id: fn(&NewTrade) -> Uuid| -> Vec<Uuid> { trades.iter().map(|new| id(new)).collect() };
-    let words = |word: fn(&NewTrade) -> &str| -> Vec<&str> { trades.iter().map(|new| word(new)).collect() };
-    let bytes = |bytes: fn(&NewTrade) -> &[u8]| -> Vec<&[u8]> { trades.iter().map(|new| bytes(new)).collect() };
-    let sums = |sum: fn(&NewTrade) -> Amount| -> Vec<i64> { trades.iter().map(|new| sats(sum(new))).collect() };
-    let states: Vec<Json<&Trade>> = trades.iter().map(|new| Json(&new.state)).collect();
-    let fiat: Vec<Decimal> = trades.iter().map(|new| new.fiat).collect();
-    let turns: Vec<String> = trades.iter().map(|new| turn(&new.state)).collect();
-    let created: Vec<Timestamp> = trades.iter().map(|new| new.state.created_at).collect();
-    let statement = client.prepare_cached(TRADES).await?;
-    client
-        .execute(
-            &statement,
-            &[
-                &ids(|new| new.id.0),
-                &words(|new| new.reference.as_str()),
-                &words(|new| new.state.stage.as_str()),
-                &states,
-                &ids(|new| new.offer.0),
-                &words(|new| new.state.maker.as_str()),
-                &ids(|new| new.buyer.0),
-                &ids(|new| new.seller.0),
-                &ids(|new| new.arbitrator.0),
-                &ids(|new| new.buyer_key.0),
-                &ids(|new| new.seller_key.0),
-                &ids(|new| new.arbitrator_key.0),
-                &sums(|new| new.amount),
-                &sums(|new| new.deposit),
-                &fiat,
-                &words(|new| new.currency),
-                &words(|new| new.method),
-                &words(|new| &new.contract_text),
-                &bytes(|new| &new.contract_hash),
-                &bytes(|new| new.script.as_bytes()),
-                &words(|new| &new.address),
-                &bytes(|new| &new.payee_sealed),
-                &bytes(|new| &new.payer_sealed),
-                &turns,
-                &created,
-            ],
-        )
-        .await?;
-    Ok(())
+fn trades(new: &[NewTake]) -> Vec<Value<'_>> {
+    let ids = |id: fn(&NewTrade) -> Uuid| -> Value<'_> { column(new, |one| id(&one.trade)) };
+    let words = |word: fn(&NewTrade) -> &str| -> Value<'_> { column(new, |one| word(&one.trade)) };
+    let bytes = |bytes: fn(&NewTrade) -> &[u8]| -> Value<'_> { column(new, |one| bytes(&one.trade)) };
+    let sums = |sum: fn(&NewTrade) -> Amount| -> Value<'_> { column(new, |one| sats(sum(&one.trade))) };
+    vec![
+        ids(|new| new.id.0),
+        words(|new| new.reference.as_str()),
+        words(|new| new.state.stage.as_str()),
+        column(new, |one| Json(&one.trade.state)),
+        ids(|new| new.offer.0),
+        words(|new| new.state.maker.as_str()),
+        ids(|new| new.buyer.0),
+        ids(|new| new.seller.0),
+        ids(|new| new.arbitrator.0),
+        ids(|new| new.buyer_key.0),
+        ids(|new| new.seller_key.0),
+        ids(|new| new.arbitrator_key.0),
+        sums(|new| new.amount),
+        sums(|new| new.deposit),
+        column(new, |one| one.trade.fiat),
+        words(|new| new.currency),
+        words(|new| new.method),
+        words(|new| &new.contract_text),
+        bytes(|new| &new.contract_hash),
+        bytes(|new| new.script.as_bytes()),
+        words(|new| &new.address),
+        bytes(|new| &new.payee_sealed),
+        bytes(|new| &new.payer_sealed),
+        column(new, |one| turn(&one.trade.state)),
+        column(new, |one| one.trade.state.created_at),
+    ]
+}
+
+/// The values of a column, one of each take.
+fn column<'a, T: ToSql + Sync + Send + 'a>(new: &'a [NewTake], of: impl Fn(&'a NewTake) -> T) -> Value<'a> {
+    Box::new(new.iter().map(of).collect::<Vec<T>>())
 }
 
 fn turn(state: &Trade) -> String {
@@ -153,7 +189,7 @@ const DEADLINES: &str = "
                          $7::timestamptz[], $8::timestamptz[])";
 
 /// The windows that run from the beginning.
-async fn deadlines(client: &impl GenericClient, new: &[NewTake]) -> Stored<()> {
+fn deadlines(new: &[NewTake]) -> Vec<Value<'_>> {
     let of_one = |one: &NewTake| {
         let (id, state) = (one.trade.id.0, &one.trade.state);
         let with_reminders = |window: Deadline| (id, (trades::reminders(state, &window), window));
@@ -162,12 +198,18 @@ async fn deadlines(client: &impl GenericClient, new: &[NewTake]) -> Stored<()> {
     let (ids, all): (Vec<Uuid>, Vec<_>) = new.iter().flat_map(of_one).unzip();
     let ((half, ninety), all): ((Vec<_>, Vec<_>), Vec<Deadline>) = all.into_iter().unzip();
     let what: Vec<&str> = all.iter().map(|one| one.what.as_str()).collect();
-    let who: Vec<&str> = all.iter().map(|one| one.who).collect();
+    let (who, at_zero): (Vec<&str>, Vec<&str>) = all.iter().map(|one| (one.who, one.at_zero)).unzip();
     let (started, due): (Vec<Timestamp>, Vec<Timestamp>) = all.iter().map(|one| (one.started_at, one.due_at)).unzip();
-    let at_zero: Vec<&str> = all.iter().map(|one| one.at_zero).collect();
-    let statement = client.prepare_cached(DEADLINES).await?;
-    client.execute(&statement, &[&ids, &what, &who, &started, &due, &at_zero, &half, &ninety]).await?;
-    Ok(())
+    vec![
+        Box::new(ids),
+        Box::new(what),
+        Box::new(who),
+        Box::new(started),
+        Box::new(due),
+        Box::new(at_zero),
+        Box::new(half),
+        Box::new(ninety),
+    ]
 }
 
 const EVENTS: &str = "
@@ -177,31 +219,31 @@ const EVENTS: &str = "
         AS new (trade, at, actor, account, event, act, stage_to, hash)";
 
 /// The first lines of their logs.
-async fn events(client: &impl GenericClient, new: &[NewTake]) -> Stored<()> {
-    let (ids, lines): (Vec<Uuid>, Vec<&Line>) = new.iter().map(|one| (one.trade.id.0, &one.line)).unzip();
-    let at: Vec<Timestamp> = lines.iter().map(|line| line.at).collect();
-    let actors: Vec<&str> = lines.iter().map(|line| line.actor.as_str()).collect();
-    let accounts: Vec<Option<Uuid>> = lines.iter().map(|line| line.account.map(|id| id.0)).collect();
-    let events: Vec<Option<&str>> = lines.iter().map(|line| line.event.map(Event::as_str)).collect();
-    let acts: Vec<&str> = lines.iter().map(|line| line.act.as_str()).collect();
-    let stages: Vec<&str> = lines.iter().map(|line| Stage::as_str(line.stage_to)).collect();
-    let hashes: Vec<&[u8]> = new.iter().map(|one| one.hash.as_slice()).collect();
-    let statement = client.prepare_cached(EVENTS).await?;
-    let beginning = BEGINNING.as_slice();
-    client.execute(&statement, &[&ids, &at, &actors, &accounts, &events, &acts, &stages, &beginning, &hashes]).await?;
-    Ok(())
+fn events(new: &[NewTake]) -> Vec<Value<'_>> {
+    vec![
+        column(new, |one| one.trade.id.0),
+        column(new, |one| one.line.at),
+        column(new, |one| one.line.actor.as_str()),
+        column(new, |one| one.line.account.map(|id| id.0)),
+        column(new, |one| one.line.event.map(Event::as_str)),
+        column(new, |one| one.line.act.as_str()),
+        column(new, |one| Stage::as_str(one.line.stage_to)),
+        Box::new(BEGINNING.as_slice()),
+        column(new, |one| one.hash.as_slice()),
+    ]
 }
 
 const MESSAGES: &str = "
     INSERT INTO messages (id, trade, body, at) SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[])";
 
 /// The first words in their rooms.
-async fn messages(client: &impl GenericClient, new: &[NewTake]) -> Stored<()> {
-    let (ids, trades): (Vec<Uuid>, Vec<Uuid>) = new.iter().map(|one| (one.message.0, one.trade.id.0)).unzip();
-    let words: Vec<&str> = new.iter().map(|one| one.words.as_str()).collect();
-    let at: Vec<Timestamp> = new.iter().map(|one| one.line.at).collect();
-    client.execute(&client.prepare_cached(MESSAGES).await?, &[&ids, &trades, &words, &at]).await?;
-    Ok(())
+fn messages(new: &[NewTake]) -> Vec<Value<'_>> {
+    vec![
+        column(new, |one| one.message.0),
+        column(new, |one| one.trade.id.0),
+        column(new, |one| one.words.as_str()),
+        column(new, |one| one.line.at),
+    ]
 }
 
 async fn notify(client: &impl GenericClient, new: &[NewTake]) -> Stored<()> {
