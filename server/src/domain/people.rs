@@ -1,6 +1,7 @@
 //! Who is who: accounts, what they may be on a desk, and what they are in one trade.
 
 use std::fmt;
+use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
@@ -114,6 +115,7 @@ const RESERVED: [&str; 12] = [
     "support",
     "trine",
 ];
+static RESERVED_SKELETONS: LazyLock<Vec<String>> = LazyLock::new(|| RESERVED.map(skeleton).to_vec());
 
 impl AccountName {
     pub fn parse(text: &str) -> Result<Self, NameRefusal> {
@@ -125,10 +127,11 @@ impl AccountName {
             return Err(NameRefusal::Characters);
         }
         let name = Self(text.to_owned());
-        if name.skeleton().len() < 2 {
+        let seen = name.skeleton();
+        if seen.len() < 2 {
             return Err(NameRefusal::Length);
         }
-        if RESERVED.iter().any(|word| skeleton(word) == name.skeleton()) {
+        if RESERVED_SKELETONS.contains(&seen) {
             return Err(NameRefusal::Reserved);
         }
         Ok(name)

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
+use super::bundle::{self, Value};
 use super::{GenericClient, StoreError, Stored};
 use crate::domain::deadlines::What;
 use crate::domain::notices::{Kind, Percent, Turn};
@@ -38,12 +39,14 @@ pub(super) const ADD: &str = "
 
 /// Writes a notice and what is sent of it, both or neither.
 pub async fn add(client: &impl GenericClient, new: &NewNotice, at: Timestamp) -> Stored<()> {
-    add_all(client, &[(new, at)]).await
+    let values = values(std::iter::once((new, at)));
+    client.execute(&client.prepare_cached(ADD).await?, &bundle::borrowed(&values)).await?;
+    Ok(())
 }
 
 /// Several, each with the time of what it tells of.
-pub(super) async fn add_all(client: &impl GenericClient, new: &[(&NewNotice, Timestamp)]) -> Stored<()> {
-    let (new, at): (Vec<&NewNotice>, Vec<Timestamp>) = new.iter().copied().unzip();
+pub(super) fn values<'a>(new: impl Iterator<Item = (&'a NewNotice, Timestamp)>) -> Vec<Value<'a>> {
+    let (new, at): (Vec<&NewNotice>, Vec<Timestamp>) = new.unzip();
     let (accounts, trades): (Vec<Uuid>, Vec<Uuid>) = new.iter().map(|one| (one.account.0, one.trade.0)).unzip();
     let causes: Vec<&str> = new.iter().map(|one| one.cause.as_str()).collect();
     let kinds: Vec<String> = new.iter().map(|one| kind_words(&one.kinds).join(",")).collect();
@@ -51,9 +54,18 @@ pub(super) async fn add_all(client: &impl GenericClient, new: &[(&NewNotice, Tim
     let (what, until): (Vec<Option<What>>, Vec<Option<Timestamp>>) = new.iter().map(|one| one.window.unzip()).unzip();
     let what: Vec<Option<&str>> = what.into_iter().map(|what| what.map(What::as_str)).collect();
     let (over, own): (Vec<Percent>, Vec<bool>) = new.iter().map(|one| (one.over, one.own)).unzip();
-    let statement = client.prepare_cached(ADD).await?;
-    client.execute(&statement, &[&accounts, &trades, &causes, &kinds, &turns, &what, &until, &over, &own, &at]).await?;
-    Ok(())
+    vec![
+        Box::new(accounts),
+        Box::new(trades),
+        Box::new(causes),
+        Box::new(kinds),
+        Box::new(turns),
+        Box::new(what),
+        Box::new(until),
+        Box::new(over),
+        Box::new(own),
+        Box::new(at),
+    ]
 }
 
 const ADD_MESSAGE: &str = "

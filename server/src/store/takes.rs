@@ -51,7 +51,10 @@ pub async fn ready(client: &impl GenericClient) -> Stored<()> {
         keys::FOR_TAKES,
         payment_accounts::FOR_TAKES,
     ];
-    prepare(client, &statements).await
+    for statement in statements {
+        client.prepare_cached(statement).await?;
+    }
+    Ok(())
 }
 
 const TAKERS: &str = "
@@ -130,11 +133,4 @@ pub async fn records(
         Ok((UserId(row.try_get(0)?), AccountRecord { completed, proposed, running, lapses }))
     };
     client.query(&client.prepare_cached(RECORDS).await?, &[&ids, &now]).await?.iter().map(record).collect()
-}
-
-pub(super) async fn prepare(client: &impl GenericClient, statements: &[&str]) -> Stored<()> {
-    for statement in statements {
-        client.prepare_cached(statement).await?;
-    }
-    Ok(())
 }

@@ -232,6 +232,7 @@ async fn pairs_that_come_at_once_get_different_levels_and_do_not_wait() {
     for name in names {
         site.trader(name).await;
     }
+    draw::keep_seeds(&site.desk).await.unwrap();
     let mut clients = Vec::new();
     for _ in 0..3 {
         clients.push(site.desk.store.connection().await.unwrap());

@@ -68,7 +68,7 @@ async fn a_conflict_declared_before_a_deposit_cancels_the_trade_and_is_not_drawn
     assert!(log.contains("Conflict declared") && !log.contains("brother"), "{log}");
 
     story.take().await;
-    let again = "SELECT a.name FROM trades t JOIN accounts a ON a.id = t.arbitrator ORDER BY t.created_at DESC LIMIT 1";
+    let again = "SELECT a.name FROM trades t JOIN accounts a ON a.id = t.arbitrator ORDER BY t.id DESC LIMIT 1";
     assert_eq!(sql.one::<String>(again).await, other.name, "another one is drawn for the seller from now on");
     story.check_log(trade).await;
 }

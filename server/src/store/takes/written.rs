@@ -8,7 +8,6 @@ use rust_decimal::Decimal;
 use tokio_postgres::types::{Json, ToSql};
 use uuid::Uuid;
 
-use super::prepare;
 use crate::domain::deadlines::Deadline;
 use crate::domain::trade::Trade;
 use crate::domain::{Event, Fiat, KeyId, MessageId, OfferId, Party, PublicRef, Stage, TradeId, UserId};
@@ -74,13 +73,14 @@ pub struct Written<'a> {
     pub at: Timestamp,
 }
 
-/// All but the notices, as one statement.
+/// Everything as one statement.
 static EVERYTHING: LazyLock<String> = LazyLock::new(|| {
     bundle::statement(&[
         TRADES,
         DEADLINES,
         EVENTS,
         MESSAGES,
+        notices::ADD,
         keys::USE,
         arbitrators::GIVE_LEVELS,
         draws::SET_PAIRS,
@@ -97,6 +97,7 @@ pub async fn write(client: &impl GenericClient, new: &[NewTake], beside: &Writte
         deadlines(new),
         events(new),
         messages(new),
+        notices::values(new.iter().map(|one| (&one.notice, one.line.at))),
         keys::values_of_uses(beside.uses),
         arbitrators::values_of_levels(beside.levels),
         draws::values_of_pairs(beside.drawn, beside.at),
@@ -106,14 +107,7 @@ pub async fn write(client: &impl GenericClient, new: &[NewTake], beside: &Writte
     .into_iter()
     .flatten()
     .collect();
-    let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| -> &(dyn ToSql + Sync) { &**value }).collect();
-    prepare(client, &[&EVERYTHING, notices::ADD]).await?;
-    let everything = client.prepare_cached(&EVERYTHING).await?;
-    tokio::try_join!(
-        biased;
-        async { Ok(client.execute(&everything, &values).await?) },
-        notify(client, new),
-    )?;
+    client.execute(&client.prepare_cached(&EVERYTHING).await?, &bundle::borrowed(&values)).await?;
     Ok(())
 }
 
@@ -244,9 +238,4 @@ fn messages(new: &[NewTake]) -> Vec<Value<'_>> {
         column(new, |one| one.words.as_str()),
         column(new, |one| one.line.at),
     ]
-}
-
-async fn notify(client: &impl GenericClient, new: &[NewTake]) -> Stored<()> {
-    let all: Vec<(&NewNotice, Timestamp)> = new.iter().map(|one| (&one.notice, one.line.at)).collect();
-    notices::add_all(client, &all).await
 }
