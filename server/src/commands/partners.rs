@@ -26,6 +26,8 @@ pub fn run(desk: &str, folder: &Path, until_stdin_closes: bool) -> anyhow::Resul
         let mut terminate = signal(SignalKind::terminate())?;
         let folder = Folder { path: folder, keep: write_secret_file };
         tokio::select! {
+            // Their folder is made even if whoever started them has gone already.
+            biased;
             ended = life::run(desk, &folder, NETWORK) => ended,
             word = tokio::signal::ctrl_c() => Ok(word?),
             _ = terminate.recv() => Ok(()),

@@ -103,8 +103,9 @@ impl Actor {
             }
             "Lock the coins" => {
                 self.is_pictured(91, "purse").await;
-                chrome.click("form[action='/practice/deposit'] button").await;
-                chrome.reads("on its way").await;
+                let purse = "form[action='/practice/deposit']";
+                chrome.click(&format!("{purse} button")).await;
+                chrome.loses(purse).await;
             }
             "Release the coins" => {
                 self.ticks(&["own_account", "amount", "payer"]).await;

@@ -218,6 +218,14 @@ impl Chrome {
         }
     }
 
+    /// Waits until nothing on the page is like this any more.
+    pub async fn loses(&self, css: &str) {
+        let until = Instant::now() + PATIENCE;
+        while self.has(css).await {
+            self.wait(until, &format!("keeps {css}")).await;
+        }
+    }
+
     /// Waits until the main part of the page has these words, and opens it again until then.
     pub async fn reads(&self, words: &str) {
         let until = Instant::now() + PATIENCE;
