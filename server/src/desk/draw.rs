@@ -5,6 +5,7 @@
 //! cannot say later that it came out differently.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::PoisonError;
 
 use bitcoin::Amount;
@@ -149,11 +150,17 @@ pub fn choice(seed: &[u8; 32], [low, high]: &[String; 2], names: &[&str]) -> usi
     usize::try_from(number % length).unwrap_or(0)
 }
 
-/// The seed of a day.
-#[derive(Debug, Clone, Copy)]
+/// The seed of a day: a secret until the day is over.
+#[derive(Clone, Copy)]
 pub struct Seed {
     day: Date,
     bytes: [u8; 32],
+}
+
+impl fmt::Debug for Seed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Seed").field("day", &self.day).finish_non_exhaustive()
+    }
 }
 
 /// Today's seed, which is looked up once a day.

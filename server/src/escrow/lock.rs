@@ -57,6 +57,7 @@ impl Lock {
     }
 
     /// From the registered keys of two traders and an arbitrator.
+    #[cfg(test)]
     pub fn of_accounts(
         [buyer, seller, arbiter]: [&AccountKey; 3],
         level: ArbiterLevel,
