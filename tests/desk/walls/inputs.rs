@@ -163,7 +163,8 @@ fn attribute(tag: &str, name: &str) -> Option<String> {
     Some(rest.split_once('"')?.0.replace("&amp;", "&").replace("&#x2F;", "/"))
 }
 
-const SCRIPT: &str = "</textarea></script>\"'><script>alert(1)</script><img src=x onerror=alert(1)>{{ 7*7 }}";
+const SCRIPT: &str =
+    "</textarea></script>\"'><script>alert(1)</script><img src=x onerror=alert(1)>{{ 1000003*1000033 }}";
 
 /// What is put into each field, one after the other.
 fn poisons() -> [String; 6] {
@@ -179,7 +180,8 @@ fn poisons() -> [String; 6] {
 
 fn serves_no_script(what: &str, seen: &Seen) {
     assert!(seen.status < 500, "{what}: {} {}", seen.status, seen.words());
-    for bare in ["<script>alert", "<img src=x", "javascript:alert", "49</"] {
+    // The last is what a template would make of the sum in SCRIPT: too long for a key or an id to hold it by chance.
+    for bare in ["<script>alert", "<img src=x", "javascript:alert", "1000036000099"] {
         assert!(!seen.body.contains(bare), "{what} serves {bare}");
     }
 }
