@@ -15,12 +15,16 @@ use trine::domain::{KeyId, PublicRef, Role, UserId};
 use trine::partners::keys::Wallet;
 use uuid::Uuid;
 
-use super::harness::cast::Story;
+use super::harness::cast::{Story, person};
 
-/// Takes that are measured, each between two people who meet for the first time.
-pub const TAKES: usize = 3000;
+/// Takes that are measured, each between two people who meet for the first time: some seconds of them.
+pub const TAKES: usize = 9000;
 /// Takes before that: like pgbench's, the connections have their plans when the measuring begins.
 pub const WARM_UP: usize = 500;
+/// Makers, and takers. Everybody trades with several of the others.
+const PEOPLE: usize = 3500;
+/// An arbitrator's key has a level for 4,095 pairs.
+const MORE_ARBITRATORS: [&str; 2] = ["conny", "cleo"];
 /// How many are prepared at a time.
 const AT_ONCE: usize = 8;
 
@@ -55,11 +59,14 @@ async fn trade(desk: Arc<Desk>, number: usize) -> (PublicRef, UserId, UserId) {
 
 pub async fn gather(story: &Story) -> Crowd {
     let desk = &story.site.desk;
-    // One arbitrator for everybody: no limit ends the run.
+    for name in MORE_ARBITRATORS {
+        person(&story.site, name, Role::Arbitrator).await;
+    }
+    // No limit ends the run.
     let no_limit = "UPDATE arbitrators SET exposure_limit_sat = 2100000000000000";
     story.site.sql().await.batch_execute(no_limit).await.unwrap();
-    let makers = all((0..WARM_UP + TAKES).map(|number| someone(desk.clone(), format!("maker-{number}")))).await;
-    let takers = all((0..WARM_UP + TAKES).map(|number| someone(desk.clone(), format!("taker-{number}")))).await;
+    let makers = all((0..PEOPLE).map(|number| someone(desk.clone(), format!("maker-{number}")))).await;
+    let takers = all((0..PEOPLE).map(|number| someone(desk.clone(), format!("taker-{number}")))).await;
     let offers = all(makers.into_iter().map(|maker| offer(desk.clone(), maker))).await;
     Crowd { takers, offers }
 }
@@ -102,6 +109,16 @@ async fn offer(desk: Arc<Desk>, maker: Someone) -> PublicRef {
     };
     let form = OfferForm { input, key: maker.key.to_string(), address: maker.address };
     offers::post(&desk, maker.id, &form).await.unwrap()
+}
+
+impl Crowd {
+    /// So many takes, no two of them by the same two people: everybody's first, then everybody's second.
+    pub fn pairs(&self, count: usize) -> Vec<(&Someone, PublicRef)> {
+        let round = |round| self.takers.iter().zip(self.offers.iter().cycle().skip(round));
+        let all: Vec<_> = (0..).flat_map(round).map(|(taker, offer)| (taker, *offer)).take(count).collect();
+        assert!(all.len() <= self.takers.len() * self.offers.len());
+        all
+    }
 }
 
 impl Someone {

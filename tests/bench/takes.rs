@@ -24,8 +24,8 @@ const ROUNDS: usize = 3;
 /// Takes a second between people who are all different, against TPC-B transactions a second on the same cluster with
 /// the same number of clients: before and after, so that a machine that tires does so for both.
 pub async fn measure(story: &Story, crowd: &Crowd) -> Vec<Figure> {
-    let work: Work =
-        Arc::new(crowd.takers.iter().map(|taker| (taker.id, taker.take())).zip(crowd.offers.clone()).collect());
+    let pairs = crowd.pairs(WARM_UP + TAKES);
+    let work: Work = Arc::new(pairs.into_iter().map(|(taker, offer)| ((taker.id, taker.take()), offer)).collect());
     // The desk's own work goes on beside it, as it would.
     let background = tokio::spawn(worker::run(story.site.desk.clone()));
     tools::prepare_pgbench().await;

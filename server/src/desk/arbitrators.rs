@@ -193,7 +193,7 @@ fn known_tree(key: &AccountKey) -> Option<Arc<ArbiterTree>> {
 
 /// The arbitrator's key in escrows at a level; from his tree, if that was made already.
 pub(super) fn escrow_key(key: &AccountKey, level: ArbiterLevel) -> EscrowKey {
-    known_tree(key).map_or_else(|| EscrowKey::of_arbiter(key, level), |tree| tree.escrow_key(level))
+    known_tree(key).and_then(|tree| tree.escrow_key(level)).unwrap_or_else(|| EscrowKey::of_arbiter(key, level))
 }
 
 /// How an arbitrator stands, for his own pages.

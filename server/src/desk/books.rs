@@ -10,6 +10,7 @@ use super::escrow_book::EscrowBook;
 use super::{Desk, payment_accounts, pictures, secrets, take};
 use crate::domain::trade::{Act, Trade};
 use crate::domain::{Actor, AttachmentId, PaymentAccountId, PublicRef, TradeId};
+use crate::escrow::AccountKey;
 use crate::store::books::{self as store, FullLine, Sealed};
 use crate::store::trade_log::BEGINNING;
 use crate::store::trades::{self, TradeRow};
@@ -35,6 +36,7 @@ pub struct Report {
 pub async fn check(desk: &Desk) -> Done<Report> {
     let client = desk.store.connection().await?;
     let mut report = Report { problems: store::off(&client).await?, ..Report::default() };
+    report.problems.extend(store::keys(&client).await?.iter().filter_map(|key| wrong_key(desk, key)));
     for reference in store::trades(&client).await? {
         if report.problems.len() >= PROBLEMS_MAX {
             report.problems.push("and perhaps more".into());
@@ -47,6 +49,16 @@ pub async fn check(desk: &Desk) -> Done<Report> {
     }
     open_all(desk, &client, &mut report).await?;
     Ok(report)
+}
+
+/// What is kept of a key unpacked is what its text says.
+fn wrong_key(desk: &Desk, key: &store::Key) -> Option<String> {
+    let Ok(read) = AccountKey::parse(&key.text, desk.rules.network) else {
+        return Some(format!("the key {} cannot be read", key.id));
+    };
+    let kept = key.unpacked.as_deref()?;
+    let same = read.unpacked().is_some_and(|unpacked| unpacked == *kept) && read.to_string() == key.text;
+    (!same).then(|| format!("the key {} is unpacked as another", key.id))
 }
 
 /// What is wrong with a trade, in words.

@@ -18,7 +18,7 @@ pub const RULING_BEFORE_COMMIT: &str = "ruling_before_commit";
 /// The ruling is committed; nobody has been told.
 pub const RULING_AFTER_COMMIT: &str = "ruling_after_commit";
 
-/// A batch of takes is written, not committed.
+/// A batch of takes is held, read and decided; what is written and its commit have not gone out.
 pub const TAKES_BEFORE_COMMIT: &str = "takes_before_commit";
 /// It is committed; nobody has been told.
 pub const TAKES_AFTER_COMMIT: &str = "takes_after_commit";

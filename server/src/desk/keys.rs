@@ -39,7 +39,7 @@ pub async fn register(desk: &Desk, owner: Owner<'_>, key_text: &str, key_file: O
         Role::Arbitrator => Some(arbitrators::record_of(desk, &client, owner, &key, now).await?),
         Role::Trader | Role::Operator => None,
     };
-    let text = key.to_string();
+    let (text, unpacked) = (key.to_string(), key.unpacked());
     let new = NewKey {
         id: KeyId(Uuid::now_v7()),
         account: owner.account,
@@ -48,7 +48,7 @@ pub async fn register(desk: &Desk, owner: Owner<'_>, key_text: &str, key_file: O
         account_number: i32::try_from(key.account()).map_err(|_| Error::broken("an account number beyond 2^31"))?,
         public_key: key.xpub().public_key.serialize(),
         chain_code: key.xpub().chain_code.to_bytes(),
-        receiving: key.receiving(),
+        unpacked: unpacked.as_ref().map(<[u8; _]>::as_slice),
         key_file,
         created_at: now,
     };
@@ -195,11 +195,11 @@ pub async fn registered(desk: &Desk, client: &impl GenericClient, id: KeyId) -> 
     Ok((row, key))
 }
 
-/// The same with what was derived of it when it was registered.
+/// The same from what was unpacked when it was registered.
 pub(super) fn held(desk: &Desk, key: &HeldKey) -> Done<AccountKey> {
-    let parsed = parsed(desk, &key.row)?;
-    let receiving = key.receiving.as_deref().and_then(|bytes| bytes.try_into().ok());
-    Ok(receiving.and_then(|bytes| parsed.with_receiving(bytes)).unwrap_or(parsed))
+    let kept = key.unpacked.as_deref().and_then(|bytes| bytes.try_into().ok());
+    let key_of = |bytes| AccountKey::from_unpacked(&key.row.text, bytes, desk.rules.network);
+    kept.and_then(key_of).map_or_else(|| parsed(desk, &key.row), Ok)
 }
 
 pub(super) fn parsed(desk: &Desk, row: &KeyRow) -> Done<AccountKey> {

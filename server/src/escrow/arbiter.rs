@@ -17,7 +17,7 @@ use bitcoin::secp256k1::{Secp256k1, Verification};
 use serde::{Deserialize, Serialize};
 
 use super::canonical;
-use super::keys::{self, AccountKey, CURVE, EscrowKey};
+use super::keys::{AccountKey, EscrowKey};
 use crate::domain::Refusal;
 
 /// The extra level P of an arbitrator's key: a serial number per arbitrator key and unordered pair of trader keys.
@@ -110,34 +110,27 @@ impl ArbiterRecord {
 /// The Merkle tree of an arbitrator's key, with what it was made from: thousands of derivations, so keep it.
 #[derive(Debug, Clone)]
 pub struct ArbiterTree {
-    key: AccountKey,
-    /// xpub_0 … xpub_4095, each with its key at `/0`.
-    xpubs: Vec<(Xpub, Option<Xpub>)>,
+    /// Of xpub_0 … xpub_4095.
+    keys: Vec<EscrowKey>,
     /// Leaves first, the root alone in the last.
     rows: Vec<Vec<sha256::Hash>>,
 }
 
 impl ArbiterTree {
     pub fn new(key: &AccountKey) -> Self {
-        let of_level = |level| {
-            let xpub = ArbiterLevel(level).derive(&CURVE, key.xpub());
-            (xpub, keys::receiving(&xpub))
-        };
-        let xpubs: Vec<(Xpub, Option<Xpub>)> = (0..ARBITER_LEVELS).map(of_level).collect();
-        let mut rows: Vec<Vec<sha256::Hash>> = vec![xpubs.iter().map(|(xpub, _)| leaf(xpub)).collect()];
+        let keys: Vec<EscrowKey> =
+            (0..ARBITER_LEVELS).map(|level| EscrowKey::of_arbiter(key, ArbiterLevel(level))).collect();
+        let mut rows: Vec<Vec<sha256::Hash>> = vec![keys.iter().map(|key| leaf(key.xpub())).collect()];
         while let Some(row) = rows.last().filter(|row| row.len() > 1) {
             let above = row.as_chunks::<2>().0.iter().map(|[left, right]| node(left, right)).collect();
             rows.push(above);
         }
-        Self { key: *key, xpubs, rows }
+        Self { keys, rows }
     }
 
     /// The key in escrows at this level.
-    pub fn escrow_key(&self, level: ArbiterLevel) -> EscrowKey {
-        match usize::try_from(level.0).ok().and_then(|place| self.xpubs.get(place)) {
-            Some(derived) => EscrowKey::of_arbiter_derived(&self.key, level, *derived),
-            None => EscrowKey::of_arbiter(&self.key, level),
-        }
+    pub fn escrow_key(&self, level: ArbiterLevel) -> Option<EscrowKey> {
+        self.keys.get(usize::try_from(level.0).ok()?).cloned()
     }
 
     pub fn root(&self) -> sha256::Hash {
@@ -204,11 +197,11 @@ mod tests {
     fn every_level_has_a_path_and_no_other_key_fits_it() {
         let key = testing::arbiter();
         let tree = ArbiterTree::new(&key);
-        let secp = &*CURVE;
+        let secp = &*crate::escrow::keys::CURVE;
         for level in [0, 1, 2, 77, 2048, 4094, 4095].map(|p| ArbiterLevel::new(p).unwrap()) {
             let (xpub, path) = (level.derive(secp, key.xpub()), tree.path(level));
             assert!(verify_path(&tree.root(), level, &xpub, &path));
-            assert_eq!(tree.escrow_key(level), EscrowKey::of_arbiter(&key, level));
+            assert_eq!(tree.escrow_key(level), Some(EscrowKey::of_arbiter(&key, level)));
             let other = ArbiterLevel::new((level.get() + 1) % ARBITER_LEVELS).unwrap();
             assert!(!verify_path(&tree.root(), other, &xpub, &path));
             assert!(!verify_path(&tree.root(), level, &other.derive(secp, key.xpub()), &path));

@@ -6,9 +6,9 @@
 use std::fmt;
 use std::sync::LazyLock;
 
-use bitcoin::bip32::{ChainCode, ChildNumber, DerivationPath, Fingerprint, KeySource, Xpub};
+use bitcoin::bip32::{ChildNumber, DerivationPath, Fingerprint, KeySource, Xpub};
 use bitcoin::hashes::{Hash, sha256};
-use bitcoin::secp256k1::{self, Secp256k1, VerifyOnly};
+use bitcoin::secp256k1::{Secp256k1, VerifyOnly};
 use bitcoin::{Network, NetworkKind, PublicKey};
 
 use self::reading::{read_origin, read_xpub, refuse_private, without_suffix};
@@ -195,32 +195,6 @@ impl AccountKey {
         self.xpub.public_key.serialize()
     }
 
-    /// Public key (uncompressed, which is read faster) and chain code at `/0`, to be kept: all keys of escrows are one
-    /// step below it. `None` for one key in 2^127 that has no such step.
-    pub fn receiving(&self) -> Option<[u8; 97]> {
-        let receiving = receiving(&self.xpub)?;
-        let mut bytes = [0; 97];
-        let (public_key, chain_code) = bytes.split_at_mut(65);
-        public_key.copy_from_slice(&receiving.public_key.serialize_uncompressed());
-        chain_code.copy_from_slice(&receiving.chain_code.to_bytes());
-        Some(bytes)
-    }
-
-    /// The same key with what [`Self::receiving`] gave when it was registered.
-    #[must_use]
-    pub fn with_receiving(self, bytes: &[u8; 97]) -> Option<Self> {
-        let (public_key, chain_code) = bytes.split_first_chunk::<65>()?;
-        let receiving = Xpub {
-            network: self.xpub.network,
-            depth: self.xpub.depth.checked_add(1)?,
-            parent_fingerprint: self.xpub.fingerprint(),
-            child_number: RECEIVING,
-            public_key: secp256k1::PublicKey::from_slice(public_key).ok()?,
-            chain_code: ChainCode::from(<[u8; 32]>::try_from(chain_code).ok()?),
-        };
-        Some(Self { receiving: Some(receiving), ..self })
-    }
-
     /// `48'/coin'/account'/2'`.
     pub fn path(&self) -> DerivationPath {
         let coin = u32::from(self.xpub.network != NetworkKind::Main);
@@ -267,15 +241,8 @@ impl EscrowKey {
 
     /// `[fingerprint/48'/coin'/account'/2'/P]xpub_P`.
     pub fn of_arbiter(key: &AccountKey, level: ArbiterLevel) -> Self {
-        let xpub = level.derive(&CURVE, &key.xpub);
-        Self::of_arbiter_derived(key, level, (xpub, receiving(&xpub)))
-    }
-
-    /// The same from xpub_P and its key at `/0`.
-    pub(super) fn of_arbiter_derived(key: &AccountKey, level: ArbiterLevel, derived: (Xpub, Option<Xpub>)) -> Self {
-        let (xpub, receiving) = derived;
         let origin = (key.fingerprint, key.path().child(level.step()));
-        Self { origin, xpub, xpub_text: xpub.to_string(), receiving }
+        Self::from_parts(origin, level.derive(&CURVE, &key.xpub))
     }
 
     /// Reads a trader's key from a contract: exactly as written by [`Self::origin`] and [`Self::xpub`].
@@ -372,3 +339,4 @@ fn origin_text((fingerprint, path): &KeySource) -> String {
 mod reading;
 #[cfg(test)]
 mod tests;
+mod unpacked;

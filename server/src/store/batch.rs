@@ -1,6 +1,9 @@
-//! A transaction whose beginning goes out together with its first statement: one answer less to wait for.
+//! A transaction whose beginning goes out together with its first statement, and its end with the last: two answers less
+//! to wait for.
 
 use deadpool_postgres::Object;
+use tokio_postgres::Statement;
+use tokio_postgres::types::ToSql;
 
 use super::{Connection, StoreError, Stored};
 
@@ -19,19 +22,26 @@ impl Batch {
         Ok(self.client()?.batch_execute("BEGIN").await?)
     }
 
-    pub async fn commit(self) -> Stored<()> {
-        self.end("COMMIT").await
+    /// Commits, together with the last statement, which goes out before it. Should that one fail, nothing is committed.
+    pub(super) async fn commit_with(mut self, last: &Statement, values: &[&(dyn ToSql + Sync)]) -> Stored<()> {
+        let client = self.client()?;
+        let (written, ended) = tokio::join!(biased; client.execute(last, values), client.batch_execute("COMMIT"));
+        if ended.is_ok() {
+            self.give_back();
+        }
+        written?;
+        Ok(ended?)
     }
 
-    pub async fn rollback(self) -> Stored<()> {
-        self.end("ROLLBACK").await
-    }
-
-    async fn end(mut self, how: &str) -> Stored<()> {
-        self.client()?.batch_execute(how).await?;
-        // It goes back to the others.
-        drop(self.0.take());
+    pub async fn rollback(mut self) -> Stored<()> {
+        self.client()?.batch_execute("ROLLBACK").await?;
+        self.give_back();
         Ok(())
+    }
+
+    /// The connection goes back to the others.
+    fn give_back(&mut self) {
+        drop(self.0.take());
     }
 }
 

@@ -59,7 +59,7 @@ pub async fn lines(client: &impl GenericClient, trade: TradeId) -> Stored<Vec<Fu
 }
 
 /// What must be nothing, with the words for it if it is something.
-const NOTHING: [(&str, &str); 6] = [
+const NOTHING: [(&str, &str); 7] = [
     (
         "arbitrators whose exposure is not the sum of their open trades",
         "SELECT count(*) FROM (
@@ -85,6 +85,28 @@ const NOTHING: [(&str, &str); 6] = [
         "SELECT count(*) FROM trades t WHERE (SELECT count(*) FROM key_uses u WHERE u.trade = t.id) <> 2",
     ),
     (
+        "rows that name an account, a trade or a key that is not there",
+        "SELECT count(*) FROM (
+            SELECT NULL FROM (SELECT account_low AS account FROM pair_arbitrators
+                               UNION ALL SELECT account_high FROM pair_arbitrators
+                               UNION ALL SELECT account FROM trade_events WHERE account IS NOT NULL
+                               UNION ALL SELECT account FROM notices) n
+             WHERE NOT EXISTS (SELECT FROM accounts a WHERE a.id = n.account)
+             UNION ALL
+            SELECT NULL FROM pair_arbitrators p
+             WHERE NOT EXISTS (SELECT FROM arbitrators a WHERE a.account = p.arbitrator)
+             UNION ALL
+            SELECT NULL FROM arbitrator_levels l
+             WHERE NOT EXISTS (SELECT FROM signing_keys k WHERE k.id = l.arbitrator_key)
+             UNION ALL
+            SELECT NULL FROM (SELECT trade FROM key_uses
+                               UNION ALL SELECT trade FROM trade_events
+                               UNION ALL SELECT trade FROM deadlines
+                               UNION ALL SELECT trade FROM messages
+                               UNION ALL SELECT trade FROM notices) n
+             WHERE NOT EXISTS (SELECT FROM trades t WHERE t.id = n.trade)) off",
+    ),
+    (
         "offers that hold more or less of their total than their trades took",
         "SELECT count(*) FROM offers o WHERE o.reserved < 0 OR o.reserved > o.total",
     ),
@@ -100,6 +122,22 @@ pub async fn off(client: &impl GenericClient) -> Stored<Vec<String>> {
         }
     }
     Ok(all)
+}
+
+/// A key as registered, and what is kept of it unpacked.
+#[derive(Debug)]
+pub struct Key {
+    pub id: Uuid,
+    pub text: String,
+    pub unpacked: Option<Vec<u8>>,
+}
+
+const KEYS: &str = "SELECT id, text, unpacked FROM signing_keys ORDER BY id";
+
+/// Every key there is.
+pub async fn keys(client: &impl GenericClient) -> Stored<Vec<Key>> {
+    let rows = client.query(&client.prepare_cached(KEYS).await?, &[]).await?;
+    rows.iter().map(|row| Ok(Key { id: row.try_get(0)?, text: row.try_get(1)?, unpacked: row.try_get(2)? })).collect()
 }
 
 /// A private thing at rest and the place it is bound to.

@@ -42,15 +42,15 @@ pub struct NewKey<'a> {
     pub account_number: i32,
     pub public_key: [u8; 33],
     pub chain_code: [u8; 32],
-    /// Public key and chain code of `/0`.
-    pub receiving: Option<[u8; 97]>,
+    /// What is kept of it beside its text.
+    pub unpacked: Option<&'a [u8]>,
     /// With a file it is a browser key, without one a wallet's.
     pub key_file: Option<&'a str>,
     pub created_at: Timestamp,
 }
 
 const INSERT: &str = "
-    INSERT INTO signing_keys (id, account, kind, text, fingerprint, account_number, public_key, chain_code, receiving,
+    INSERT INTO signing_keys (id, account, kind, text, fingerprint, account_number, public_key, chain_code, unpacked,
                               key_file, created_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
     ON CONFLICT (account, public_key, chain_code) DO NOTHING";
@@ -71,7 +71,7 @@ pub async fn insert(client: &impl GenericClient, new: &NewKey<'_>) -> Stored<boo
                 &new.account_number,
                 &new.public_key.as_slice(),
                 &new.chain_code.as_slice(),
-                &new.receiving.as_ref().map(<[u8; 97]>::as_slice),
+                &new.unpacked,
                 &new.key_file,
                 &new.created_at,
             ],
@@ -102,7 +102,7 @@ pub async fn by_id(client: &impl GenericClient, id: KeyId) -> Stored<Option<KeyR
 // After a restore indexes begin above what may be lost.
 pub(super) const FOR_TAKES: &str = "
     SELECT k.id, k.account, k.kind, k.text, NULL::text, k.created_at, k.proved_at, k.displaced_at, k.retired_at,
-           k.public_key, k.receiving, ARRAY(SELECT u.n FROM key_uses u WHERE u.public_key = k.public_key),
+           k.public_key, k.unpacked, ARRAY(SELECT u.n FROM key_uses u WHERE u.public_key = k.public_key),
            (SELECT coalesce(max(f.floor), 0) FROM numbering_floors f WHERE f.public_key IN (k.public_key, ''::bytea))
       FROM (SELECT * FROM signing_keys WHERE account = ANY ($1)
              UNION ALL
@@ -114,16 +114,16 @@ pub struct HeldKey {
     /// Without its file.
     pub row: KeyRow,
     pub public_key: Vec<u8>,
-    /// Public key and chain code of `/0`, if they were kept.
-    pub receiving: Option<Vec<u8>>,
+    /// What was kept of it beside its text.
+    pub unpacked: Option<Vec<u8>>,
     /// The indexes that it was ever given.
     pub used: Vec<i32>,
     /// It is given none below this.
     pub floor: i32,
 }
 
-/// All keys of takers, and the ones of makers. Their indexes are true as long as the keys are held (see
-/// [`super::takes::hold_names`]).
+/// All keys of takers, and the ones of makers. Their indexes are true as long as their accounts are held (see
+/// [`super::takes::hold_people`]).
 pub async fn for_takes(client: &impl GenericClient, takers: &[UserId], makers: &[KeyId]) -> Stored<Vec<HeldKey>> {
     let takers: Vec<Uuid> = takers.iter().map(|id| id.0).collect();
     let makers: Vec<Uuid> = makers.iter().map(|id| id.0).collect();
@@ -131,7 +131,7 @@ pub async fn for_takes(client: &impl GenericClient, takers: &[UserId], makers: &
         Ok(HeldKey {
             row: read(row)?,
             public_key: row.try_get(9)?,
-            receiving: row.try_get(10)?,
+            unpacked: row.try_get(10)?,
             used: row.try_get(11)?,
             floor: row.try_get(12)?,
         })

@@ -11,16 +11,15 @@ use jiff::Timestamp;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-pub use self::written::{NewTake, NewTrade, Written, is_overtaken, write};
-use super::draws::Pair;
+pub use self::written::{NewTake, NewTrade, Written, commit, is_overtaken};
 use super::offers::Halts;
 use super::{GenericClient, Stored, arbitrators, draws, hours, keys, offers, payment_accounts};
+use crate::domain::UserId;
 use crate::domain::hours::Week;
-use crate::domain::{KeyId, UserId};
 
-/// Whoever wants to take one of the offers.
+/// One of the people of a take.
 #[derive(Debug)]
-pub struct Taker {
+pub struct Person {
     pub name: String,
     pub halts: Halts,
     /// Working hours; none: day and night.
@@ -42,8 +41,7 @@ pub struct AccountRecord {
 pub async fn ready(client: &impl GenericClient) -> Stored<()> {
     let statements = [
         offers::HOLD,
-        TAKERS,
-        NAMES,
+        PEOPLE,
         RECORDS,
         draws::RELATIONS,
         arbitrators::ON_DUTY,
@@ -57,38 +55,21 @@ pub async fn ready(client: &impl GenericClient) -> Stored<()> {
     Ok(())
 }
 
-const TAKERS: &str = "
+const PEOPLE: &str = "
     SELECT id, name, suspended_why, (SELECT paused_why FROM desk_state WHERE paused_at IS NOT NULL), hours
       FROM accounts WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE";
 
-/// Holds the takers' accounts, in the order of their ids, so that what is counted of them stays true until the
-/// transaction ends. Who has no account is not there.
-pub async fn hold_takers(client: &impl GenericClient, takers: &[UserId]) -> Stored<HashMap<UserId, Taker>> {
-    let ids: Vec<Uuid> = takers.iter().map(|id| id.0).collect();
-    let taker = |row: &Row| {
+/// Holds these accounts, in the order of their ids: nobody else makes a take of theirs until the transaction ends, so
+/// what is counted of them, drawn for them and given to their keys stays true. (Two accounts may claim the same key;
+/// then the second is refused, see [`is_overtaken`].) Who has no account is not there.
+pub async fn hold_people(client: &impl GenericClient, people: &[UserId]) -> Stored<HashMap<UserId, Person>> {
+    let ids: Vec<Uuid> = people.iter().map(|id| id.0).collect();
+    let person = |row: &Row| {
         let halts = Halts { suspended_why: row.try_get(2)?, paused_why: row.try_get(3)? };
         let hours = row.try_get::<_, Option<_>>(4)?.map(hours::read).transpose()?;
-        Ok((UserId(row.try_get(0)?), Taker { name: row.try_get(1)?, halts, hours }))
+        Ok((UserId(row.try_get(0)?), Person { name: row.try_get(1)?, halts, hours }))
     };
-    client.query(&client.prepare_cached(TAKERS).await?, &[&ids]).await?.iter().map(taker).collect()
-}
-
-// The key itself, not its row: two accounts may claim the same one.
-const NAMES: &str = "
-    SELECT pg_advisory_xact_lock(hashtextextended(name, 0))
-      FROM (SELECT 0 AS place, 'pair ' || low || ' ' || high AS name
-              FROM unnest($1::uuid[], $2::uuid[]) AS pairs (low, high)
-             UNION ALL
-            SELECT 1, 'index ' || encode(public_key, 'hex') FROM signing_keys WHERE id = ANY ($3)
-             ORDER BY place, name) AS names";
-
-/// Holds pairs of accounts, then keys, each in one order for everybody, until the transaction ends: nobody else draws
-/// for the same pair or gives an index to the same key, so what is read of them after this stays true.
-pub async fn hold_names(client: &impl GenericClient, pairs: &[Pair], keys: &[KeyId]) -> Stored<()> {
-    let (lows, highs): (Vec<Uuid>, Vec<Uuid>) = pairs.iter().map(|[low, high]| (low.0, high.0)).unzip();
-    let keys: Vec<Uuid> = keys.iter().map(|id| id.0).collect();
-    client.query(&client.prepare_cached(NAMES).await?, &[&lows, &highs, &keys]).await?;
-    Ok(())
+    client.query(&client.prepare_cached(PEOPLE).await?, &[&ids]).await?.iter().map(person).collect()
 }
 
 const RECORDS: &str = "

@@ -3,16 +3,18 @@
 
 use std::sync::Arc;
 
+use bitcoin::Network;
 use futures_util::FutureExt;
 use futures_util::future::{join_all, poll_immediate};
 use tokio::task::JoinHandle;
-use trine::desk::offers;
 use trine::desk::take::{self, TakeForm};
 use trine::desk::{Desk, Done, Secrets};
+use trine::desk::{draw, offers};
 use trine::domain::{PublicRef, UserId};
+use trine::partners::keys::Wallet;
 use trine::store::Store;
 
-use super::takes::{Taker, taker};
+use super::takes::{Taker, taker, taker_with};
 use crate::harness::cast::{Story, offer_form, story};
 use crate::harness::site::{DATA_KEY, SESSION_KEY};
 
@@ -167,6 +169,46 @@ async fn a_batch_that_cannot_be_written_is_made_one_by_one_and_only_the_guilty_o
     let answers = together(&story, &asks).await;
     assert!(answers[0].is_ok() && answers[1].is_err() && answers[2].is_ok(), "{answers:?}");
     assert_eq!((batches(&story).await, reserved(&story, story.offer).await), (2, 600.0));
+    check_logs(&story, &answers).await;
+}
+
+/// Two accounts claim one key, and each is about to give its lowest index to a trade of its own: the second is refused by
+/// the database and made once more. Its commit was on its way already, and nothing of the first try stays.
+#[tokio::test]
+async fn two_claims_of_one_key_never_have_the_same_index() {
+    let story = story().await;
+    let wallet = Wallet::new(Network::Regtest).unwrap();
+    let (seller, claims) =
+        (taker(&story, 0).await, [taker_with(&story, 1, &wallet).await, taker_with(&story, 2, &wallet).await]);
+    let other = offers::post(&story.site.desk, seller.id, &seller.offer_form()).await.unwrap();
+    // Who draws first on a day makes its seed, and others wait for that.
+    draw::keep_seeds(&story.site.desk).await.unwrap();
+    let mut holder = story.site.sql().await;
+    let held = holder.transaction().await.unwrap();
+    // Both are decided before one of them is written.
+    held.batch_execute("LOCK TABLE trades IN EXCLUSIVE MODE").await.unwrap();
+    let waiting =
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+                      AND query LIKE 'WITH part_0%'";
+    let mut tasks = Vec::new();
+    for (claim, offer) in claims.iter().zip([story.offer, other]) {
+        let (desk, id, form) = (story.site.desk.clone(), claim.id, claim.form("300"));
+        tasks.push(tokio::spawn(async move { take::take(&desk, id, offer, &form).await }));
+        while story.site.sql().await.one::<i64>(waiting).await < tasks.len() as i64 {
+            tokio::task::yield_now().await;
+        }
+    }
+    held.rollback().await.unwrap();
+    let mut answers = Vec::new();
+    for task in tasks {
+        answers.push(task.await.unwrap().map_err(|error| error.to_string()));
+    }
+    assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+    let sql = story.site.sql().await;
+    let given = "SELECT array_agg(n ORDER BY n) FROM key_uses u JOIN signing_keys k USING (public_key)
+                  WHERE k.account = (SELECT id FROM accounts WHERE name LIKE 'taker-001%')";
+    assert_eq!(sql.one::<Vec<i32>>(given).await, [0, 1]);
+    assert_eq!((sql.count("trades").await, sql.count("key_uses").await, batches(&story).await), (2, 4, 2));
     check_logs(&story, &answers).await;
 }
 

@@ -6,8 +6,10 @@ use bitcoin::hashes::{Hash, sha256};
 use bitcoin::{Address, Network};
 use tokio::sync::Barrier;
 use trine::desk::keys::{self, Owner};
+use trine::desk::offers::OfferForm;
 use trine::desk::payment_accounts::{self, AccountForm};
 use trine::desk::take::TakeForm;
+use trine::domain::offer::OfferInput;
 use trine::domain::{Role, UserId};
 use trine::partners::keys::Wallet;
 
@@ -26,6 +28,11 @@ pub struct Taker {
 
 /// An account with alice's password, a session, a key and a bank account; made without the forms, for speed.
 pub async fn taker(story: &Story, number: usize) -> Taker {
+    taker_with(story, number, &Wallet::new(Network::Regtest).unwrap()).await
+}
+
+/// The same with a key of this wallet.
+pub async fn taker_with(story: &Story, number: usize, wallet: &Wallet) -> Taker {
     let (id, token) = (uuid::Uuid::now_v7(), format!("token-of-taker-{number}"));
     let name: &'static str = Box::leak(format!("taker-{number:03}-{}", &"abcdefghij"[..3]).into_boxed_str());
     let sql = story.site.sql().await;
@@ -36,7 +43,6 @@ pub async fn taker(story: &Story, number: usize) -> Taker {
                    VALUES ($1, $1, $2, now(), now(), now() + interval '1 day')";
     let hash: Vec<u8> = sha256::Hash::hash(token.as_bytes()).to_byte_array().into();
     sql.execute(session, &[&id, &hash]).await.unwrap();
-    let wallet = Wallet::new(Network::Regtest).unwrap();
     let text = format!("{}{}", wallet.origin(0).unwrap(), wallet.xpub(0).unwrap());
     let owner = Owner { account: UserId(id), name, role: Role::Trader };
     let key = keys::register(&story.site.desk, owner, &text, None).await.unwrap();
@@ -55,6 +61,22 @@ pub async fn taker(story: &Story, number: usize) -> Taker {
 }
 
 impl Taker {
+    /// An offer to sell like bob's.
+    pub fn offer_form(&self) -> OfferForm {
+        let input = OfferInput {
+            side: "sell".into(),
+            currency: "EUR".into(),
+            accounts: vec![self.account.clone()],
+            pricing: "fixed".into(),
+            price: "50000".into(),
+            total: "1000".into(),
+            min: "100".into(),
+            max: "1000".into(),
+            ..Default::default()
+        };
+        OfferForm { input, key: self.key.clone(), address: self.address.clone() }
+    }
+
     /// A take as the page would send it.
     pub fn form(&self, amount: &str) -> TakeForm {
         TakeForm {

@@ -27,6 +27,13 @@ async fn the_books_of_a_desk_add_up_and_every_tampering_is_found() {
         ("UPDATE payouts SET psbt = (SELECT psbt FROM payouts ORDER BY psbt DESC LIMIT 1)".to_owned(), "its "),
         ("UPDATE payment_accounts SET sealed = overlay(sealed placing '\\x00' from 20)".to_owned(), "does not open"),
         ("UPDATE trades SET payee_sealed = payer_sealed".to_owned(), "does not open"),
+        ("UPDATE pair_arbitrators SET arbitrator = gen_random_uuid()".to_owned(), "1 rows that name"),
+        ("UPDATE deadlines SET trade = gen_random_uuid()".to_owned(), "rows that name"),
+        (
+            "UPDATE signing_keys SET unpacked = (SELECT unpacked FROM signing_keys ORDER BY unpacked LIMIT 1)"
+                .to_owned(),
+            "is unpacked as another",
+        ),
         (
             "ALTER TABLE trade_events DISABLE TRIGGER USER; UPDATE trade_events SET actor = 'seller' WHERE version = 2"
                 .to_owned(),
@@ -47,8 +54,16 @@ async fn the_books_of_a_desk_add_up_and_every_tampering_is_found() {
     assert_eq!(books::check(&story.site.desk).await.unwrap().problems, Vec::<String>::new(), "{trade}");
 }
 
-const TAMPERED: [&str; 6] =
-    ["trades", "arbitrator_exposure", "deadlines", "payouts", "payment_accounts", "trade_events"];
+const TAMPERED: [&str; 8] = [
+    "trades",
+    "arbitrator_exposure",
+    "deadlines",
+    "payouts",
+    "payment_accounts",
+    "trade_events",
+    "pair_arbitrators",
+    "signing_keys",
+];
 
 /// A copy of each table that is tampered with.
 async fn keep(sql: &tokio_postgres::Client) {

@@ -1,7 +1,7 @@
 //! A batch of takes: held and read, decided one after the other, written and committed at once.
 //!
-//! Locks are taken in one order, by every batch of every server: offers, accounts, pairs, keys, each by their ids; so
-//! no two batches wait for each other.
+//! Locks are taken in one order, by every batch of every server: offers, then the accounts of both sides, each by their
+//! ids; so no two batches wait for each other.
 
 use std::collections::BTreeMap;
 
@@ -28,11 +28,11 @@ pub(super) struct Ask {
 
 /// A batch that came to nothing as a whole.
 enum Trouble {
-    /// Another server has given a level meanwhile that this one wanted to give. Nothing was written.
+    /// Somebody else has given a level or an index meanwhile that this one wanted to give. Nothing was written.
     Overtaken(Error),
     /// Nothing was written: each of its takes may be tried again.
     Undone(Error),
-    /// The database went away over the commit: it is done, or it is not.
+    /// The database went away over it: it is done, or it is not.
     Unknown(Error),
 }
 
@@ -91,16 +91,14 @@ async fn together(desk: &Desk, asks: &[Ask]) -> Result<Vec<Done<PublicRef>>, Tro
     if decided.is_empty() {
         batch.rollback().await?;
     } else {
-        write(desk, batch.client()?, &table, &decided).await?;
-        crash::point(crash::TAKES_BEFORE_COMMIT);
-        commit(batch).await?;
+        commit(desk, batch, &table, &decided).await?;
         crash::point(crash::TAKES_AFTER_COMMIT);
     }
     Ok(outcomes.into_iter().map(|outcome| outcome.map(|decided| decided.reference)).collect())
 }
 
-async fn write(desk: &Desk, tx: &Connection, table: &Table, decided: &[&Decided]) -> Result<(), Trouble> {
-    let new = papers(desk, tx, table, decided).await?;
+async fn commit(desk: &Desk, batch: Batch, table: &Table, decided: &[&Decided]) -> Result<(), Trouble> {
+    let new = papers(desk, batch.client()?, table, decided).await?;
     let reserved: BTreeMap<OfferId, Fiat> = decided.iter().filter_map(|one| table.reserved(one.offer)).collect();
     let beside = Written {
         reserved: &reserved.into_iter().collect::<Vec<_>>(),
@@ -110,7 +108,8 @@ async fn write(desk: &Desk, tx: &Connection, table: &Table, decided: &[&Decided]
         entries: &table.draws.entries(),
         at: table.now,
     };
-    takes::write(tx, &new, &beside).await.map_err(overtaken)
+    crash::point(crash::TAKES_BEFORE_COMMIT);
+    takes::commit(batch, &new, &beside).await.map_err(trouble)
 }
 
 /// Each one's escrow and contract, with fresh addresses for the fees of those that have any.
@@ -126,14 +125,13 @@ async fn papers(desk: &Desk, tx: &Connection, table: &Table, decided: &[&Decided
     decided.iter().map(one).collect()
 }
 
-/// A batch that another server overtook is tried again.
-fn overtaken(error: StoreError) -> Trouble {
-    if takes::is_overtaken(&error) { Trouble::Overtaken(error.into()) } else { Trouble::Undone(error.into()) }
-}
-
-async fn commit(batch: Batch) -> Result<(), Trouble> {
-    let Err(error) = batch.commit().await else { return Ok(()) };
-    let is_unknown = error.unavailable() == Some(Unavailable::Lost);
-    let error = Error::from(error);
-    Err(if is_unknown { Trouble::Unknown(error) } else { Trouble::Undone(error) })
+fn trouble(error: StoreError) -> Trouble {
+    if takes::is_overtaken(&error) {
+        Trouble::Overtaken(error.into())
+    } else if error.unavailable() == Some(Unavailable::Lost) {
+        // The commit was on its way already.
+        Trouble::Unknown(error.into())
+    } else {
+        Trouble::Undone(error.into())
+    }
 }

@@ -23,7 +23,7 @@ use crate::store::draws::Pair;
 use crate::store::keys::HeldKey;
 use crate::store::offers::{self, HeldOffer};
 use crate::store::payment_accounts::PaymentAccountRow;
-use crate::store::takes::{self, AccountRecord, Taker};
+use crate::store::takes::{self, AccountRecord};
 use crate::store::{self, Batch};
 
 /// One side of the trade that is being made.
@@ -73,7 +73,7 @@ impl Deal {
 #[derive(Debug)]
 pub(super) struct Table {
     offers: HashMap<PublicRef, Held>,
-    people: HashMap<UserId, Taker>,
+    people: HashMap<UserId, takes::Person>,
     /// Of takers; who never traded is not there.
     records: HashMap<UserId, AccountRecord>,
     /// Those of the takers, in whatever state, and those that stand in the offers.
@@ -94,7 +94,7 @@ struct Held {
 }
 
 /// The two people of a take and their keys, as far as they can be known yet.
-fn pairs(ask: &Ask, held: &[HeldOffer]) -> Option<(Pair, [KeyId; 2])> {
+fn pair(ask: &Ask, held: &[HeldOffer]) -> Option<(Pair, [KeyId; 2])> {
     let row = &held.iter().find(|one| one.row.offer.reference == ask.offer)?.row;
     let typed = Uuid::parse_str(ask.form.key.trim()).map(KeyId).unwrap_or(row.key);
     Some((draw::ordered([row.offer.maker, ask.taker]), [row.key, typed]))
@@ -111,14 +111,15 @@ impl Table {
         let now = desk.clock.shifted(first.at);
         let takers: BTreeSet<UserId> = asks.iter().map(|ask| ask.taker).collect();
         let takers: Vec<UserId> = takers.into_iter().collect();
-        let (pairs, keys): (Vec<Pair>, Vec<[KeyId; 2]>) = asks.iter().filter_map(|ask| pairs(ask, &held)).unzip();
+        let (pairs, keys): (Vec<Pair>, Vec<[KeyId; 2]>) = asks.iter().filter_map(|ask| pair(ask, &held)).unzip();
+        let people: BTreeSet<UserId> = pairs.as_flattened().iter().copied().collect();
+        let people: Vec<UserId> = people.into_iter().collect();
         let maker_keys: Vec<KeyId> = held.iter().map(|one| one.row.key).collect();
         let maker_accounts = held.iter().flat_map(|one| &one.row.offer.accounts).map(|one| one.account);
         let maker_accounts: Vec<PaymentAccountId> = maker_accounts.collect();
-        let (people, (), records, draws, levels, keys, accounts) = tokio::try_join!(
+        let (people, records, draws, levels, keys, accounts) = tokio::try_join!(
             biased;
-            async { Ok::<_, Error>(takes::hold_takers(tx, &takers).await?) },
-            async { Ok(takes::hold_names(tx, &pairs, keys.as_flattened()).await?) },
+            async { Ok::<_, Error>(takes::hold_people(tx, &people).await?) },
             async { Ok(takes::records(tx, &takers, now).await?) },
             Draws::read(desk, tx, &pairs, now),
             Levels::read(tx, &keys),
@@ -190,7 +191,7 @@ impl Table {
         &self,
         desk: &Desk,
         held: &Held,
-        (taker, who): (UserId, &Taker),
+        (taker, who): (UserId, &takes::Person),
         review: &TakeReview,
     ) -> Done<(Person, Person)> {
         let (row, offer) = (&held.priced.row, &held.priced.row.offer);

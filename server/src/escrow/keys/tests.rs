@@ -50,23 +50,34 @@ fn a_key_reads_in_every_notation_that_wallets_write() {
 }
 
 #[test]
-fn a_key_in_an_escrow_is_the_same_with_and_without_what_was_kept_of_it() {
+fn a_key_is_the_same_from_its_text_and_from_what_was_kept_unpacked() {
     let (key, seller) = (testing::buyer(), testing::seller());
-    let kept = key.receiving().unwrap();
     let vpub = reversioned(key.xpub(), [0x02, 0x57, 0x54, 0x83]);
     let read = AccountKey::parse(&format!("{}{vpub}", key.origin()), REGTEST).unwrap();
     let whole = EscrowKey::of_trader(&key);
-    for other in [key.with_receiving(&kept).unwrap(), read, read.with_receiving(&kept).unwrap()] {
-        assert_eq!(EscrowKey::of_trader(&other), whole, "however its xpub was written");
-    }
+    assert_eq!(EscrowKey::of_trader(&read), whole, "however its xpub was written");
+    let kept = read.unpacked().unwrap();
+    let again = AccountKey::from_unpacked(&key.to_string(), &kept, REGTEST).unwrap();
+    assert_eq!((EscrowKey::of_trader(&again), again.xpub()), (whole.clone(), key.xpub()));
+    assert_eq!((again.to_string(), again.account(), again.unpacked()), (key.to_string(), key.account(), Some(kept)));
+    let main = AccountKey::parse(&mainnet(&key), Network::Bitcoin).unwrap();
+    let again = AccountKey::from_unpacked(&main.to_string(), &main.unpacked().unwrap(), Network::Bitcoin).unwrap();
+    assert_eq!((again.to_string(), again.xpub()), (main.to_string(), main.xpub()));
     for n in [0, 1, 899] {
         let index = EscrowIndex::new(n).unwrap();
         let derived = key.xpub().derive_pub(&*CURVE, &index.suffix()).unwrap();
         assert_eq!(whole.public_key_at(index), Some(PublicKey::new(derived.public_key)));
-        let others = EscrowKey::of_trader(&key.with_receiving(&seller.receiving().unwrap()).unwrap());
-        assert_ne!(others.public_key_at(index), whole.public_key_at(index), "what was kept is what is used");
+        let other = AccountKey::from_unpacked(&key.to_string(), &seller.unpacked().unwrap(), REGTEST).unwrap();
+        assert_ne!(EscrowKey::of_trader(&other).public_key_at(index), whole.public_key_at(index), "it is what is used");
     }
-    assert!(key.with_receiving(&[7; 97]).is_none(), "no point of the curve");
+    for place in [12, 12 + 97] {
+        let mut none = kept;
+        none[place..place + 65].fill(7);
+        assert!(AccountKey::from_unpacked(&key.to_string(), &none, REGTEST).is_none(), "no point of the curve");
+    }
+    for text in ["", "]", &key.xpub().to_string(), &key.origin()] {
+        assert!(AccountKey::from_unpacked(text, &kept, REGTEST).is_none(), "{text}");
+    }
 }
 
 #[test]

@@ -17,7 +17,7 @@ use crate::store::draws::{self, Pair};
 use crate::store::keys::Use;
 use crate::store::notices::{self, NewNotice};
 use crate::store::trade_log::{BEGINNING, Line};
-use crate::store::{GenericClient, StoreError, Stored, board, keys, offers, public_log, sats, trades};
+use crate::store::{Batch, StoreError, Stored, board, keys, offers, public_log, sats, trades};
 
 /// What a take writes.
 #[derive(Debug)]
@@ -90,8 +90,8 @@ static EVERYTHING: LazyLock<String> = LazyLock::new(|| {
     ])
 });
 
-/// Writes new trades with everything that belongs to them.
-pub async fn write(client: &impl GenericClient, new: &[NewTake], beside: &Written<'_>) -> Stored<()> {
+/// Writes new trades with everything that belongs to them, and commits.
+pub async fn commit(batch: Batch, new: &[NewTake], beside: &Written<'_>) -> Stored<()> {
     let values: Vec<Value<'_>> = [
         trades(new),
         deadlines(new),
@@ -107,13 +107,14 @@ pub async fn write(client: &impl GenericClient, new: &[NewTake], beside: &Writte
     .into_iter()
     .flatten()
     .collect();
-    client.execute(&client.prepare_cached(&EVERYTHING).await?, &bundle::borrowed(&values)).await?;
-    Ok(())
+    let everything = batch.client()?.prepare_cached(&EVERYTHING).await?;
+    batch.commit_with(&everything, &bundle::borrowed(&values)).await
 }
 
-/// Whether another server was faster with a level: then nothing of this was written, and once more it works.
+/// Whether somebody else was faster with a level, or with an index of a key that two accounts claim: then nothing of
+/// this was written, and once more it works.
 pub fn is_overtaken(error: &StoreError) -> bool {
-    matches!(error.constraint(), Some("arbitrator_levels_pkey" | "one_level_per_pair_of_keys"))
+    matches!(error.constraint(), Some("arbitrator_levels_pkey" | "one_level_per_pair_of_keys" | "key_uses_pkey"))
 }
 
 // Whose turn it is comes as words with commas: an array of arrays would have to be a rectangle.
