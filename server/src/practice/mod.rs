@@ -100,7 +100,8 @@ async fn play(
     let partners = match with_partners {
         true => {
             let command = program.partners(&folder);
-            let partners = running.partners.insert(Server::spawn("the partners", command, &state.partners_log())?);
+            let partners =
+                running.partners.insert(Server::spawn("the partners", command, &state.partners_log()).await?);
             wait_for(partners, &seeding).await?;
             Some(partners)
         }

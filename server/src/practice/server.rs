@@ -5,7 +5,7 @@
 //! input is a pipe that the supervisor holds: when the supervisor is killed, the pipe closes and the server stops too.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, TryLockError},
     net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
     process::Stdio,
@@ -25,6 +25,8 @@ const READY_SECONDS: u64 = 120;
 const STOP_SECONDS: u64 = 20;
 /// A server whose supervisor was killed needs a moment to notice.
 const PORT_SECONDS: u64 = 10;
+/// The same until it has ended, as it would be told to.
+const ENDED_SECONDS: u64 = STOP_SECONDS + PORT_SECONDS;
 const POLL: Duration = Duration::from_millis(50);
 
 /// How the desk's own program is started: which one, with which settings, to be reached where.
@@ -95,12 +97,12 @@ impl Server {
     /// The desk.
     pub async fn start(program: &Program) -> anyhow::Result<Self> {
         wait_for_port(program.listen).await?;
-        Self::spawn("the server", program.serve(), &program.log)
+        Self::spawn("the server", program.serve(), &program.log).await
     }
 
-    /// A child that writes to a log of its own and ends when this is gone.
-    pub fn spawn(name: &'static str, mut command: Command, log: &Path) -> anyhow::Result<Self> {
-        let file = File::create(log).with_context(|| format!("{}", log.display()))?;
+    /// A child that writes to a log of its own and ends when this is gone. It begins when the one before has ended.
+    pub async fn spawn(name: &'static str, mut command: Command, log: &Path) -> anyhow::Result<Self> {
+        let file = own_log(name, log).await?;
         let mut child =
             command.stdin(Stdio::piped()).stdout(file.try_clone()?).stderr(file).process_group(0).spawn()?;
         Ok(Self { name, _leash: child.stdin.take(), child, log: log.to_owned() })
@@ -148,6 +150,26 @@ impl Server {
         }
         Ok(())
     }
+}
+
+/// The child's log, empty. Locked: the lock is the file's as the child has it open, so it is there until the child has ended,
+/// supervisor or not. A child frees its port first and what it has of the chain last.
+async fn own_log(name: &str, log: &Path) -> anyhow::Result<File> {
+    let in_words = || log.display().to_string();
+    let file = File::options().create(true).truncate(false).write(true).open(log).with_context(in_words)?;
+    let until = Instant::now() + Duration::from_secs(ENDED_SECONDS);
+    loop {
+        match file.try_lock() {
+            Ok(()) => break,
+            Err(TryLockError::WouldBlock) if Instant::now() < until => sleep(POLL).await,
+            Err(TryLockError::WouldBlock) => {
+                bail!("{name} of the run before has not ended; its log is {}", log.display())
+            }
+            Err(TryLockError::Error(why)) => return Err(why).with_context(in_words),
+        }
+    }
+    file.set_len(0).with_context(in_words)?;
+    Ok(file)
 }
 
 async fn wait_for_port(listen: SocketAddr) -> anyhow::Result<()> {
