@@ -22,6 +22,13 @@ pub struct Journal {
     end: u64,
 }
 
+impl Drop for Journal {
+    /// Lets go of the file at once: a child that is being started elsewhere has it open until it becomes another program.
+    fn drop(&mut self) {
+        let _ = self.file.unlock();
+    }
+}
+
 impl Journal {
     /// Opens or makes the file, locks it, cuts a torn tail (kept beside it), and returns the bodies in order.
     pub fn open(path: &Path) -> Result<(Self, Vec<Vec<u8>>), ChainError> {
