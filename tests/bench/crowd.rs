@@ -15,7 +15,7 @@ use trine::domain::{KeyId, PublicRef, Role, UserId};
 use trine::partners::keys::Wallet;
 use uuid::Uuid;
 
-use super::harness::cast::{Story, person};
+use super::harness::cast::{Story, offer_input, person};
 
 /// Takes that are measured, each between two people who meet for the first time: some seconds of them.
 pub const TAKES: usize = 9000;
@@ -96,17 +96,7 @@ async fn someone(desk: Arc<Desk>, name: String) -> Someone {
 }
 
 async fn offer(desk: Arc<Desk>, maker: Someone) -> PublicRef {
-    let input = OfferInput {
-        side: "sell".into(),
-        currency: "EUR".into(),
-        accounts: vec![maker.account],
-        pricing: "fixed".into(),
-        price: "50000".into(),
-        total: "100000".into(),
-        min: "100".into(),
-        max: "1000".into(),
-        ..Default::default()
-    };
+    let input = OfferInput { total: "100000".into(), ..offer_input("sell", &maker.account) };
     let form = OfferForm { input, key: maker.key.to_string(), address: maker.address };
     offers::post(&desk, maker.id, &form).await.unwrap()
 }

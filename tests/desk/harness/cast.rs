@@ -10,6 +10,7 @@ use trine::desk::offers::{self, OfferForm};
 use trine::desk::payment_accounts::{self, AccountForm};
 use trine::desk::take::{self, TakeForm};
 use trine::desk::{admin, arbitrators, trade_facts, worker};
+use trine::domain::offer::OfferInput;
 use trine::domain::{KeyId, PublicRef, Role, UserId};
 use trine::partners::keys::Wallet;
 
@@ -56,19 +57,24 @@ pub async fn story_with(start: Start) -> Story {
 /// An offer of 100 to 1000 euros at a fixed price.
 pub fn offer_form(maker: &Person, side: &str) -> OfferForm {
     OfferForm {
-        input: trine::domain::offer::OfferInput {
-            side: side.into(),
-            currency: "EUR".into(),
-            accounts: vec![maker.account.clone()],
-            pricing: "fixed".into(),
-            price: "50000".into(),
-            total: "1000".into(),
-            min: "100".into(),
-            max: "1000".into(),
-            ..Default::default()
-        },
+        input: offer_input(side, &maker.account),
         key: maker.key.to_string(),
         address: maker.address.to_string(),
+    }
+}
+
+/// The same without its key and address.
+pub fn offer_input(side: &str, account: &str) -> OfferInput {
+    OfferInput {
+        side: side.into(),
+        currency: "EUR".into(),
+        accounts: vec![account.to_owned()],
+        pricing: "fixed".into(),
+        price: "50000".into(),
+        total: "1000".into(),
+        min: "100".into(),
+        max: "1000".into(),
+        ..Default::default()
     }
 }
 

@@ -9,11 +9,10 @@ use trine::desk::keys::{self, Owner};
 use trine::desk::offers::OfferForm;
 use trine::desk::payment_accounts::{self, AccountForm};
 use trine::desk::take::TakeForm;
-use trine::domain::offer::OfferInput;
 use trine::domain::{Role, UserId};
 use trine::partners::keys::Wallet;
 
-use crate::harness::cast::{Story, story};
+use crate::harness::cast::{Story, offer_input, story};
 use crate::harness::{Browser, Seen};
 
 const TAKERS: usize = 100;
@@ -63,18 +62,7 @@ pub async fn taker_with(story: &Story, number: usize, wallet: &Wallet) -> Taker 
 impl Taker {
     /// An offer to sell like bob's.
     pub fn offer_form(&self) -> OfferForm {
-        let input = OfferInput {
-            side: "sell".into(),
-            currency: "EUR".into(),
-            accounts: vec![self.account.clone()],
-            pricing: "fixed".into(),
-            price: "50000".into(),
-            total: "1000".into(),
-            min: "100".into(),
-            max: "1000".into(),
-            ..Default::default()
-        };
-        OfferForm { input, key: self.key.clone(), address: self.address.clone() }
+        OfferForm { input: offer_input("sell", &self.account), key: self.key.clone(), address: self.address.clone() }
     }
 
     /// A take as the page would send it.
