@@ -14,7 +14,7 @@ async fn a_key_is_restored_from_its_words_and_no_other_key_is_taken() {
     chrome.goto("/keys/restore").await;
     chrome.fill("#restore-words", &play.seller.words).await;
     chrome.click("#restore-from-words").await;
-    let refusal = chrome.find("[data-refusal=key]").await.text().await.unwrap();
+    let refusal = chrome.words("[data-refusal=key]").await;
     assert!(refusal.contains("not one that is registered for your account"), "{refusal}");
 
     chrome.goto("/keys/restore").await;

@@ -93,7 +93,7 @@ impl Play {
         let seller = &self.seller;
         seller.sees_the_address(trade).await;
         seller.opens(trade).await;
-        seller.chrome.click("form[action='/practice/deposit'] button").await;
+        seller.chrome.posts("form[action='/practice/deposit'] button").await;
         seller.chrome.reads("on its way").await;
         self.is_mined(seller, "The coins are locked").await;
     }
@@ -101,7 +101,7 @@ impl Play {
     /// Presses "Mine a block" on the trade's page until it has these words.
     async fn is_mined(&self, who: &Actor, words: &str) {
         for _ in 0..6 {
-            who.chrome.click("form[action='/practice/blocks'] button").await;
+            who.chrome.posts("form[action='/practice/blocks'] button").await;
             self.work().await;
             who.chrome.goto(&who.chrome.path().await).await;
             if who.chrome.words("main").await.contains(words) {

@@ -65,9 +65,8 @@ async fn a_short_deposit_is_changed_together_and_a_late_one_taken_up_again() {
     seller.opens(&trade).await;
     seller.chrome.press("Send the missing part").await;
     seller.chrome.find("[data-signer=address][data-checked=yes]").await;
-    let (link, contract) = (seller.chrome.find("[data-signer=bip21]").await, play.contract(&trade).await);
-    let missing = 600_000 + 210 * contract["feerate"].as_u64().unwrap();
-    let link = link.attr("href").await.unwrap().unwrap();
+    let missing = 600_000 + 210 * play.contract(&trade).await["feerate"].as_u64().unwrap();
+    let link = seller.chrome.property("[data-signer=bip21]", "href").await;
     assert!(link.ends_with(&format!("amount=0.00{missing}")), "{link} does not ask for {missing} sat");
 
     play.scaling_down_is_proposed(&trade).await;
@@ -97,6 +96,7 @@ async fn a_short_deposit_is_changed_together_and_a_late_one_taken_up_again() {
         let label = if who.name == seller.name { "Take the trade up again" } else { "Look at it and decide" };
         who.chrome.press(label).await;
         who.chrome.press("Take it up again for 500.00 EUR").await;
+        who.chrome.arrives(&format!("/trades/{late}")).await;
         play.work().await;
     }
     assert_eq!(play.stage(&late).await, "funded");

@@ -137,6 +137,14 @@ impl Chrome {
         }
     }
 
+    /// Clicks the button of a form that the desk answers with a page, and waits for that page: the driver may call a click
+    /// done before the form is sent.
+    pub async fn posts(&self, css: &str) {
+        self.run("document.documentElement.dataset.before = ''").await;
+        self.click(css).await;
+        self.loses("[data-before]").await;
+    }
+
     /// What a click does, in the way this browser is used.
     async fn activate(&self, element: &WebElement, what: &str) -> WebDriverResult<()> {
         if self.way == Way::Keyboard {
@@ -235,9 +243,14 @@ impl Chrome {
         }
     }
 
+    /// What an element of the page has for this property.
+    pub async fn property(&self, css: &str, name: &str) -> String {
+        self.does(css, async || self.find(css).await.prop(name).await).await.unwrap()
+    }
+
     /// Fetches what a link on the page leads to, with this browser's cookies.
     pub async fn downloads(&self, css: &str) -> Vec<u8> {
-        let link = self.find(css).await.prop("href").await.unwrap().unwrap();
+        let link = self.property(css, "href").await;
         let cookies = self.driver().get_all_cookies().await.unwrap();
         let cookies: Vec<_> = cookies.iter().map(|one| format!("{}={}", one.name, one.value)).collect();
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
@@ -248,7 +261,8 @@ impl Chrome {
 
     /// Chooses a file for a form.
     pub async fn chooses(&self, css: &str, file: &Path) {
-        self.find(css).await.send_keys(file.to_str().unwrap()).await.unwrap();
+        let file = file.to_str().unwrap();
+        self.does(css, async || self.find(css).await.send_keys(file).await).await;
     }
 
     pub async fn run(&self, script: &str) -> Value {
