@@ -203,13 +203,21 @@ fn beat(chain: Arc<Practice>, pause: Duration) {
     });
 }
 
+/// `http://` and a name that ends with `.onion`, with or without a port.
+fn is_onion(origin: &str) -> bool {
+    origin.split_once("://").is_some_and(|(_, host)| {
+        let name = host.split_once(':').map_or(host, |(name, _)| name);
+        name.trim_end_matches('/').ends_with(".onion")
+    })
+}
+
 fn outside(settings: &Settings) -> Outside {
     let server = &settings.server;
     Outside {
         origins: server.origins.clone(),
         trusted_proxies: server.trusted_proxies.clone(),
-        // Visitors of an onion service all come from this machine.
-        throttle_addresses: !server.origins.iter().any(|origin| origin.ends_with(".onion")),
+        throttle_addresses: true,
+        onion: server.origins.iter().any(|origin| is_onion(origin)),
     }
 }
 
@@ -237,4 +245,15 @@ fn stop_when_stdin_closes(server: ServerHandle, live: Arc<live::Live>) {
             server.stop(true).await;
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_onion;
+
+    #[test]
+    fn onion_services_are_known_by_their_name() {
+        assert!(is_onion("http://abc.onion") && is_onion("http://abc.onion:8080"));
+        assert!(!is_onion("https://abc.onion.example") && !is_onion("https://desk.example"));
+    }
 }

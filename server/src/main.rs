@@ -116,8 +116,15 @@ enum Command {
 
 #[derive(Debug, Subcommand)]
 enum OperatorCommand {
-    /// Make an operator: of the account of this name, or a new one.
-    Add { name: String },
+    /// Make an operator: a new account, whose password is printed.
+    Add {
+        name: String,
+        /// The account of this name is there already, and is yours.
+        #[arg(long)]
+        existing: bool,
+    },
+    /// Make a trader like others of an operator, and sign him out everywhere.
+    Remove { name: String },
 }
 
 #[derive(Debug, Subcommand)]
@@ -193,7 +200,10 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
         Command::Partners { desk, folder, until_stdin_closes } => {
             commands::partners::run(desk, folder, *until_stdin_closes)
         }
-        Command::Operator(OperatorCommand::Add { name }) => at_the_desk(Act::AddOperator { name: name.clone() }),
+        Command::Operator(OperatorCommand::Add { name, existing }) => {
+            at_the_desk(Act::AddOperator { name: name.clone(), existing: *existing })
+        }
+        Command::Operator(OperatorCommand::Remove { name }) => at_the_desk(Act::RemoveOperator { name: name.clone() }),
         Command::Arbitrator(ArbitratorCommand::Appoint { name, contact, exposure_limit }) => {
             at_the_desk(Act::Appoint { name: name.clone(), contact: contact.clone(), exposure_limit: *exposure_limit })
         }

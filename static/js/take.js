@@ -33,7 +33,7 @@
   document.addEventListener('submit', (event) => {
     for (const input of event.target.querySelectorAll('[data-address-memory]')) {
       const address = input.value.trim();
-      if (address) remember(input.dataset.network, address);
+      if (address && input.value !== input.defaultValue) remember(input.dataset.network, address);
     }
   });
 })();

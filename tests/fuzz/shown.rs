@@ -10,14 +10,34 @@ fn terms_as_html() {
     let seeds =
         ["**bold** [a](https://example.org)", "<script>alert(1)</script>", "[x](javascript:alert(1))", "> - 1."];
     bolero::check!().for_each(|bytes: &[u8]| {
-        let html = markdown::html(&text(bytes, &seeds)).to_lowercase();
-        for tag in html.split('<').skip(1) {
-            let tag = tag.split('>').next().unwrap();
-            let name = tag.trim_start_matches('/').split([' ', '/']).next().unwrap();
-            assert!(!["script", "style", "img", "iframe", "svg", "object", "form", "input"].contains(&name), "{html}");
-            assert!(!tag.contains("javascript:") && !tag.contains(" on") && !tag.contains("style="), "{html}");
+        let html = markdown::html(&text(bytes, &seeds));
+        let mut left = html.as_str();
+        while let Some((_, tag)) = left.split_once('<') {
+            left = after_tag(tag).unwrap_or_else(|| panic!("{html}"));
         }
     });
+}
+
+/// What follows a tag that may stand in terms: one without attributes, a list that says where it starts, or a link that
+/// leads where links may lead and holds nothing else.
+fn after_tag(tag: &str) -> Option<&str> {
+    const REL: &str = " rel=\"nofollow noopener noreferrer\">";
+    if let Some(link) = tag.strip_prefix("a href=\"") {
+        let (target, rest) = link.split_once('"')?;
+        let target = target.to_ascii_lowercase();
+        let known = ["http:", "https:", "mailto:"].iter().any(|scheme| target.starts_with(scheme));
+        return rest.strip_prefix(REL).filter(|_| known);
+    }
+    if let Some(rest) = tag.strip_prefix('a').and_then(|rest| rest.strip_prefix(REL)) {
+        return Some(rest);
+    }
+    if let Some(list) = tag.strip_prefix("ol start=\"") {
+        let (start, rest) = list.split_once("\">")?;
+        return start.bytes().all(|one| one.is_ascii_digit()).then_some(rest);
+    }
+    let (name, rest) = tag.strip_prefix('/').unwrap_or(tag).split_once('>')?;
+    let names = ["p", "br", "em", "strong", "ul", "ol", "li", "blockquote", "code", "pre", "a", "hr"];
+    names.contains(&name).then_some(rest)
 }
 
 #[test]

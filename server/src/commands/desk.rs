@@ -23,7 +23,8 @@ use crate::{
 /// One act, as typed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Act {
-    AddOperator { name: String },
+    AddOperator { name: String, existing: bool },
+    RemoveOperator { name: String },
     Appoint { name: String, contact: String, exposure_limit: Amount },
     Dismiss { name: String },
     Suspend { name: String, why: String },
@@ -46,12 +47,16 @@ pub fn run(file: Option<&Path>, act: &Act) -> anyhow::Result<String> {
 async fn perform(desk: &Desk, act: &Act) -> Result<String, Error> {
     admin::settle(desk).await?;
     Ok(match act {
-        Act::AddOperator { name } => match admin::first_operator(desk, name).await? {
+        Act::AddOperator { name, existing } => match admin::first_operator(desk, name, *existing).await? {
             Operator::Promoted => format!("{name} is an operator now.\n"),
             Operator::Created { password } => format!(
                 "{name} is an operator now. The account is new, with the password\n  {password}\nSign in and change it.\n"
             ),
         },
+        Act::RemoveOperator { name } => {
+            admin::remove_operator(desk, name).await?;
+            format!("{name} is a trader like others now, and signed out everywhere.\n")
+        }
         Act::Appoint { name, contact, exposure_limit } => {
             arbitrators::appoint(desk, name, contact, *exposure_limit).await?;
             format!("{name} is an arbitrator now, and on duty after making a key and a drill.\n")

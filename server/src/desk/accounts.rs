@@ -64,12 +64,15 @@ pub async fn register(desk: &Desk, name: &str, password: &str, invitation: &str,
         Some(name) if problems.is_empty() => name,
         _ => return Err(problems.refusal().into()),
     };
-    let mut client = desk.store.connection().await?;
+    let client = desk.store.connection().await?;
     let now = desk.now(&client).await?;
-    throttle::by_address(desk, throttle::REGISTER_ADDRESS, from.address, now).await?;
+    throttle::by_address(desk, &client, throttle::REGISTER_ADDRESS, from.address, now).await?;
+    // Nobody keeps a connection while he waits for his turn.
+    drop(client);
     let password_hash = passwords::hash(password).await?;
     let code = codes::recovery();
     let id = UserId(Uuid::now_v7());
+    let mut client = desk.store.connection().await?;
     let tx = client.transaction().await?;
     let new = NewAccount {
         id,
@@ -102,16 +105,16 @@ pub async fn sign_in(desk: &Desk, name: &str, password: &str, from: &From) -> Do
     let client = desk.store.connection().await?;
     let now = desk.now(&client).await?;
     let row = accounts::by_name(&client, name).await?;
+    throttle::by_address(desk, &client, throttle::SIGN_IN_ADDRESS, from.address, now).await?;
+    throttle::on_name(desk, &client, throttle::SIGN_IN, (name, from.address), now).await?;
     drop(client);
-    throttle::by_address(desk, throttle::SIGN_IN_ADDRESS, from.address, now).await?;
-    throttle::by_name(desk, throttle::SIGN_IN_NAME, name, now).await?;
     let fits = passwords::verify(password, row.as_ref().map(|row| row.password_hash.as_str())).await?;
     let Some(row) = row.filter(|_| fits) else {
         let words = "Name and password do not fit. Check both; capital letters count in the password.";
         return Err(Refusal::invalid(words).into());
     };
-    throttle::give_back(desk, throttle::SIGN_IN_NAME, name).await?;
     let client = desk.store.connection().await?;
+    throttle::right_name(desk, &client, throttle::SIGN_IN, (name, from.address)).await?;
     start_session(desk, &client, (row.id, &row.name, row.role), from).await
 }
 
@@ -178,8 +181,8 @@ pub async fn recover(desk: &Desk, name: &str, code: &str, new_password: &str, fr
     check_new_password(desk, name, new_password).await?;
     let client = desk.store.connection().await?;
     let now = desk.now(&client).await?;
-    throttle::by_address(desk, throttle::RECOVER_ADDRESS, from.address, now).await?;
-    throttle::by_name(desk, throttle::RECOVER_NAME, name, now).await?;
+    throttle::by_address(desk, &client, throttle::RECOVER_ADDRESS, from.address, now).await?;
+    throttle::on_name(desk, &client, throttle::RECOVER, (name, from.address), now).await?;
     let row = accounts::by_name(&client, name).await?;
     drop(client);
     let hash = codes::hash(code);
@@ -235,12 +238,12 @@ async fn check_own_password(desk: &Desk, account: UserId, password: &str) -> Don
     let client = desk.store.connection().await?;
     let now = desk.now(&client).await?;
     let row = accounts::by_id(&client, account).await?.ok_or_else(Refusal::not_found)?;
+    throttle::by_name(desk, &client, throttle::OWN_PASSWORD, &row.name, now).await?;
     drop(client);
-    throttle::by_name(desk, throttle::SIGN_IN_NAME, &row.name, now).await?;
     if !passwords::verify(password, Some(&row.password_hash)).await? {
         return Err(Refusal::field("password", "This is not the password of this account.").into());
     }
-    throttle::give_back(desk, throttle::SIGN_IN_NAME, &row.name).await?;
+    throttle::give_back(desk, &desk.store.connection().await?, throttle::OWN_PASSWORD, &row.name).await?;
     Ok(row)
 }
 

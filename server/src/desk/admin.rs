@@ -41,8 +41,9 @@ pub enum Operator {
     Created { password: String },
 }
 
-/// Makes an operator: of the account of this name, or a new one.
-pub async fn first_operator<'a>(hand: impl Into<Hand<'a>>, name: &str) -> Done<Operator> {
+/// Makes an operator: a new account, or the one of this name if it is said to be known. Anybody may have registered a
+/// name that an operator would choose.
+pub async fn first_operator<'a>(hand: impl Into<Hand<'a>>, name: &str, known: bool) -> Done<Operator> {
     let hand = hand.into();
     let name = AccountName::parse(name).map_err(|why| Refusal::field("name", why.to_string()))?;
     let noted = NewAct { act: "operator", about: name.as_str(), ..NewAct::default() };
@@ -51,6 +52,10 @@ pub async fn first_operator<'a>(hand: impl Into<Hand<'a>>, name: &str) -> Done<O
     if let Some(row) = accounts::by_name(&client, name.as_str()).await? {
         if row.role == Role::Arbitrator {
             return Err(Refusal::conflict(format!("{name} is an arbitrator, and stays one.")).into());
+        }
+        if !known {
+            let words = format!("There is an account {name} already. If it is yours, say so with --existing.");
+            return Err(Refusal::conflict(words).into());
         }
         let tx = client.transaction().await?;
         accounts::set_role(&tx, row.id, Role::Operator).await?;
@@ -77,6 +82,22 @@ pub async fn first_operator<'a>(hand: impl Into<Hand<'a>>, name: &str) -> Done<O
     Ok(Operator::Created { password })
 }
 
+/// An operator is a trader like others again, and signed out everywhere.
+pub async fn remove_operator<'a>(hand: impl Into<Hand<'a>>, name: &str) -> Done<()> {
+    let hand = hand.into();
+    let mut client = hand.desk.store.connection().await?;
+    let now = hand.desk.now(&client).await?;
+    let tx = client.transaction().await?;
+    let row = find(&tx, name).await?;
+    if row.role != Role::Operator {
+        return Err(Refusal::conflict(format!("{} is not an operator.", row.name)).into());
+    }
+    accounts::set_role(&tx, row.id, Role::Trader).await?;
+    sessions::end_all(&tx, row.id, None).await?;
+    hand.note(&tx, now, &NewAct { act: "no operator", about: &row.name, ..NewAct::default() }).await?;
+    Ok(tx.commit().await?)
+}
+
 /// Stops an account from posting and taking. Its running trades go on.
 pub async fn suspend<'a>(hand: impl Into<Hand<'a>>, name: &str, why: &str) -> Done<()> {
     let hand = hand.into();
@@ -100,6 +121,9 @@ pub async fn restore<'a>(hand: impl Into<Hand<'a>>, name: &str) -> Done<()> {
     let now = hand.desk.now(&client).await?;
     let tx = client.transaction().await?;
     let row = find(&tx, name).await?;
+    if Some(row.id) == hand.account() {
+        return Err(Refusal::conflict("You would lift your own suspension. Ask another operator.").into());
+    }
     accounts::set_suspension(&tx, row.id, None).await?;
     hand.note(&tx, now, &NewAct { act: "restored", about: &row.name, ..NewAct::default() }).await?;
     Ok(tx.commit().await?)

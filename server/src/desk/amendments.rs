@@ -160,7 +160,7 @@ pub async fn propose(
         AmendmentKind::Lengthen => minutes(more_minutes)?,
         _ => 0,
     };
-    throttle::by_name(desk, MESSAGES_ACCOUNT, &account.to_string(), now).await?;
+    throttle::by_name(desk, &tx, MESSAGES_ACCOUNT, &account.to_string(), now).await?;
     let contract = Contract::parse(&row.contract_text)?;
     let missing = funding::missing(&tx, &row).await?;
     let terms = affordable(&contract, new_terms(&contract, kind, missing.as_ref(), more)?)?;

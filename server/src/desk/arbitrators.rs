@@ -46,11 +46,12 @@ pub async fn appoint<'a>(hand: impl Into<Hand<'a>>, name: &str, contact: &str, e
     let now = desk.now(&client).await?;
     let tx = client.transaction().await?;
     let row = admin::find(&tx, name).await?;
+    // First, so that the account is held: a take that is under way ends before its trades are looked for.
+    accounts::set_role(&tx, row.id, Role::Arbitrator).await?;
     if accounts::has_open_business(&tx, row.id).await? {
         let words = format!("{name} has running trades or offers. An arbitrator cannot trade: these must end first.");
         return Err(Refusal::conflict(words).into());
     }
-    accounts::set_role(&tx, row.id, Role::Arbitrator).await?;
     key_store::retire_all(&tx, row.id, now).await?;
     arbitrators::appoint(&tx, row.id, &contact, limit_sat, now).await?;
     let entry = json!({ "arbitrator": row.name, "contact": contact, "exposure_limit_sat": limit_sat });

@@ -56,6 +56,14 @@ fn wrong_key(desk: &Desk, key: &store::Key) -> Option<String> {
     let Ok(read) = AccountKey::parse(&key.text, desk.rules.network) else {
         return Some(format!("the key {} cannot be read", key.id));
     };
+    let xpub = read.xpub();
+    let (fingerprint, public_key, chain_code) = &key.told;
+    if *fingerprint != read.fingerprint().to_bytes()
+        || *public_key != xpub.public_key.serialize()
+        || *chain_code != xpub.chain_code.to_bytes()
+    {
+        return Some(format!("the key {} is numbered as another", key.id));
+    }
     let kept = key.unpacked.as_deref()?;
     let same = read.unpacked().is_some_and(|unpacked| unpacked == *kept) && read.to_string() == key.text;
     (!same).then(|| format!("the key {} is unpacked as another", key.id))

@@ -86,12 +86,12 @@ fn token_of(desk: &Desk, nonce: &[u8]) -> String {
 pub async fn set_mail(desk: &Desk, account: UserId, typed: &str) -> Done<()> {
     mailer(desk)?;
     let address = mail::address(typed).map_err(|why| Refusal::field("address", why))?.to_string();
-    let now = now(desk).await?;
-    throttled(throttle::by_name(desk, MAILS_ACCOUNT, &account.to_string(), now).await, "address")?;
-    // However many accounts somebody has: nobody's box is filled from here.
-    throttled(throttle::by_name(desk, MAIL_ADDRESS, &address.to_lowercase(), now).await, "address")?;
-    let nonce: [u8; 16] = random();
     let mut client = desk.store.connection().await?;
+    let now = desk.now(&client).await?;
+    throttled(throttle::by_name(desk, &client, MAILS_ACCOUNT, &account.to_string(), now).await, "address")?;
+    // However many accounts somebody has: nobody's box is filled from here.
+    throttled(throttle::by_name(desk, &client, MAIL_ADDRESS, &address.to_lowercase(), now).await, "address")?;
+    let nonce: [u8; 16] = random();
     let tx = client.transaction().await?;
     deliveries::drop_waiting(&tx, account, Channel::Mail, "The address was changed.").await?;
     let new = NewTarget {
@@ -130,10 +130,10 @@ pub async fn confirm(desk: &Desk, token: &str) -> Done<()> {
 /// Webhooks go to this address; the new secret that signs them, shown once. Field: `url`.
 pub async fn set_hook(desk: &Desk, account: UserId, typed: &str) -> Done<String> {
     let url = hooks(desk)?.receiver(typed).map_err(|why| Refusal::field("url", why))?;
-    let now = now(desk).await?;
-    throttled(throttle::by_name(desk, HOOKS_ACCOUNT, &account.to_string(), now).await, "url")?;
-    let secret: [u8; 32] = random();
     let mut client = desk.store.connection().await?;
+    let now = desk.now(&client).await?;
+    throttled(throttle::by_name(desk, &client, HOOKS_ACCOUNT, &account.to_string(), now).await, "url")?;
+    let secret: [u8; 32] = random();
     let tx = client.transaction().await?;
     deliveries::drop_waiting(&tx, account, Channel::Hook, "The address was changed.").await?;
     let new = NewTarget {
@@ -152,9 +152,9 @@ pub async fn set_hook(desk: &Desk, account: UserId, typed: &str) -> Done<String>
 /// Sends something harmless in this way.
 pub async fn test(desk: &Desk, account: UserId, channel: Option<Channel>) -> Done<()> {
     let channel = channel.filter(|channel| *channel != Channel::Feed).ok_or_else(Refusal::not_found)?;
-    let now = now(desk).await?;
-    throttle::by_name(desk, MAILS_ACCOUNT, &account.to_string(), now).await?;
     let mut client = desk.store.connection().await?;
+    let now = desk.now(&client).await?;
+    throttle::by_name(desk, &client, MAILS_ACCOUNT, &account.to_string(), now).await?;
     let tx = client.transaction().await?;
     let row = store::find(&tx, account, channel).await?.ok_or_else(Refusal::not_found)?;
     if row.confirmed_at.is_none() {
@@ -193,11 +193,6 @@ pub(super) fn hooks(desk: &Desk) -> Result<&Hooks, Refusal> {
 }
 
 /// The time; nobody keeps a connection while he waits for his turn.
-async fn now(desk: &Desk) -> Done<Timestamp> {
-    let client = desk.store.connection().await?;
-    desk.now(&client).await
-}
-
 /// Said beside the field that it is about.
 fn throttled(taken: Done<()>, field: &'static str) -> Done<()> {
     match taken {

@@ -139,9 +139,7 @@ pub async fn report(desk: &Desk, reference: PublicRef, account: UserId, reason: 
     let now = desk.now(&client).await?;
     let (row, party) = trades::of_party(&client, reference, account).await?;
     party.side().ok_or_else(Refusal::not_found)?;
-    drop(client);
-    throttle::by_name(desk, MESSAGES_ACCOUNT, &account.to_string(), now).await?;
-    let client = desk.store.connection().await?;
+    throttle::by_name(desk, &client, MESSAGES_ACCOUNT, &account.to_string(), now).await?;
     if !store::report(&client, row.id, account, (reason.as_str(), &words), now).await? {
         return Err(Refusal::conflict("Your earlier report about this trade is still open.").into());
     }

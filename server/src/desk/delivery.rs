@@ -226,9 +226,7 @@ pub async fn again(desk: &Desk, account: UserId, delivery: &str) -> Done<()> {
     let id = uuid::Uuid::parse_str(delivery).map_err(|_| Refusal::not_found())?;
     let client = desk.store.connection().await?;
     let now = desk.now(&client).await?;
-    drop(client);
-    throttle::by_name(desk, AGAIN_ACCOUNT, &account.to_string(), now).await?;
-    let client = desk.store.connection().await?;
+    throttle::by_name(desk, &client, AGAIN_ACCOUNT, &account.to_string(), now).await?;
     if store::again(&client, id, account, now).await? { Ok(()) } else { Err(Refusal::not_found().into()) }
 }
 

@@ -189,7 +189,7 @@ pub async fn speak(
     if body.is_empty() && evidence.is_empty() {
         return Err(Refusal::field("statement", "Write something.").into());
     }
-    throttle::by_name(desk, MESSAGES_ACCOUNT, &account.to_string(), now).await?;
+    throttle::by_name(desk, &tx, MESSAGES_ACCOUNT, &account.to_string(), now).await?;
 
     let spoke = before.iter().any(|one| one.party == party);
     let kind = match party {

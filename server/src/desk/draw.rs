@@ -54,7 +54,8 @@ pub struct Draws {
 }
 
 impl Draws {
-    /// Reads what the draws of these pairs are made from. It stays true while the pairs are held.
+    /// Reads what the draws of these pairs are made from. It stays true while their accounts are held; the
+    /// room of the arbitrators does not: batches that run side by side may each use up what is left.
     pub async fn read(desk: &Desk, tx: &impl GenericClient, pairs: &[Pair], now: Timestamp) -> Done<Self> {
         let (relations, on_duty, seed) = tokio::try_join!(
             biased;

@@ -124,6 +124,12 @@ impl EscrowBook {
         own.max_by_key(|row| (self.is_complete(row), !row.void))
     }
 
+    /// A stray may have become the deposit, when the one before was reorganised away.
+    pub fn is_deposit_now(&self, stray: &PayoutRow) -> Done<bool> {
+        let funding = self.funding();
+        Ok(self.coins_of(stray)?.iter().any(|coin| funding.iter().any(|one| one.outpoint == coin.outpoint)))
+    }
+
     /// A stray's refund that two parties have signed.
     pub fn complete_stray(&self, txid: &str) -> Done<Option<SignedPayout>> {
         match self.live(Kind::Stray.as_str()).find(|row| row.txid.to_string() == txid) {

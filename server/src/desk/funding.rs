@@ -7,7 +7,7 @@ use bitcoin::{Amount, OutPoint, Psbt};
 use super::Desk;
 use super::error::Done;
 use crate::domain::Stage;
-use crate::domain::trade::{Deposit, PayoutKind};
+use crate::domain::trade::Deposit;
 use crate::escrow::deposit::{self as escrow, COINBASE_CONFIRMATIONS, Due, Judgement, Missing, Seen, judge};
 use crate::store::deposits::{self, DepositRow};
 use crate::store::trades::TradeRow;
@@ -57,7 +57,8 @@ async fn counted(client: &impl GenericClient, row: &TradeRow, stage: Stage) -> D
     Ok((seen, due))
 }
 
-/// Outputs for which a signature of a refund or a settlement exists: they never count as a deposit again.
+/// Outputs for which a signature of a refund or a settlement exists, a stray's refund too: they never count as a deposit
+/// again.
 async fn signed_away(client: &impl GenericClient, row: &TradeRow) -> Done<BTreeSet<OutPoint>> {
     let signed = payouts::signatures_of_trade(client, row.id).await?;
     let mut away = BTreeSet::new();
@@ -65,7 +66,7 @@ async fn signed_away(client: &impl GenericClient, row: &TradeRow) -> Done<BTreeS
         return Ok(away);
     }
     for payout in payouts::of_trade(client, row.id).await? {
-        let gives_up = [PayoutKind::Refund, PayoutKind::Settlement].iter().any(|kind| kind.as_str() == payout.kind);
+        let gives_up = ["refund", "settlement", "stray"].contains(&payout.kind.as_str());
         if gives_up && signed.iter().any(|signature| signature.payout == payout.id) {
             let psbt = Psbt::deserialize(&payout.psbt).map_err(anyhow::Error::from)?;
             away.extend(psbt.unsigned_tx.input.iter().map(|input| input.previous_output));

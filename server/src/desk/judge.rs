@@ -1,6 +1,6 @@
 //! What the chain told of a trade's escrow, judged: judging twice changes nothing.
 
-use bitcoin::{ScriptBuf, Txid};
+use bitcoin::{Amount, ScriptBuf, Txid};
 use jiff::Timestamp;
 
 use super::error::Done;
@@ -53,7 +53,7 @@ async fn act(
     if let Some(told) = spend_act(desk, tx, row, outputs).await? {
         return Ok(Some(told));
     }
-    if let Some(act) = loss_act(desk, tx, row).await? {
+    if let Some(act) = loss_act(desk, tx, row, outputs).await? {
         return Ok(Some((act, None)));
     }
     if matches!(row.state.stage, Stage::PayingOut | Stage::Completed) {
@@ -96,13 +96,11 @@ async fn spend_act(
     let Some(txid) = largest.spent_by else { return Ok(None) };
     let rest = funding::sum(coins().filter(|output| !funding::is_taken(output, row, tip)));
     if rest.to_sat() >= NOTHING_BELOW_SAT {
-        let part = has_set && !matches!(stage, Stage::PayingOut | Stage::Completed);
-        let deposit =
-            Deposit { seen: rest, confirmed: rest, counted: rest, in_time: true, whole: true, renewed: false };
-        return Ok(part.then_some((Act::LosePart { deposit }, None)));
+        let part = has_set && row.state.funding_is_fixed() && !matches!(stage, Stage::PayingOut | Stage::Completed);
+        return Ok(part.then_some((Act::LosePart { deposit: only(rest) }, None)));
     }
     let book = EscrowBook::read(tx, row).await?;
-    let (outcome, kind) = outcome_of(&book, largest, txid);
+    let (outcome, kind) = outcome_of(&book, row.state.paying_out, largest, txid);
     let ours = stage == Stage::PayingOut && kind.is_some() && kind == row.state.paying_out;
     Ok(match stage {
         _ if ours => Some((Act::ConfirmPayout { outcome }, Some(txid))),
@@ -129,24 +127,52 @@ async fn unspent_act(
 }
 
 /// The deposit is gone, and what it was made of was spent elsewhere, deep enough that it does not come back.
-async fn loss_act(desk: &Desk, tx: &Transaction<'_>, row: &TradeRow) -> Done<Option<Act>> {
+async fn loss_act(desk: &Desk, tx: &Transaction<'_>, row: &TradeRow, outputs: &[DepositRow]) -> Done<Option<Act>> {
     let lost = match row.state.stage {
         Stage::RefundDue => Act::LoseDeposit,
         Stage::PaymentSent | Stage::Disputed | Stage::Ruled | Stage::PayingOut => Act::LoseDepositForGood,
         _ => return Ok(None),
     };
-    let deep = (funding::tip_height(tx).await? + 1).saturating_sub(row.state.confirmations);
+    let tip = funding::tip_height(tx).await?;
+    let deep = (tip + 1).saturating_sub(row.state.confirmations);
     if !watched::is_undone(tx, row.id, deep).await? {
         return Ok(None);
     }
     // A new deposit in its place is judged as one.
     let covered = row.state.stage != Stage::PayingOut && funding::deposit_of(desk, tx, row).await?.renewed;
-    Ok((!covered).then_some(lost))
+    if covered {
+        return Ok(None);
+    }
+    Ok(Some(if lost == Act::LoseDepositForGood { what_stands(row, outputs, tip).unwrap_or(lost) } else { lost }))
+}
+
+/// Of several outputs some may stand where another was lost: the trade goes on over them.
+fn what_stands(row: &TradeRow, outputs: &[DepositRow], tip: u32) -> Option<Act> {
+    let rest =
+        || outputs.iter().filter(|one| one.funding && one.gone_at.is_none() && !funding::is_taken(one, row, tip));
+    let sum = funding::sum(rest());
+    let stands = row.state.stage != Stage::PayingOut
+        && row.state.funding_is_fixed()
+        && sum.to_sat() >= NOTHING_BELOW_SAT
+        && rest().all(|one| one.height.is_some());
+    stands.then_some(Act::LosePart { deposit: only(sum) })
+}
+
+/// What is left of a funding set, as a deposit.
+fn only(rest: Amount) -> Deposit {
+    Deposit { seen: rest, confirmed: rest, counted: rest, in_time: true, whole: true, renewed: false }
 }
 
 /// Which of the trade's payouts a transaction is; of one that is none of them, where its coins went.
-fn outcome_of(book: &EscrowBook, spent: &DepositRow, txid: Txid) -> (Outcome, Option<PayoutKind>) {
-    let known = book.payouts.iter().find(|payout| payout.txid == txid);
+fn outcome_of(
+    book: &EscrowBook,
+    paying_out: Option<PayoutKind>,
+    spent: &DepositRow,
+    txid: Txid,
+) -> (Outcome, Option<PayoutKind>) {
+    // A ruling that gives one side everything may be the very transaction of a release or a refund.
+    let under_way = paying_out.and_then(|kind| book.payout_of(kind, txid));
+    let known = under_way.or_else(|| book.payouts.iter().find(|payout| payout.txid == txid));
     let Some((payout, kind)) = known.and_then(|payout| Some((payout, PayoutKind::from_word(&payout.kind)?))) else {
         return (where_it_went(book, spent), None);
     };

@@ -34,7 +34,7 @@ pub async fn register(desk: &Desk, owner: Owner<'_>, key_text: &str, key_file: O
     }
     let mut client = desk.store.connection().await?;
     let now = desk.now(&client).await?;
-    throttle::by_name(desk, throttle::KEYS_ACCOUNT, &owner.account.to_string(), now).await?;
+    throttle::by_name(desk, &client, throttle::KEYS_ACCOUNT, &owner.account.to_string(), now).await?;
     let record = match owner.role {
         Role::Arbitrator => Some(arbitrators::record_of(desk, &client, owner, &key, now).await?),
         Role::Trader | Role::Operator => None,
@@ -195,11 +195,12 @@ pub async fn registered(desk: &Desk, client: &impl GenericClient, id: KeyId) -> 
     Ok((row, key))
 }
 
-/// The same from what was unpacked when it was registered.
+/// The same from what was unpacked when it was registered, if that is of the key whose indexes are counted.
 pub(super) fn held(desk: &Desk, key: &HeldKey) -> Done<AccountKey> {
     let kept = key.unpacked.as_deref().and_then(|bytes| bytes.try_into().ok());
     let key_of = |bytes| AccountKey::from_unpacked(&key.row.text, bytes, desk.rules.network);
-    kept.and_then(key_of).map_or_else(|| parsed(desk, &key.row), Ok)
+    let known = |read: &AccountKey| read.xpub().public_key.serialize() == *key.public_key;
+    kept.and_then(key_of).filter(known).map_or_else(|| parsed(desk, &key.row), Ok)
 }
 
 pub(super) fn parsed(desk: &Desk, row: &KeyRow) -> Done<AccountKey> {
@@ -238,7 +239,8 @@ pub struct Indexes {
 }
 
 impl Indexes {
-    /// From keys that are held: nobody else gives an index to one of them until the transaction ends.
+    /// From keys whose accounts are held. Nobody else gives an index to one of them until the transaction ends, but an
+    /// account that claims the same key: then the second of the two is refused, and made again.
     pub fn of(keys: &[HeldKey]) -> Self {
         let of_one = |key: &HeldKey| (key.public_key.clone(), (key.used.iter().copied().collect(), key.floor));
         Self { held: keys.iter().map(of_one).collect(), given: Vec::new() }

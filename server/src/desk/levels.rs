@@ -40,7 +40,8 @@ pub struct Levels {
 }
 
 impl Levels {
-    /// Reads those that pairs of trader keys have. It stays true while the keys are held.
+    /// Reads those that pairs of trader keys have. It stays true while their accounts are held, but for an
+    /// account that claims the same key: then the second of the two is refused, and made again.
     pub async fn read(tx: &impl GenericClient, pairs: &[[KeyId; 2]]) -> Done<Self> {
         let known = arbitrators::levels(tx, pairs).await?.into_iter().map(|level| {
             let p = u32::try_from(level.p).ok().and_then(ArbiterLevel::of_pair);

@@ -42,8 +42,8 @@ pub async fn challenge(
     let key = read_key(desk, key_text, key_file)?;
     let client = desk.store.connection().await?;
     let now = desk.now(&client).await?;
+    throttle::by_address(desk, &client, throttle::RECOVER_ADDRESS, from.address, now).await?;
     drop(client);
-    throttle::by_address(desk, throttle::RECOVER_ADDRESS, from.address, now).await?;
     let nonce = nonce(desk, &name, &key, now).await?;
     made(desk, &name, &key, nonce)
 }
@@ -100,9 +100,9 @@ pub async fn by_signature(
     check_new_password(desk, &name, new_password).await?;
     let client = desk.store.connection().await?;
     let now = desk.now(&client).await?;
+    throttle::by_address(desk, &client, throttle::RECOVER_ADDRESS, from.address, now).await?;
+    throttle::on_name(desk, &client, throttle::RECOVER, (&name, from.address), now).await?;
     drop(client);
-    throttle::by_address(desk, throttle::RECOVER_ADDRESS, from.address, now).await?;
-    throttle::by_name(desk, throttle::RECOVER_NAME, &name, now).await?;
     let before = now.checked_sub(jiff::SignedDuration::from_secs(WINDOW_SECONDS)).unwrap_or(now);
     let known = [nonce(desk, &name, &key, now).await?, nonce(desk, &name, &key, before).await?];
     if !known.iter().any(|one| bool::from(one.as_bytes().ct_eq(nonce_shown.as_bytes()))) {

@@ -5,7 +5,7 @@
 
 use super::error::Done;
 use super::trades::{self, Held, Who};
-use super::{Desk, arbitrators};
+use super::{Desk, arbitrators, sight};
 use crate::domain::trade::Act;
 use crate::domain::{PublicRef, Refusal, Side, UserId};
 use crate::store::trades::TradeRow;
@@ -38,6 +38,11 @@ pub async fn why_not(desk: &Desk, client: &impl GenericClient, row: &TradeRow) -
         return Ok(Some(Refusal::conflict(
             "A signature for these coins exists already and stays valid for ever, so the trade is not taken up again.",
         )));
+    }
+    if sight::trouble(client).await?.is_some() {
+        let words =
+            "The chain is not visible just now, so nobody knows what is in the escrow. Try again when it is back.";
+        return Ok(Some(Refusal::conflict(words)));
     }
     let now = desk.now(client).await?;
     let on_duty = arbitrators::on_duty(desk, client, now).await?;

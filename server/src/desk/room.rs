@@ -39,14 +39,14 @@ pub async fn say(desk: &Desk, reference: PublicRef, who: UserId, text: &str, pic
     enter(&client, &reference, who).await?;
     let text = checked(text, picture.is_some())?;
     let now = desk.now(&client).await?;
+    throttle::by_name(desk, &client, MESSAGES_ACCOUNT, &who.to_string(), now).await?;
+    if picture.is_some() {
+        throttle::by_name(desk, &client, PICTURES_ACCOUNT, &who.to_string(), now).await?;
+    }
     // Nobody keeps a connection while he waits for his turn.
     drop(client);
-    throttle::by_name(desk, MESSAGES_ACCOUNT, &who.to_string(), now).await?;
     let picture = match picture {
-        Some(upload) => {
-            throttle::by_name(desk, PICTURES_ACCOUNT, &who.to_string(), now).await?;
-            Some(pictures::reencode(upload.to_vec()).await?)
-        }
+        Some(upload) => Some(pictures::reencode(upload.to_vec()).await?),
         None => None,
     };
     append(desk, reference, who, &text, picture.as_ref()).await

@@ -64,13 +64,9 @@ pub struct Drafted {
     pub not_yet: Option<Refusal>,
 }
 
-/// How long a ruling of this trade may be objected to.
-fn objection_minutes(desk: &Desk, row: &TradeRow) -> u32 {
-    if row.amount < desk.rules.objection_free_below { 0 } else { row.state.windows.objection_minutes }
-}
-
-fn act_of(desk: &Desk, row: &TradeRow, parts: Parts) -> Act {
-    let objection_minutes = objection_minutes(desk, row);
+/// How long it may be objected to stands in the contract that both signed.
+fn act_of(row: &TradeRow, parts: Parts) -> Act {
+    let objection_minutes = row.state.windows.objection_minutes;
     Act::Rule { favours: parts.favours(), outcome: parts.outcome(), objection_minutes }
 }
 
@@ -213,8 +209,8 @@ async fn view(desk: &Desk, client: &impl GenericClient, row: TradeRow, ruling: R
     };
     Ok(Drafted {
         steps,
-        objection_minutes: objection_minutes(desk, &row),
-        not_yet: row.state.apply(&act_of(desk, &row, parts), Party::Arbitrator.into(), now).err(),
+        objection_minutes: row.state.windows.objection_minutes,
+        not_yet: row.state.apply(&act_of(&row, parts), Party::Arbitrator.into(), now).err(),
         message: document.message()?,
         evidence: document.evidence.iter().map(ToString::to_string).collect(),
         facts: document.facts,
@@ -254,7 +250,7 @@ pub async fn sign(
     let row = arbitrators(row, party)?;
     let ruling = one(&tx, &row, id).await?;
     let parts = Parts { buyer: ruling.buyer, seller: ruling.seller };
-    let act = act_of(desk, &row, parts);
+    let act = act_of(&row, parts);
     row.state.apply(&act, party.into(), now)?;
     if ruling.signed_at.is_some() {
         return Err(Refusal::conflict("This ruling was made before and withdrawn. Draft a new one.").into());

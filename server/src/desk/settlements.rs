@@ -144,7 +144,7 @@ pub async fn propose(
     let book = EscrowBook::read(&tx, &row).await?;
     let (parts, note) = read(&book, typed)?;
     splits::steps(&book, PayoutKind::Settlement, parts)?;
-    throttle::by_name(desk, MESSAGES_ACCOUNT, &account.to_string(), now).await?;
+    throttle::by_name(desk, &tx, MESSAGES_ACCOUNT, &account.to_string(), now).await?;
     take_back(&tx, &row, side, now).await?;
     let id = SettlementId(Uuid::now_v7());
     let new = SettlementRow {

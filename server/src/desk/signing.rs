@@ -10,9 +10,9 @@ use super::escrow_book::EscrowBook;
 use super::fees::{self, FeeView};
 use super::take::{payee_place, payer_place};
 use super::watcher::chain_trouble;
-use super::{Desk, alive, arbitrators, funding, keys};
+use super::{Desk, alive, arbitrators, funding, keys, trades};
 use crate::domain::money::btc_words;
-use crate::domain::{MethodId, Party, Refusal, Stage};
+use crate::domain::{MethodId, Party, PublicRef, Refusal, Stage, UserId};
 use crate::escrow::contract::{Payee, PayoutEntry};
 use crate::escrow::message::{self, Form};
 use crate::escrow::payout::PayoutKind as Kind;
@@ -86,7 +86,7 @@ pub struct SigningView {
     pub now: Timestamp,
 }
 
-/// The content of a signing page. Before a signature for coins is asked for, the outputs are looked up once more.
+/// The content of a signing page.
 pub async fn view(
     desk: &Desk,
     client: &impl GenericClient,
@@ -126,7 +126,6 @@ pub async fn view(
             let rows: Vec<&PayoutRow> =
                 book.live(kind).filter(|payout| about.is_none() || payout.about == *about).collect();
             row.state.not_frozen()?;
-            still_unspent(desk, &book).await?;
             payout_paper(&mut view, &mut envelope, row, &book, &rows)?;
             (view.fees, view.bears_fee) = fees::to_choose(row, &book, &rows, party)?;
             set(&mut envelope, "ruling", json!(ruling));
@@ -369,7 +368,13 @@ pub fn lines(book: &EscrowBook, payout: &Payout) -> Vec<Line> {
 }
 
 /// The outputs are there now, unspent; a signature for spent ones would be given for nothing.
-async fn still_unspent(desk: &Desk, book: &EscrowBook) -> Done<()> {
+pub async fn coins_are_there(desk: &Desk, reference: PublicRef, account: UserId) -> Done<()> {
+    let client = desk.store.connection().await?;
+    let (row, _) = trades::of_party(&client, reference, account).await?;
+    row.state.not_frozen()?;
+    let book = EscrowBook::read(&client, &row).await?;
+    // Nobody keeps a connection while he waits for the node.
+    drop(client);
     for coin in book.funding() {
         if desk.chain.unspent(coin.outpoint).await.map_err(chain_trouble)?.is_none() {
             return Err(Refusal::conflict(

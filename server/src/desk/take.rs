@@ -59,14 +59,14 @@ fn no_node() -> Refusal {
 fn still_as_seen(
     taker: UserId,
     priced: &Priced,
-    halts: &Halts,
+    (halts, maker): (&Halts, &Halts),
     review: &TakeReview,
     form: &TakeForm,
 ) -> Result<(), Refusal> {
     if let Some(why) = halts.suspended_why.as_ref().or(halts.paused_why.as_ref()) {
         return Err(Refusal::new(RefusalKind::Unavailable, format!("New trades are not possible: {why}")));
     }
-    if priced.row.maker_suspended {
+    if priced.row.maker_suspended || maker.suspended_why.is_some() {
         return Err(Refusal::conflict("This offer cannot be taken at present."));
     }
     let offer = &priced.row.offer;

@@ -163,13 +163,16 @@ pub async fn proposed(desk: &Desk, reference: PublicRef, account: UserId) -> Don
     Ok((amendments::proposed(&client, &row).await?, party))
 }
 
-/// The signing page of this party for a paper.
+/// The signing page of this party for a paper. Before a signature for coins is asked for, they are looked up once more.
 pub async fn signing_page(
     desk: &Desk,
     reference: PublicRef,
     account: UserId,
     paper: &signing::Paper,
 ) -> Done<(TradeRow, Party, signing::SigningView)> {
+    if matches!(paper, signing::Paper::Payout { .. }) {
+        signing::coins_are_there(desk, reference, account).await?;
+    }
     let client = desk.store.connection().await?;
     let (row, party) = trades::of_party(&client, reference, account).await?;
     if *paper == signing::Paper::Amendment {

@@ -49,10 +49,10 @@ pub async fn ready(desk: &Desk) -> Result<Readiness, Error> {
     });
     if let Some(out) = &trouble {
         lines.push(format!(
-            "chain: {} since {}, nothing is counted until it is back: {}",
+            // What the node said names addresses; it stands on the operator's page.
+            "chain: {} since {}, nothing is counted until it is back",
             out.trouble.as_str(),
-            out.since.strftime("%FT%TZ"),
-            out.why.lines().next().unwrap_or_default()
+            out.since.strftime("%FT%TZ")
         ));
     }
     Ok(Readiness { ready: current && fresh && trouble.is_none(), lines })

@@ -1,6 +1,7 @@
 //! What the books are checked by: every trade's log with its row, and what else must add up.
 
 use jiff::Timestamp;
+use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::{GenericClient, StoreError, Stored};
@@ -130,14 +131,20 @@ pub struct Key {
     pub id: Uuid,
     pub text: String,
     pub unpacked: Option<Vec<u8>>,
+    /// Fingerprint, public key and chain code, by which keys are found and numbered.
+    pub told: (Vec<u8>, Vec<u8>, Vec<u8>),
 }
 
-const KEYS: &str = "SELECT id, text, unpacked FROM signing_keys ORDER BY id";
+const KEYS: &str = "SELECT id, text, unpacked, fingerprint, public_key, chain_code FROM signing_keys ORDER BY id";
 
 /// Every key there is.
 pub async fn keys(client: &impl GenericClient) -> Stored<Vec<Key>> {
     let rows = client.query(&client.prepare_cached(KEYS).await?, &[]).await?;
-    rows.iter().map(|row| Ok(Key { id: row.try_get(0)?, text: row.try_get(1)?, unpacked: row.try_get(2)? })).collect()
+    let key = |row: &Row| {
+        let told = (row.try_get(3)?, row.try_get(4)?, row.try_get(5)?);
+        Ok(Key { id: row.try_get(0)?, text: row.try_get(1)?, unpacked: row.try_get(2)?, told })
+    };
+    rows.iter().map(key).collect()
 }
 
 /// A private thing at rest and the place it is bound to.

@@ -140,6 +140,8 @@ impl Unavailable {
             code if ENDED.contains(code) => Some(Self::Lost),
             code if CLOSED.contains(code) => Some(Self::Away),
             &SqlState::READ_ONLY_SQL_TRANSACTION => Some(Self::ReadOnly),
+            // 08xxx: a pooler in between has lost the database.
+            code if code.code().starts_with("08") => Some(Self::Lost),
             // 53xxx: out of disk, of memory, of any other thing it needs.
             code if code.code().starts_with("53") => Some(Self::Full),
             _ => None,
@@ -185,6 +187,12 @@ impl Store {
         let pool = pool(&config, CONNECTIONS_MAX)?;
         let batches = pool_of_batches(&config)?;
         Ok(Self { pool, batches, config })
+    }
+
+    /// The same with so many connections at most.
+    pub fn narrowed(mut self, connections: usize) -> anyhow::Result<Self> {
+        self.pool = pool(&self.config, connections)?;
+        Ok(self)
     }
 
     pub async fn connection(&self) -> Stored<Connection> {
@@ -237,4 +245,15 @@ pub fn sats(amount: bitcoin::Amount) -> i64 {
 /// An amount from a `bigint` of satoshis; a negative one is a broken row.
 pub fn amount(sats: i64) -> Stored<bitcoin::Amount> {
     u64::try_from(sats).map(bitcoin::Amount::from_sat).map_err(|_| StoreError::Row(format!("{sats} satoshis")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pooler_that_lost_the_database_says_nothing_of_what_was_done() {
+        assert_eq!(Unavailable::of(&SqlState::from_code("08P01")), Some(Unavailable::Lost));
+        assert_eq!(Unavailable::of(&SqlState::UNIQUE_VIOLATION), None);
+    }
 }

@@ -75,9 +75,11 @@ pub async fn later(client: &impl GenericClient, number: i64, due_at: Timestamp, 
 }
 
 const BROADCAST_DONE: &str = "
-    SELECT count(*) FILTER (WHERE done_at IS NULL) = 0 AND count(*) > 0 FROM outbox WHERE trade = $1 AND kind = 'broadcast'";
+    SELECT count(*) FILTER (WHERE done_at IS NULL) = 0 AND count(*) > 0 FROM outbox
+     WHERE trade = $1 AND kind = 'broadcast' AND payload ->> 'kind' NOT IN ('stray', 'child')";
 
-/// Whether every payout of a trade that was to be handed to the chain has been.
+/// Whether every payout of a trade that was to be handed to the chain has been. What it has beside that, refunds of strays
+/// and children that pay for others, may be refused for long.
 pub async fn broadcast_done(client: &impl GenericClient, trade: TradeId) -> Stored<bool> {
     Ok(client.query_one(&client.prepare_cached(BROADCAST_DONE).await?, &[&trade.0]).await?.try_get(0)?)
 }

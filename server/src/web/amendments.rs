@@ -157,7 +157,7 @@ pub async fn withdraw(site: web::Data<Site>, who: SignedIn, path: web::Path<Stri
 async fn refused(site: &Site, who: &SignedIn, reference: PublicRef, typed: Fields, error: Error) -> Answer {
     match error {
         Error::Refused(refusal) if refusal.kind != RefusalKind::NotFound => {
-            let found = desk::of(&site.desk, reference, who.account.id).await?;
+            let Ok(found) = desk::of(&site.desk, reference, who.account.id).await else { return Err(refusal.into()) };
             let mut page = AmendmentPage::new(&found, &who.account.unit);
             (page.typed, page.errors) = (typed, Errors::from(&refusal));
             page.answer_with(status_of(refusal.kind), site, &who.visitor)

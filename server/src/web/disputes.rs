@@ -138,7 +138,7 @@ async fn refused(site: &Site, who: &SignedIn, reference: PublicRef, typed: Field
         other => return Err(other.into()),
     };
     let (status, errors) = (status_of(refusal.kind), Errors::from(&refusal));
-    let found = desk::of(&site.desk, reference, who.account.id).await?;
+    let Ok(found) = desk::of(&site.desk, reference, who.account.id).await else { return Err(refusal.into()) };
     match found.facts.party.side() {
         None => super::arbitration::again(site, who, found, typed, errors, status),
         Some(_) if found.facts.dispute.is_some() => {

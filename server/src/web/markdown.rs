@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use ammonia::Builder;
+use ammonia::{Builder, UrlRelative};
 use pulldown_cmark::{CowStr, Event, LinkType, Options, Parser, Tag, TagEnd, html};
 
 /// What may stand in terms.
@@ -23,9 +23,13 @@ pub fn html(source: &str) -> String {
             Event::Start(Tag::Heading { .. }) => events.push(Event::Start(Tag::Paragraph)),
             Event::End(TagEnd::Heading(_)) => events.push(Event::End(TagEnd::Paragraph)),
             // The words of a link stay words; what can be clicked is the address itself.
-            Event::Start(Tag::Link { dest_url, link_type: LinkType::Autolink | LinkType::Email, .. }) => {
+            Event::Start(Tag::Link { dest_url, link_type: LinkType::Autolink, .. }) => {
                 target = Some(String::new());
                 events.extend(link(&dest_url));
+            }
+            Event::Start(Tag::Link { dest_url, link_type: LinkType::Email, .. }) => {
+                target = Some(String::new());
+                events.extend(link(&format!("mailto:{dest_url}")));
             }
             Event::Start(Tag::Link { dest_url, .. }) => target = Some(dest_url.to_string()),
             Event::End(TagEnd::Link) => match target.take() {
@@ -47,6 +51,7 @@ pub fn html(source: &str) -> String {
         .tags(TAGS.into())
         .generic_attributes(HashSet::new())
         .url_schemes(SCHEMES.into())
+        .url_relative(UrlRelative::Deny)
         .link_rel(Some("nofollow noopener noreferrer"))
         .clean(&made)
         .to_string()
@@ -81,6 +86,14 @@ mod tests {
         assert_eq!(shown.matches("https://a.example").count(), 2, "{shown}");
         assert!(!html("[x](javascript:alert(1))").contains("href"));
         assert!(!html("[x](data:text/html,x)").contains("href"));
+    }
+
+    #[test]
+    fn an_address_for_mail_leads_to_mail_and_nothing_leads_into_the_desk() {
+        let shown = html("<me@bank.example>");
+        assert!(shown.contains("<a href=\"mailto:me@bank.example\""), "{shown}");
+        assert!(!html("[x](/sign-out)").contains("href"));
+        assert!(!html("[x](//evil.example)").contains("href"));
     }
 
     #[test]

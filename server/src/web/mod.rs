@@ -78,5 +78,5 @@ pub fn app(
         .default_service(web::to(error::nothing_here))
         .wrap(Compress::default())
         .wrap(from_fn(headers::on_every_answer))
-        .wrap(tracing_actix_web::TracingLogger::<spans::WithoutSecrets>::new())
+        .wrap(tracing_actix_web::TracingLogger::<spans::Spans>::new())
 }

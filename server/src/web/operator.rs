@@ -218,6 +218,7 @@ fn act_words(row: &ActRow) -> String {
     let (about, how) = (&row.about, &row.how);
     match row.act.as_str() {
         "operator" => format!("made {about} an operator"),
+        "no operator" => format!("made {about} a trader like others again"),
         "appointed" => format!("appointed {about} as arbitrator, up to {how}"),
         "dismissed" => format!("dismissed the arbitrator {about}"),
         "suspended" => format!("suspended {about}"),
@@ -262,7 +263,17 @@ mod tests {
             act_words(&row)
         };
         assert_eq!(told("rate"), "set one bitcoin to 58420.10 EUR");
-        for act in ["operator", "appointed", "dismissed", "suspended", "restored", "invited", "uninvited", "retried"] {
+        for act in [
+            "operator",
+            "no operator",
+            "appointed",
+            "dismissed",
+            "suspended",
+            "restored",
+            "invited",
+            "uninvited",
+            "retried",
+        ] {
             assert!(told(act).contains("EUR") && told(act).contains(' '), "{act}: {}", told(act));
         }
         assert_eq!(told("paused"), "paused the desk");

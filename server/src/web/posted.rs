@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::future::{Ready, ready};
 use std::pin::Pin;
+use std::time::Duration;
 
 use actix_multipart::Multipart;
 use actix_web::dev::Payload;
@@ -20,10 +21,19 @@ use crate::domain::{Refusal, RefusalKind};
 
 /// A form without files.
 const FORM_BYTES_MAX: usize = 64 * 1024;
-/// A form with a picture or a signed PSBT.
-const UPLOAD_BYTES_MAX: usize = 12 * 1024 * 1024;
-/// Of one file so much is kept; whoever takes files refuses far smaller ones, in words and beside the field.
-const FILE_BYTES_MAX: usize = 9 * 1024 * 1024;
+/// How much of a form with files is kept, and how long it may take to arrive.
+#[derive(Debug, Clone, Copy)]
+struct Room {
+    all: usize,
+    /// Of one file; whoever takes files refuses far smaller ones, in words and beside the field.
+    file: usize,
+    time: Duration,
+}
+
+/// Pictures and signed PSBTs, over a slow line.
+const MEMBERS: Room = Room { all: 12 * 1024 * 1024, file: 9 * 1024 * 1024, time: Duration::from_secs(300) };
+/// A key file or a signed message: of somebody whom nobody knows, less is held for less long.
+const STRANGERS: Room = Room { all: 512 * 1024, file: 384 * 1024, time: Duration::from_secs(60) };
 /// So much is read, kept or not: a browser shows an answer only after it could send everything.
 const READ_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Fields of one form; more is not a form of ours.
@@ -165,15 +175,17 @@ async fn read(request: HttpRequest, mut payload: Payload) -> Result<Posted, Trou
         return Err(forbidden("This form was sent from another site. Nothing was changed."));
     }
     let content_type = request.headers().get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
-    let posted = if content_type.starts_with("multipart/form-data") {
-        multipart(Multipart::new(request.headers(), payload)).await?
-    } else if content_type.starts_with("application/x-www-form-urlencoded") || content_type.is_empty() {
-        Posted { fields: Fields::decode(&body(&mut payload).await?), files: Vec::new() }
-    } else {
-        return Err(
-            Refusal::invalid("A form is sent as application/x-www-form-urlencoded or multipart/form-data.").into()
-        );
+    let room = if visitor.account.is_some() { MEMBERS } else { STRANGERS };
+    let arrives = async {
+        if content_type.starts_with("multipart/form-data") {
+            multipart(Multipart::new(request.headers(), payload), room).await
+        } else if content_type.starts_with("application/x-www-form-urlencoded") || content_type.is_empty() {
+            Ok(Posted { fields: Fields::decode(&body(&mut payload).await?), files: Vec::new() })
+        } else {
+            Err(Refusal::invalid("A form is sent as application/x-www-form-urlencoded or multipart/form-data."))
+        }
     };
+    let posted = tokio::time::timeout(room.time, arrives).await.map_err(|_| broken())??;
     let expected = visitor.csrf(&site);
     if !bool::from(expected.as_bytes().ct_eq(posted.fields.raw("csrf").as_bytes())) {
         return Err(forbidden(
@@ -206,7 +218,7 @@ fn same_origin(request: &HttpRequest, site: &Site) -> bool {
 async fn body(payload: &mut Payload) -> Result<Vec<u8>, Refusal> {
     let mut all = Vec::new();
     while let Some(chunk) = payload.next().await {
-        let chunk = chunk.map_err(|_| Refusal::invalid("The form did not arrive whole. Please send it again."))?;
+        let chunk = chunk.map_err(|_| broken())?;
         if all.len() + chunk.len() > FORM_BYTES_MAX {
             return Err(Refusal::invalid("That is more text than this form takes."));
         }
@@ -215,17 +227,15 @@ async fn body(payload: &mut Payload) -> Result<Vec<u8>, Refusal> {
     Ok(all)
 }
 
-async fn multipart(mut parts: Multipart) -> Result<Posted, Refusal> {
-    let broken = || Refusal::invalid("The form did not arrive whole. Please send it again.");
-    let too_big = || {
-        Refusal::invalid(format!(
-            "That is too big: a form with its files may have {} MiB.",
-            UPLOAD_BYTES_MAX / 1024 / 1024
-        ))
-    };
-    let mut unread = READ_BYTES_MAX;
+fn broken() -> Refusal {
+    Refusal::invalid("The form did not arrive whole. Please send it again.")
+}
+
+async fn multipart(mut parts: Multipart, room: Room) -> Result<Posted, Refusal> {
+    let too_big =
+        || Refusal::invalid(format!("That is too big: a form with its files may have {} KiB.", room.all / 1024));
     let mut posted = Posted { fields: Fields::default(), files: Vec::new() };
-    let mut left = UPLOAD_BYTES_MAX;
+    let (mut unread, mut left) = (READ_BYTES_MAX, room.all);
     while let Some(part) = parts.next().await {
         let mut part = part.map_err(|_| broken())?;
         let disposition = part.content_disposition().ok_or_else(broken)?;
@@ -235,7 +245,7 @@ async fn multipart(mut parts: Multipart) -> Result<Posted, Refusal> {
         while let Some(chunk) = part.next().await {
             let chunk = chunk.map_err(|_| broken())?;
             unread = unread.checked_sub(chunk.len()).ok_or_else(too_big)?;
-            if is_file && bytes.len() > FILE_BYTES_MAX {
+            if is_file && bytes.len() > room.file {
                 continue;
             }
             left = left.checked_sub(chunk.len()).ok_or_else(too_big)?;

@@ -84,7 +84,7 @@ async fn answered(site: &Site, who: &SignedIn, reference: PublicRef, done: Done<
     match done {
         Ok(_) => Ok(see_other(format!("/trades/{reference}"))),
         Err(Error::Refused(refusal)) if refusal.kind != RefusalKind::NotFound => {
-            let found = desk::of(&site.desk, reference, who.account.id).await?;
+            let Ok(found) = desk::of(&site.desk, reference, who.account.id).await else { return Err(refusal.into()) };
             let mut page = ReinstatementPage::new(&found, &who.account.unit);
             page.errors = Errors::from(&refusal);
             page.answer_with(status_of(refusal.kind), site, &who.visitor)

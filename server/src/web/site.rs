@@ -24,6 +24,8 @@ pub struct Outside {
     pub trusted_proxies: Vec<IpAddr>,
     /// Whether addresses are throttled; behind an onion service everyone has the same one.
     pub throttle_addresses: bool,
+    /// Whether the desk can be reached as an onion service.
+    pub onion: bool,
 }
 
 impl Outside {

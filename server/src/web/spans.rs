@@ -1,23 +1,29 @@
-//! What the log says of a request. An address that is a secret is not in it.
+//! What the log says of a request: which of our pages, and how it ended. Never from where it came, and no address that is
+//! a secret.
 
+use actix_web::HttpMessage;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use tracing::Span;
-use tracing_actix_web::{DefaultRootSpanBuilder, RootSpanBuilder};
+use tracing::field::Empty;
+use tracing_actix_web::{DefaultRootSpanBuilder, RequestId, RootSpanBuilder};
 
-/// Where a secret follows in the address.
-const SECRET: [&str; 3] = ["/calendar/", "/feed/", "/notices/confirm/"];
-
-/// The usual span, but for calendars, feeds and links that confirm: their address is their password.
+/// A span of method and route; what a page is about stands in the events.
 #[derive(Debug)]
-pub struct WithoutSecrets;
+pub struct Spans;
 
-impl RootSpanBuilder for WithoutSecrets {
+impl RootSpanBuilder for Spans {
     fn on_request_start(request: &ServiceRequest) -> Span {
-        if let Some(place) = SECRET.iter().find(|place| request.path().starts_with(**place)) {
-            return tracing::info_span!("HTTP request", http.route = format!("{place}{{token}}"));
-        }
-        DefaultRootSpanBuilder::on_request_start(request)
+        let id = request.extensions().get::<RequestId>().map(ToString::to_string);
+        tracing::info_span!(
+            "HTTP request",
+            http.method = %request.method(),
+            http.route = request.match_pattern(),
+            http.status_code = Empty,
+            request_id = id,
+            exception.message = Empty,
+            exception.details = Empty,
+        )
     }
 
     fn on_request_end<B: MessageBody>(span: Span, outcome: &Result<ServiceResponse<B>, actix_web::Error>) {

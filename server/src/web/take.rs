@@ -104,10 +104,11 @@ pub async fn take(site: web::Data<Site>, who: Trader, path: web::Path<String>, p
             site.board.stale();
             Ok(see_other(format!("/trades/{trade}")))
         }
-        Err(error) => {
-            let view = quotes::view(&site.desk, offer, Some(who.account.id)).await?;
-            refused(&site, &who, &view, typed, error).await
-        }
+        // Whether it was done is said in the first words: those of a page that cannot be made may say otherwise.
+        Err(error) => match quotes::view(&site.desk, offer, Some(who.account.id)).await {
+            Ok(view) => refused(&site, &who, &view, typed, error).await,
+            Err(_) => Err(error.into()),
+        },
     }
 }
 
@@ -121,7 +122,7 @@ async fn refused(site: &Site, who: &Trader, view: &OfferView, typed: TakeForm, e
         _ if refusal.fields.is_empty() => "confirm",
         _ => "details",
     };
-    let mut page = page(site, who, view, typed, step).await?;
+    let Ok(mut page) = page(site, who, view, typed, step).await else { return Err(refusal.into()) };
     page.errors = Errors::from(&refusal);
     page.answer_with(status_of(refusal.kind), site, &who.visitor)
 }

@@ -1,6 +1,6 @@
 //! Who is asking. The extractor in a handler's signature says who may call it.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 
 use actix_web::cookie::{Cookie, SameSite, time::Duration};
@@ -299,17 +299,27 @@ impl Visitor {
     }
 }
 
-/// The address the request came from; a trusted proxy's word for it counts.
+/// The address the request came from; a trusted proxy's word for it counts. `None` for a visitor of the onion service.
 fn address(request: &HttpRequest, site: &Site) -> Option<IpAddr> {
     let peer = request.peer_addr()?.ip();
-    if !site.outside.trusted_proxies.contains(&peer) {
+    let forwarded: Vec<&str> =
+        request.headers().get_all("x-forwarded-for").filter_map(|line| line.to_str().ok()).collect();
+    let trusted = site.outside.trusted_proxies.contains(&peer);
+    // Tor hands its visitors over from this machine, and says nothing of where they are.
+    if site.outside.onion && peer.is_loopback() && (!trusted || forwarded.is_empty()) {
+        return None;
+    }
+    if !trusted {
         return Some(peer);
     }
-    let forwarded = request.headers().get("x-forwarded-for")?.to_str().ok()?;
-    forwarded
-        .rsplit(',')
-        .map(|part| part.trim().parse().ok())
-        .find(|ip| !ip.is_some_and(|ip| site.outside.trusted_proxies.contains(&ip)))?
+    Some(sender(&forwarded, &site.outside.trusted_proxies).unwrap_or(peer))
+}
+
+/// Whom the last proxy that is trusted has heard: each adds an address, or a line, behind those that it was told.
+fn sender(forwarded: &[&str], trusted: &[IpAddr]) -> Option<IpAddr> {
+    let address = |text: &str| text.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|both| both.ip()));
+    let told = forwarded.iter().rev().flat_map(|line| line.rsplit(','));
+    told.map(|part| address(part.trim())).find(|one| !one.is_some_and(|one| trusted.contains(&one)))?
 }
 
 type Asked<T> = Pin<Box<dyn Future<Output = Result<T, actix_web::Error>>>>;
@@ -322,5 +332,23 @@ impl FromRequest for Visitor {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
         Box::pin(async move { Ok(Self::of(&request).await?) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sender_is_whom_the_last_trusted_proxy_has_heard() {
+        let trusted = ["10.0.0.1".parse().unwrap()];
+        let of = |lines: &[&str]| sender(lines, &trusted).map(|one| one.to_string());
+        assert_eq!(of(&["192.0.2.1"]).as_deref(), Some("192.0.2.1"));
+        assert_eq!(of(&["1.2.3.4, 192.0.2.1, 10.0.0.1"]).as_deref(), Some("192.0.2.1"));
+        assert_eq!(of(&["1.2.3.4", "192.0.2.1"]).as_deref(), Some("192.0.2.1"), "a line of its own counts as the last");
+        assert_eq!(of(&["192.0.2.1:50123"]).as_deref(), Some("192.0.2.1"));
+        assert_eq!(of(&["[2001:db8::1]:443"]).as_deref(), Some("2001:db8::1"));
+        assert_eq!(of(&["192.0.2.1, x"]), None, "then the proxy itself is counted");
+        assert_eq!(of(&["10.0.0.1"]), None);
     }
 }

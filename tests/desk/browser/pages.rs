@@ -197,7 +197,7 @@ async fn pages_of_being_told(walk: &mut Walk, play: &Play, mails: &MailServer, h
 /// The operator's, with a dispute and a past deadline on them.
 async fn operators_pages(walk: &mut Walk, play: &Play, trade: &str) {
     let olga = Actor::enters_as(&play.proxy, "olga-runs", Way::Mouse).await;
-    trine::desk::admin::first_operator(&play.site.desk, olga.name).await.unwrap();
+    trine::desk::admin::first_operator(&play.site.desk, olga.name, true).await.unwrap();
     let sql = play.site.sql().await;
     let stuck = "INSERT INTO outbox (kind, payload, created_at, due_at, attempts, last_error)
                  VALUES ('broadcast', '{}', now(), now() + interval '1 h', 3, 'min relay fee not met')";

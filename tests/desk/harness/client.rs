@@ -38,6 +38,14 @@ impl Browser {
         Self { origin: origin.to_owned(), http, token: Arc::default(), name: String::new() }
     }
 
+    /// A browser that says this with every request.
+    pub fn that_says(origin: &str, said: &[(&'static str, &str)]) -> Self {
+        let headers = said.iter().map(|(name, value)| ((*name).parse().unwrap(), value.parse().unwrap())).collect();
+        let http =
+            reqwest::Client::builder().cookie_store(true).redirect(Policy::none()).default_headers(headers).build();
+        Self { http: http.unwrap(), ..Self::new(origin) }
+    }
+
     /// A browser that holds the token of a session already.
     pub fn with_session(origin: &str, token: &str) -> Self {
         let mut headers = reqwest::header::HeaderMap::new();

@@ -1,6 +1,6 @@
 //! A whole desk for one test: its own database, its own practice chain, a loopback port, a clock that can be moved.
 
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, TcpListener};
 use std::ops::{Deref, DerefMut};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -32,6 +32,8 @@ pub struct Start {
     pub rules: Rules,
     /// Count attempts per address; everybody in a test has the same one.
     pub throttle_addresses: bool,
+    /// Whoever comes from this machine is a proxy that says for whom it comes.
+    pub behind_proxy: bool,
     /// Another chain than the practice chain: a real node.
     pub chain: Option<Arc<dyn Chain>>,
     /// What stands between the desk and the practice chain.
@@ -42,6 +44,8 @@ pub struct Start {
     pub chain_file: Option<PathBuf>,
     /// Who takes mails and webhooks out of the building; else nobody.
     pub courier: Courier,
+    /// So many connections to the database at most; else as many as a desk has.
+    pub connections: Option<usize>,
     /// A PostgreSQL of the test's own; else the one of the run.
     pub postgres: Option<String>,
 }
@@ -116,7 +120,10 @@ impl Site {
             behind = weather;
         }
         let practice = start.rules.practice.then(|| chain.clone());
-        let store = Store::open(&database.url()).unwrap();
+        let mut store = Store::open(&database.url()).unwrap();
+        if let Some(connections) = start.connections {
+            store = store.narrowed(connections).unwrap();
+        }
         let desk =
             Desk::new(store, behind, start.rules, Secrets::new(SESSION_KEY, DATA_KEY, 1)).with_practice(practice);
         let desk = desk.with_courier(start.courier);
@@ -125,8 +132,9 @@ impl Site {
         let (listener, origin) = listener();
         let outside = Outside {
             origins: vec![origin.clone()],
-            trusted_proxies: Vec::new(),
+            trusted_proxies: start.behind_proxy.then_some(Ipv4Addr::LOCALHOST.into()).into_iter().collect(),
             throttle_addresses: start.throttle_addresses,
+            onion: false,
         };
         let site = Arc::new(web::Site::new(desk.clone(), outside).unwrap());
         let shared = site.clone();
@@ -155,7 +163,12 @@ impl Site {
         let desk = Desk::new(store, self.chain.clone(), rules, Secrets::new(SESSION_KEY, DATA_KEY, 1));
         let desk = Arc::new(desk);
         let (listener, origin) = listener();
-        let outside = Outside { origins: vec![origin.clone()], trusted_proxies: Vec::new(), throttle_addresses: false };
+        let outside = Outside {
+            origins: vec![origin.clone()],
+            trusted_proxies: Vec::new(),
+            throttle_addresses: false,
+            onion: false,
+        };
         let site = Arc::new(web::Site::new(desk.clone(), outside).unwrap());
         let server = HttpServer::new(move || web::app(site.clone()))
             .workers(1)

@@ -2,7 +2,8 @@
 
 use trine::desk::{Registration, Rules, admin};
 
-use crate::harness::{PASSWORD, Site, Start};
+use crate::harness::site::Log;
+use crate::harness::{Browser, PASSWORD, Site, Start};
 
 const OTHER_PASSWORD: &str = "copper violin nineteen clouds";
 
@@ -275,11 +276,66 @@ async fn unit_and_time_zone_are_remembered_without_an_account() {
 #[tokio::test]
 async fn an_operator_is_made_or_promoted() {
     let site = Site::start().await;
-    let made = admin::first_operator(&site.desk, "olga").await.unwrap();
+    let made = admin::first_operator(&site.desk, "olga", true).await.unwrap();
     let admin::Operator::Created { password } = made else { panic!("{made:?}") };
     site.browser().sign_in("olga", &password).await;
     site.register("pavel").await;
-    assert!(matches!(admin::first_operator(&site.desk, "pavel").await.unwrap(), admin::Operator::Promoted));
+    let unknown = admin::first_operator(&site.desk, "pavel", false).await.unwrap_err();
+    assert!(
+        unknown.to_string().contains("--existing"),
+        "whoever registered an operator's name first is none: {unknown}"
+    );
+    assert!(matches!(admin::first_operator(&site.desk, "pavel", true).await.unwrap(), admin::Operator::Promoted));
+}
+
+#[tokio::test]
+async fn an_operator_who_is_suspended_or_removed_runs_nothing() {
+    let site = Site::start().await;
+    let pavel = site.register("pavel").await;
+    admin::first_operator(&site.desk, "pavel", true).await.unwrap();
+    admin::suspend(&site.desk, "pavel", "lost his telephone").await.unwrap();
+    let lifted = pavel.post("/operator/accounts/pavel/restoration", &[]).await;
+    assert_eq!((lifted.status, pavel.get("/operator").await.status), (403, 403));
+    admin::restore(&site.desk, "pavel").await.unwrap();
+    assert_eq!(pavel.get("/operator").await.status, 200);
+    admin::remove_operator(&site.desk, "pavel").await.unwrap();
+    assert_eq!(pavel.get("/operator").await.status, 401, "he is signed out");
+    let pavel = site.browser().sign_in("pavel", PASSWORD).await;
+    assert_eq!(pavel.get("/operator").await.status, 404);
+    assert!(admin::remove_operator(&site.desk, "pavel").await.is_err());
+}
+
+#[tokio::test]
+async fn strangers_who_try_a_name_do_not_keep_its_owner_out() {
+    let site = Site::start_with(Start { throttle_addresses: true, behind_proxy: true, ..Start::default() }).await;
+    site.register("anna-k").await;
+    let from = |address: &str| Browser::that_says(&site.origin, &[("x-forwarded-for", address)]);
+    let wrong = [("name", "anna-k"), ("password", "wrong")];
+    let stranger = from("192.0.2.1");
+    for _ in 0..12 {
+        stranger.post("/sign-in", &wrong).await;
+    }
+    assert_eq!(stranger.post("/sign-in", &wrong).await.status, 429);
+    // An address before the one that the proxy adds is anybody's word.
+    assert_eq!(from("198.51.100.9, 192.0.2.1").post("/sign-in", &wrong).await.status, 429);
+    let own = from("203.0.113.5").post("/sign-in", &[("name", "anna-k"), ("password", PASSWORD)]).await;
+    assert_eq!(own.status, 303, "{}", own.words());
+}
+
+#[tokio::test]
+async fn the_log_says_nothing_of_where_people_are() {
+    let log = Log::default();
+    let site = Site::start_with(Start { log: Some(log.clone()), ..Start::default() }).await;
+    let said = [("user-agent", "Rare-Browser/1.0"), ("x-forwarded-for", "192.0.2.77")];
+    Browser::that_says(&site.origin, &said).post("/register", &[("name", "anna-k"), ("password", PASSWORD)]).await;
+    let said = String::from_utf8_lossy(&log.text()).into_owned();
+    // At this level libraries tell what comes over the wire; a desk that runs tells the desk's own lines only.
+    let own: Vec<&str> = said.lines().filter(|line| line.contains("}: trine::")).collect();
+    assert!(own.iter().any(|line| line.contains("an account was registered")), "{own:?}");
+    for line in own {
+        assert!(line.contains("http.route=") && !line.contains("192.0.2.77"), "{line}");
+        assert!(!line.contains("Rare-Browser") && !line.contains("127.0.0.1"), "{line}");
+    }
 }
 
 #[tokio::test]

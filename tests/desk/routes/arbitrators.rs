@@ -256,6 +256,6 @@ async fn an_arbitrator_cannot_trade_and_a_trader_with_business_is_not_appointed(
     assert!(page.words().contains("An arbitrator cannot trade"));
     let refused = admin::appoint(&site.desk, "nobody-here", "x", Amount::ONE_BTC).await.unwrap_err();
     assert!(refused.to_string().contains("no account"));
-    assert!(admin::first_operator(&site.desk, "sable").await.is_err());
+    assert!(admin::first_operator(&site.desk, "sable", true).await.is_err());
     assert!(admin::appoint(&site.desk, "sable", "", Amount::ONE_BTC).await.is_err());
 }

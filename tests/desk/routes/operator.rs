@@ -8,7 +8,7 @@ use crate::harness::{Browser, PASSWORD, Start};
 /// An operator, signed in.
 pub async fn operator(story: &Story) -> Browser {
     let olga = story.site.register("olga").await;
-    admin::first_operator(&story.site.desk, "olga").await.unwrap();
+    admin::first_operator(&story.site.desk, "olga", true).await.unwrap();
     olga
 }
 
@@ -125,7 +125,8 @@ async fn invited_only(story: &Story) -> Browser {
     let desk = std::sync::Arc::new(Desk::new(store, story.site.chain.clone(), rules, secrets));
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let origin = format!("http://{}", listener.local_addr().unwrap());
-    let outside = Outside { origins: vec![origin.clone()], trusted_proxies: Vec::new(), throttle_addresses: false };
+    let outside =
+        Outside { origins: vec![origin.clone()], trusted_proxies: Vec::new(), throttle_addresses: false, onion: false };
     let site = std::sync::Arc::new(web::Site::new(desk, outside).unwrap());
     let server = actix_web::HttpServer::new(move || web::app(site.clone()))
         .workers(1)

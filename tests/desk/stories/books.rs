@@ -35,6 +35,11 @@ async fn the_books_of_a_desk_add_up_and_every_tampering_is_found() {
             "is unpacked as another",
         ),
         (
+            "UPDATE signing_keys SET fingerprint = '\\x01020304' WHERE id = (SELECT min(id::text)::uuid FROM signing_keys)"
+                .to_owned(),
+            "is numbered as another",
+        ),
+        (
             "ALTER TABLE trade_events DISABLE TRIGGER USER; UPDATE trade_events SET actor = 'seller' WHERE version = 2"
                 .to_owned(),
             "was changed",

@@ -252,6 +252,9 @@ async fn an_objection_is_heard_and_a_withdrawn_ruling_makes_room_for_another() {
     story.signs_at(&story.bob, trade, &format!("/trades/{trade}/ruling/cosignature")).await;
     story.mine(2).await;
     assert_eq!(story.outcome(trade).await, "released");
+    let last = "SELECT event FROM trade_events WHERE event IS NOT NULL ORDER BY version DESC LIMIT 1";
+    let last: String = story.site.sql().await.one(last).await;
+    assert_eq!(last, "payout_confirmed", "the ruling's payout is the release's transaction, and still the ruling's");
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ mod deposits_on_core;
 mod disputes;
 mod fees;
 mod live;
+mod one_connection;
 mod pages;
 mod real_fees;
 mod sight;

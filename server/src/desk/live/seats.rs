@@ -199,11 +199,9 @@ impl Live {
         table.glance = table.glance.take().or(glance);
         let own = seats.sessions.entry(session).or_default();
         own.push(bell.clone());
-        if own.len() > SEATS_OF_A_SESSION_MAX
-            && let Some(oldest) = own.first()
-        {
-            oldest.ring(CROWDED);
-        }
+        // Each that is too many, the oldest first: one that was asked before may still be on its way out.
+        let too_many = own.len().saturating_sub(SEATS_OF_A_SESSION_MAX);
+        own.iter().take(too_many).for_each(|oldest| oldest.ring(CROWDED));
         drop(seats);
         if self.is_closed() {
             bell.ring(CLOSING);

@@ -11,7 +11,7 @@ use super::decision::{Decided, Table};
 use super::{TakeForm, no_node, trade};
 use crate::desk::error::{Done, Error};
 use crate::desk::{Desk, crash, quotes};
-use crate::domain::{Fiat, OfferId, PublicRef, Refusal, UserId};
+use crate::domain::{Fiat, OfferId, PublicRef, Refusal, RefusalKind, UserId};
 use crate::store::takes::{self, NewTake, Written};
 use crate::store::{Batch, Connection, StoreError, Unavailable, trades};
 
@@ -64,9 +64,15 @@ async fn alone(desk: &Desk, ask: &Ask) -> Done<PublicRef> {
         match together(desk, std::slice::from_ref(ask)).await {
             Ok(mut answers) => return answers.pop().ok_or_else(|| Error::broken("a take without an answer"))?,
             Err(Trouble::Overtaken(_)) if tries.next().is_some() => {}
-            Err(Trouble::Overtaken(error) | Trouble::Undone(error) | Trouble::Unknown(error)) => return Err(error),
+            Err(Trouble::Overtaken(_)) => return Err(too_fast().into()),
+            Err(Trouble::Undone(error) | Trouble::Unknown(error)) => return Err(error),
         }
     }
+}
+
+fn too_fast() -> Refusal {
+    let words = "Very many take offers at this moment, and somebody was faster each time. Nothing was changed; please try again in a moment.";
+    Refusal::new(RefusalKind::Unavailable, words)
 }
 
 /// The same trouble, for everybody in the batch.

@@ -169,11 +169,12 @@ impl Table {
         let held = self.offers.get(offer).ok_or_else(Refusal::not_found)?;
         let priced = &held.priced;
         let who = self.people.get(taker).ok_or_else(Refusal::not_found)?;
+        let maker = self.people.get(&priced.row.offer.maker).ok_or_else(Refusal::not_found)?;
         let usable = self.keys.iter().filter(|key| key.row.account == *taker && key.row.is_in_use());
         let usable = usable.map(|key| key.row.id);
         let review = quotes::check(desk, *taker, priced, form, &self.accounts, usable)?;
         fees::take_is_affordable(review.quote.deposit, priced.fee_rate)?;
-        still_as_seen(*taker, priced, &who.halts, &review, form)?;
+        still_as_seen(*taker, priced, (&who.halts, &maker.halts), &review, form)?;
         new_accounts_go_slowly(desk, &self.records.get(taker).copied().unwrap_or_default())?;
         if self.draws.blocked([*taker, priced.row.offer.maker]) {
             return Err(Refusal::conflict("One of you two does not trade with the other. Nothing was changed.").into());

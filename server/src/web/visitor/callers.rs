@@ -97,6 +97,10 @@ impl FromRequest for Operator {
             if account.role != Role::Operator {
                 return Err(Refusal::not_found());
             }
+            if account.suspended_why.is_some() {
+                let words = "This account is suspended, and does not run the desk meanwhile.";
+                return Err(Refusal::new(RefusalKind::Forbidden, words));
+            }
             Ok(Self { account, visitor })
         })
     }

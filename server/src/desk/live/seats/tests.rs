@@ -71,6 +71,16 @@ fn of_too_many_pages_of_a_browser_the_oldest_leaves() {
 }
 
 #[test]
+fn of_many_pages_that_are_opened_at_once_all_that_are_too_many_leave() {
+    let live = Arc::new(Live::default());
+    let (trade, anna, session) = ids(1);
+    let seats: Vec<_> =
+        (0..3 * SEATS_OF_A_SESSION_MAX).map(|_| live.sit(trade, anna, session, None).unwrap()).collect();
+    let leave = seats.iter().filter(|seat| seat.take_due().leave() == Some(Leave::Crowded)).count();
+    assert_eq!(leave, 2 * SEATS_OF_A_SESSION_MAX);
+}
+
+#[test]
 fn everybody_leaves_an_ended_session_and_a_desk_that_closes() {
     let live = Arc::new(Live::default());
     let ((trade, anna, session), (_, miro, other)) = (ids(1), ids(2));
