@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::disputes::open_dispute;
 use super::error::{Done, Error};
 use super::escrow_book::EscrowBook;
-use super::signing::Paper;
+use super::signing::{Paper, SignedRuling};
 use super::splits::{self, Step};
 use super::trades::{self, Held, Who};
 use super::{Desk, crash, public_log};
@@ -310,6 +310,12 @@ pub(super) async fn in_force(client: &impl GenericClient, row: &TradeRow) -> Don
     Ok(store::rulings(client, row.id).await?.into_iter().find(RulingRow::in_force))
 }
 
+/// What its arbitrator has signed.
+pub(super) fn signed(ruling: RulingRow) -> Done<SignedRuling> {
+    let psbt = ruling.signed_psbt.ok_or_else(|| Error::broken("a ruling in force is not signed"))?;
+    Ok(SignedRuling { text: ruling.text, psbt })
+}
+
 /// A mistake was found, or an objection convinced: the ruling is taken back before any payout of it was signed by the
 /// arbitrator.
 pub async fn withdraw(desk: &Desk, reference: PublicRef, account: UserId, seen: &str) -> Done<TradeRow> {
@@ -355,7 +361,7 @@ pub async fn payout_paper(desk: &Desk, reference: PublicRef, account: UserId) ->
         )
     })?;
     let kind = PayoutKind::Ruling.as_str().to_owned();
-    Ok(Paper::Payout { kind, about: Some(ruling.id.0), ruling: Some(ruling.text) })
+    Ok(Paper::Payout { kind, about: Some(ruling.id.0), ruling: Some(signed(ruling)?) })
 }
 
 /// The last signed ruling as a file: its SHA-256 is the hash in the signed message.

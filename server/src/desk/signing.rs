@@ -31,14 +31,21 @@ pub enum Paper {
     Amendment,
     /// A ruling's text, as a message of the arbitrator.
     RulingText { text: String, message: String },
-    /// The live payouts of a kind: `release`, `refund`, `settlement`, `ruling`. A ruling comes with its text.
-    Payout { kind: String, about: Option<uuid::Uuid>, ruling: Option<String> },
+    /// The live payouts of a kind: `release`, `refund`, `settlement`, `ruling`. A ruling comes with what was signed.
+    Payout { kind: String, about: Option<uuid::Uuid>, ruling: Option<SignedRuling> },
     /// Further fees of the payout on its way.
-    Higher { kind: String, txids: Vec<Txid>, ruling: Option<String> },
+    Higher { kind: String, txids: Vec<Txid>, ruling: Option<SignedRuling> },
     /// One stray's refund.
     Stray { txid: String },
     /// Nothing: the page only checks and shows the address or the payment details.
     Check,
+}
+
+/// The text of a ruling, and the message PSBT by which its arbitrator signed it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedRuling {
+    pub text: String,
+    pub psbt: Vec<u8>,
 }
 
 /// A file to sign in one's own wallet.
@@ -128,13 +135,13 @@ pub async fn view(
             row.state.not_frozen()?;
             payout_paper(&mut view, &mut envelope, row, &book, &rows)?;
             (view.fees, view.bears_fee) = fees::to_choose(row, &book, &rows, party)?;
-            set(&mut envelope, "ruling", json!(ruling));
+            set_ruling(&mut envelope, ruling.as_ref());
         }
         Paper::Higher { kind, txids, ruling } => {
             let rows: Vec<&PayoutRow> = book.live(kind).filter(|payout| txids.contains(&payout.txid)).collect();
             payout_paper(&mut view, &mut envelope, row, &book, &rows)?;
             (view.fees, view.bears_fee) = fees::to_choose(row, &book, &rows, party)?;
-            set(&mut envelope, "ruling", json!(ruling));
+            set_ruling(&mut envelope, ruling.as_ref());
         }
         Paper::Stray { txid } => {
             let rows: Vec<&PayoutRow> = book.live("stray").filter(|payout| payout.txid.to_string() == *txid).collect();
@@ -157,6 +164,11 @@ fn set(envelope: &mut Value, field: &str, value: Value) {
     if let Some(object) = envelope.as_object_mut() {
         object.insert(field.to_owned(), value);
     }
+}
+
+fn set_ruling(envelope: &mut Value, ruling: Option<&SignedRuling>) {
+    set(envelope, "ruling", json!(ruling.map(|ruling| &ruling.text)));
+    set(envelope, "ruling_signature", json!(ruling.map(|ruling| data_encoding::BASE64.encode(&ruling.psbt))));
 }
 
 /// JSON that can stand inside a script element: nothing in it can end the element or begin a comment.
@@ -202,6 +214,7 @@ async fn envelope(
         "payer_details": text_of(payer_details(desk, row, party)?),
         "message": null,
         "ruling": null,
+        "ruling_signature": null,
         "psbts": [],
         "payout": null,
         "funding": [],

@@ -9,7 +9,7 @@ use super::fees::FeeView;
 use super::payouts::{Sent, take_signatures};
 use super::signing::{self, Line, Paper};
 use super::trades::{self, Held, Who};
-use super::{Desk, children, funding};
+use super::{Desk, children, funding, rulings};
 use crate::domain::trade::{Act, FeeWord, PayoutKind};
 use crate::domain::{Party, PublicRef, Refusal, Side, Stage, UserId};
 use crate::escrow::pace::Cost;
@@ -246,7 +246,7 @@ pub async fn paper(desk: &Desk, reference: PublicRef, account: UserId) -> Done<P
     row.state.apply(&Act::SignHigherFee, party.into(), now)?;
     let around = Around::read(&client, &row).await?;
     let ruling = match around.kind {
-        PayoutKind::Ruling => super::rulings::in_force(&client, &row).await?.map(|ruling| ruling.text),
+        PayoutKind::Ruling => rulings::in_force(&client, &row).await?.map(rulings::signed).transpose()?,
         _ => None,
     };
     let txids: Vec<Txid> = to_sign(&around, party)?.iter().map(|row| row.txid).collect();

@@ -33,6 +33,7 @@ pub struct Envelope {
     contract_hash: String,
     record: Record,
     ruling: Option<String>,
+    ruling_signature: Option<String>,
     psbts: Vec<Offered>,
     payout: Option<Parts>,
     funding: Vec<Funding>,
@@ -155,6 +156,18 @@ impl Envelope {
         Ok(ruling)
     }
 
+    /// The same, and the arbitrator has signed exactly this text.
+    fn signed_ruling(&self, contract: &Contract) -> anyhow::Result<Ruling> {
+        let ruling = self.ruling_text(contract)?;
+        let signature =
+            self.ruling_signature.as_deref().context("the ruling comes without the arbitrator's signature")?;
+        let (lock, message) = (contract.lock().map_err(words)?, ruling.message().map_err(words)?);
+        message::verify(signature.as_bytes(), &lock, &message, Party::Arbitrator)
+            .map_err(words)
+            .context("the arbitrator has not signed this ruling")?;
+        Ok(ruling)
+    }
+
     fn payouts(&self, contract: &Contract, agreed: &Agreed, expected: Expected) -> anyhow::Result<Vec<Psbt>> {
         let funding = self.coins(agreed)?;
         let kind = self.kind(contract, expected)?;
@@ -184,7 +197,7 @@ impl Envelope {
             (PayoutKind::Release, Expected::Release) | (PayoutKind::Refund, Expected::Refund) => true,
             (PayoutKind::Settlement { .. }, Expected::Settlement) => self.is_fair(buyer, seller),
             (PayoutKind::Ruling { .. }, Expected::Ruling) => {
-                let ruling = self.ruling_text(contract)?;
+                let ruling = self.signed_ruling(contract)?;
                 (ruling.buyer_sat, ruling.seller_sat) == (buyer, seller)
             }
             _ => false,

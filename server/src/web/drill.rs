@@ -73,6 +73,7 @@ fn envelope(site: &Site, who: &Arbitrator, drill: &Drill) -> Value {
         "payer_details": null,
         "message": drill.message,
         "ruling": null,
+        "ruling_signature": null,
         "psbts": [{ "step": 1, "base64": drill.psbt, "txid": drill.txid }],
         "payout": null,
         "funding": [],

@@ -111,6 +111,7 @@ fn envelope(site: &Site, name: &str, key_file: &str, challenge: &Challenge) -> V
         "payer_details": null,
         "message": challenge.message,
         "ruling": null,
+        "ruling_signature": null,
         "psbts": [{ "step": 1, "base64": challenge.psbt, "txid": challenge.txid }],
         "payout": null,
         "funding": [],

@@ -79,7 +79,7 @@ export function checkContractSignatures(envelope, contract, required) {
   const message = contractMessage(contract);
   return ['buyer', 'seller'].filter((role) => {
     if (!given[role]) return required.includes(role) ? refuse('signature', `The ${role} has not signed the contract, so the address must not be used yet.`) : false;
-    checkMessageSignature(given[role], message, contract.lock, contract.lock.pubkeys[role], role);
+    checkMessageSignature(given[role], message, contract.lock, contract.lock.pubkeys[role], role, 'contract');
     return true;
   });
 }

@@ -52,11 +52,12 @@ const factsOf = ({ outputs, fee, txid }) => [
 /**
  * What a payout does. One transaction stands among the facts; several, which differ in the miner fee, are steps of their own.
  * @param {any} envelope @param {import('./contract.js').Contract} contract @param {import('./payout.js').CheckedPayout[]} payouts
+ * @param {any} ruling that it follows, or null
  * @returns {{facts: Facts, steps: StepFacts[]}}
  */
-export function payoutFacts(envelope, contract, payouts) {
+export function payoutFacts(envelope, contract, payouts, ruling) {
   /** @type {Facts} */
-  const facts = [['You sign', PAYOUT_NAMES[envelope.payout.kind]], ['Trade', contract.fields.trade]];
+  const facts = [['You sign', PAYOUT_NAMES[envelope.payout.kind]], ['Trade', contract.fields.trade], ...(ruling ? rulingFacts(ruling) : [])];
   if (payouts.length === 1) return { facts: [...facts, ...factsOf(payouts[0])], steps: [] };
   facts.push(['Miner fee', `${payouts.length} versions with different fees are signed; only one of them can ever be used.`]);
   const usual = payouts.find(({ step }) => step === USUAL_STEP) ?? payouts[0];

@@ -43,28 +43,29 @@ export function messageForms(message, lock) {
 
 /**
  * Which form of the message a PSBT is; refuses one that is neither: it could be a payout in disguise.
- * @param {any} tx @param {string} message @param {{script: Uint8Array, scriptPubKey: Uint8Array}} lock
+ * @param {any} tx @param {string} message @param {{script: Uint8Array, scriptPubKey: Uint8Array}} lock @param {string} [words]
  */
-export function formOf(tx, message, lock) {
+export function formOf(tx, message, lock, words = 'What the desk asks you to sign is not the message it shows.') {
   const form = messageForms(message, lock).find((one) => {
     if (tx.version !== one.version || tx.lockTime !== 0 || tx.inputsLength !== 1 || tx.outputsLength !== 1) return false;
     const [input, output] = [tx.getInput(0), tx.getOutput(0)];
     const same = toHex(input.txid) === one.spends.txid && input.index === 0;
     return same && output.amount === one.out.amount && equalBytes(output.script, one.out.script);
   });
-  insist(form, 'message', 'What the desk asks you to sign is not the message it shows.');
+  insist(form, 'message', words);
   return form;
 }
 
 /**
  * Refuses unless the PSBT carries this key's signature of this message.
  * @param {string} psbt @param {string} message @param {any} lock @param {Uint8Array} pubkey @param {string} who
+ * @param {string} what is signed: the contract or the ruling
  */
-export function checkMessageSignature(psbt, message, lock, pubkey, who) {
+export function checkMessageSignature(psbt, message, lock, pubkey, who, what) {
   const tx = parsePsbt(psbt, `The ${who}’s signature`);
-  const form = formOf(tx, message, lock);
+  const form = formOf(tx, message, lock, `What the ${who} signed is not this ${what}. Sign nothing and send nothing.`);
   const signature = signatureOf(tx, 0, pubkey);
-  insist(signature && signatureHolds(tx, 0, lock, form.amount, pubkey, signature), 'signature', `The ${who}’s signature of the contract does not verify.`);
+  insist(signature && signatureHolds(tx, 0, lock, form.amount, pubkey, signature), 'signature', `The ${who}’s signature of the ${what} does not verify.`);
 }
 
 /**

@@ -7,8 +7,8 @@ import { RawOldTx } from '@scure/btc-signer/script.js';
 import { compareBytes } from '@scure/btc-signer/utils.js';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { equalBytes, fromHex, toHex } from './bytes.js';
-import { parseCanonical } from './canonical.js';
 import { divideAt, feeLimits, vbytesOf, weight } from './division.js';
+import { readSignedRuling } from './ruling.js';
 import { parsePsbt } from './signature.js';
 import { PAYOUT_NAMES } from './words.js';
 import { insist } from './refusal.js';
@@ -34,27 +34,16 @@ export function checkPayouts(envelope, contract) {
   return payouts;
 }
 
-/** What the payout is for; the parts of a ruling come from its text. @param {any} envelope @param {import('./contract.js').Contract} contract */
+/** What the payout is for; the parts of a ruling come from the text that the arbitrator signed. @param {any} envelope @param {import('./contract.js').Contract} contract */
 function readKind(envelope, contract) {
   const { kind, buyer_sat = 0, seller_sat = 0 } = envelope.payout ?? {};
   insist(Object.hasOwn(PAYOUT_NAMES, kind), 'payout', 'The desk did not say what this payout is for.');
   insist([buyer_sat, seller_sat].every((part) => Number.isSafeInteger(part) && part >= 0), 'payout', 'The parts of this payout are not amounts.');
   if (kind === 'ruling') {
-    insist(typeof envelope.ruling === 'string', 'ruling', 'The desk did not send the ruling that this payout follows.');
-    const ruling = readRuling(envelope.ruling, contract);
+    const ruling = readSignedRuling(envelope, contract);
     insist(ruling.buyer_sat === buyer_sat && ruling.seller_sat === seller_sat, 'ruling', 'This payout does not divide the coins as the ruling says.');
   }
   return { kind, buyer: BigInt(buyer_sat), seller: BigInt(seller_sat) };
-}
-
-/** @param {string} text @param {import('./contract.js').Contract} contract */
-export function readRuling(text, contract) {
-  const ruling = parseCanonical(text, 'ruling');
-  const fields = ['buyer_sat', 'contract', 'created', 'desk', 'evidence', 'facts', 'reasons', 'seller_sat', 'trade', 'v'];
-  insist(ruling.v === 1 && Object.keys(ruling).sort().join() === fields.join(), 'ruling', 'The ruling has other fields than this page knows.');
-  const same = ruling.trade === contract.fields.trade && ruling.desk === contract.fields.desk && ruling.contract === contract.hash;
-  insist(same, 'ruling', 'This ruling belongs to another trade or to another contract.');
-  return ruling;
 }
 
 /** @param {any} funding @param {import('./lock.js').Lock} lock @returns {Coin[]} in BIP-69 order */

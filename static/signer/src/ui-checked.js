@@ -10,14 +10,21 @@ const all = (name) => [...document.querySelectorAll(`[data-signer="${name}"]`)];
 /** Texts that the server wrote for the address, taken out of the page until checked. @type {Map<Element, string>} */
 const written = new Map();
 
-/** Takes every unchecked address out of the page before anything else happens. */
+/** The same of the payment details: label and spacing of each value, by the value itself. @type {Map<Element, Map<string, [string, string]>>} */
+const writtenDetails = new Map();
+
+/** Takes every unchecked address, and all payment details, out of the page before anything else happens. */
 export function hideUnchecked() {
   for (const node of all('address')) {
     written.set(node, node.textContent.replace(/\s/gu, ''));
     node.textContent = '…';
   }
+  for (const list of [...all('payee-details'), ...all('payer-details')]) {
+    writtenDetails.set(list, writtenIn(list));
+    list.replaceChildren();
+  }
   for (const node of all('qr')) node.replaceChildren();
-  for (const node of [...all('address-block'), ...all('bip21'), ...all('qr'), ...all('server-words')]) node.hidden = true;
+  for (const node of [...all('address-block'), ...all('details-block'), ...all('bip21'), ...all('qr'), ...all('server-words')]) node.hidden = true;
 }
 
 /**
@@ -46,9 +53,14 @@ export function showChecked(plan, missing) {
   for (const node of all('bip21')) node.setAttribute('href', uri);
   for (const node of [...all('address-block'), ...all('bip21'), ...all('qr')]) node.hidden = false;
   startCopying({ 'copy-address': address, 'copy-amount': plainBtc(asked) });
+  say(`Checked by this page: all ${plan.checks.length} checks passed, and the address follows from the three keys of the contract.`);
+}
+
+/** Instead of the server's words that nothing was checked. @param {string} words */
+function say(words) {
   for (const node of all('unchecked')) node.hidden = true;
   for (const node of all('checked')) {
-    node.textContent = `Checked by this page: all ${plan.checks.length} checks passed, and the address follows from the three keys of the contract.`;
+    node.textContent = words;
     node.hidden = false;
   }
 }
@@ -68,7 +80,7 @@ function startCopying(texts) {
   }
 }
 
-/** Puts the details behind the contract's hashes in the place of what the server wrote. @param {import('./verify.js').Plan} plan */
+/** Puts the details behind the contract's hashes in the place of what the server wrote, and only then shows that place. @param {import('./verify.js').Plan} plan */
 export function showDetails(plan) {
   for (const [name, details] of [['payee-details', plan.details?.payee], ['payer-details', plan.details?.payer]]) {
     if (!details) {
@@ -76,7 +88,7 @@ export function showDetails(plan) {
       continue;
     }
     for (const list of all(String(name))) {
-      const written = writtenIn(list);
+      const written = writtenDetails.get(list) ?? new Map();
       const order = [...written.keys()];
       const byOrder = (/** @type {[string, string]} */ [, one], /** @type {[string, string]} */ [, two]) => order.indexOf(bare(one)) - order.indexOf(bare(two));
       const rows = rowsOf(details.fields ?? details).sort(byOrder).flatMap(([label, value]) => {
@@ -86,6 +98,8 @@ export function showDetails(plan) {
       list.replaceChildren(...rows);
     }
   }
+  for (const node of all('details-block')) node.hidden = false;
+  say('Checked by this page: these are the details that both signed in the contract.');
 }
 
 const bare = (/** @type {string} */ text) => text.replace(/\s/gu, '');

@@ -2,10 +2,10 @@
  * The signing page: checks the envelope, says what was checked and what is signed, unlocks the key once, fills the form.
  *
  * DOM contract. The server renders: `script#envelope`, `div#signer-app`, `form#signing` (textarea `signatures`, file input `file`), and where
- * they apply `[data-signer="server-words|address|bip21|qr|address-block|unchecked|checked|payee-details|payer-details"]`.
+ * they apply `[data-signer="server-words|address|bip21|qr|address-block|unchecked|checked|payee-details|payer-details|details-block"]`.
  * This file makes in #signer-app: `ul#checks > li[data-check]`, `dl#signer-facts`, `ul#signer-alive`, `input#own-address` with
  * `[data-signer="own-address"]`, `form#signer-unlock` (`#signer-passphrase`, `#signer-sign`) and `[role=alert][data-refusal]`; its
- * `data-state` is checking, refused, ready, checked or signed. The address stands in the page only after every check passed.
+ * `data-state` is checking, refused, ready, checked or signed. Address and payment details stand in the page only after every check passed.
  */
 
 import { requireSecureContext } from './context.js';

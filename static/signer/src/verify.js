@@ -11,9 +11,9 @@ import { checkReuse, otherContract, typedAddresses } from './memory.js';
 import { network } from './network.js';
 import { ownAddresses } from './terms.js';
 import { contractFacts, detailFacts, payoutFacts, rulingFacts } from './facts.js';
-import { checkPayouts, readRuling } from './payout.js';
+import { checkPayouts } from './payout.js';
+import { readRuling, rulingMessage } from './ruling.js';
 import { parsePsbt } from './signature.js';
-import { sha256Hex } from './bytes.js';
 import { insist, refuse } from './refusal.js';
 
 /** @typedef {{tx: any, inputs: {index: number, amount: bigint}[]}} Job */
@@ -93,17 +93,16 @@ const ACTS = {
     plan.checks.push({ name: 'signatures', words: 'Both traders signed this contract.' });
     const payouts = checkPayouts(envelope, plan.contract);
     plan.checks.push({ name: 'payout', words: 'Every transaction spends exactly this deposit and pays only addresses of the contract, with the agreed amounts and a fee within its limits.' });
+    const ruling = envelope.payout.kind === 'ruling' ? readRuling(envelope, plan.contract) : null;
+    if (ruling) plan.checks.push({ name: 'ruling', words: 'The arbitrator signed exactly this ruling with the key that guards the coins, and the payout divides them as it says.' });
     plan.notice = otherContract(here.store, plan.own.xpub, plan.contract.fields, plan.contract.hash);
-    Object.assign(plan, payoutFacts(envelope, plan.contract, payouts));
+    Object.assign(plan, payoutFacts(envelope, plan.contract, payouts, ruling));
     plan.jobs = payouts.map((one) => one.job);
   },
   ruling(envelope, plan) {
-    const { fields } = plan.contract;
     checkContractSignatures(envelope, plan.contract, ['buyer', 'seller']);
-    insist(typeof envelope.ruling === 'string', 'ruling', 'The desk did not send the text of the ruling.');
-    const ruling = readRuling(envelope.ruling, plan.contract);
-    plan.facts = rulingFacts(ruling);
-    messageJob(envelope, plan, `${fields.desk} trade ${fields.trade} ruling ${sha256Hex(envelope.ruling)}`);
+    plan.facts = rulingFacts(readRuling(envelope, plan.contract));
+    messageJob(envelope, plan, rulingMessage(envelope.ruling, plan.contract));
   },
 };
 

@@ -26,7 +26,7 @@ test('a contract is checked, signed, and its signature verifies', async () => {
   const plan = verify(given, at);
   assert.deepEqual(plan.askAddresses, [addresses.buyer]);
   const [psbt] = await signEnvelope(given, at, PASSPHRASE);
-  checkMessageSignature(psbt, given.message, plan.lock, plan.lock.pubkeys.buyer, 'buyer');
+  checkMessageSignature(psbt, given.message, plan.lock, plan.lock.pubkeys.buyer, 'buyer', 'contract');
   // The same contract again is no second use; another one for the same number is.
   await signEnvelope(given, at, PASSPHRASE);
   refuses(await envelope('contract', 'buyer', { signed: [], change: (c) => { c.fiat = '500.00'; } }), 'reuse', at);

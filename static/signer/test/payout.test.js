@@ -9,6 +9,7 @@ import { signEnvelope } from '../src/sign.js';
 import { parsePsbt, signatureHolds, signatureOf } from '../src/signature.js';
 import { verify } from '../src/verify.js';
 import { sha256Hex, toBase64, toHex } from '../src/bytes.js';
+import { rulingMessage } from '../src/ruling.js';
 import { addresses, contractFields, deposit, envelope, here, keyEntries, messagePsbt, N, P, PASSPHRASE } from './story.js';
 
 const kind = (wanted) => (problem) => problem.name === 'Refusal' && (problem.kind === wanted || assert.fail(`${problem.kind}: ${problem.message}`));
@@ -115,21 +116,47 @@ test('who was to get nothing gets nothing, however small the other part is', () 
   }
 });
 
+/** A ruling that gives these parts, and its signature by `who`. */
+function ruled({ buyer, seller }, who = 'arbitrator', form = 'bip322') {
+  const ruling = canonical({
+    v: 1, desk: '127.0.0.1', trade: '7KQ2M4XN', contract: hash, created: '2026-11-22T10:00:00Z', buyer_sat: buyer, seller_sat: seller,
+    facts: ['Half was paid.'], reasons: ['The receipt.'], evidence: [],
+  });
+  return { ruling, ruling_signature: messagePsbt(rulingMessage(ruling, { fields }), lock, who, form) };
+}
+
 test('a ruling is paid as its text says and not otherwise', async () => {
   const coins = [deposit(lock, 1_003_000)];
   const parts = { buyer: 300_000, seller: 703_000 };
-  const ruling = canonical({
-    v: 1, desk: '127.0.0.1', trade: '7KQ2M4XN', contract: hash, created: '2026-11-22T10:00:00Z', buyer_sat: parts.buyer, seller_sat: parts.seller,
-    facts: ['Half was paid.'], reasons: ['The receipt.'], evidence: [],
-  });
-  const given = await payoutEnvelope('arbitrator', 'ruling', coins, { parts, given: { ruling } });
-  assert.equal((await signEnvelope(given, here(), PASSPHRASE)).length, 1);
-  refuses(await payoutEnvelope('arbitrator', 'ruling', coins, { parts }), 'ruling');
-  refuses({ ...given, ruling: ruling.replace('300000', '300001') }, 'ruling');
-  refuses({ ...given, ruling: ruling.replace(hash, '00'.repeat(32)) }, 'ruling');
-  const other = await payoutEnvelope('arbitrator', 'ruling', coins, { parts: { buyer: 310_000, seller: 693_000 }, given: { ruling } });
-  refuses(other, 'ruling');
-  refuses({ ...other, payout: given.payout }, 'payout');
+  for (const role of ['arbitrator', 'buyer', 'seller']) {
+    const given = await payoutEnvelope(role, 'ruling', coins, { parts, given: ruled(parts) });
+    const { checks, facts } = verify(given, here());
+    assert.ok(checks.some(({ name }) => name === 'ruling'));
+    assert.match(JSON.stringify(facts), /Half was paid/u);
+    assert.equal((await signEnvelope(given, here(), PASSPHRASE)).length, 1);
+    refuses({ ...given, ruling: null }, 'ruling');
+    refuses({ ...given, ruling: given.ruling.replace(hash, '00'.repeat(32)) }, 'ruling');
+    const other = await payoutEnvelope(role, 'ruling', coins, { parts: { buyer: 310_000, seller: 693_000 }, given: ruled(parts) });
+    refuses(other, 'ruling');
+    refuses({ ...other, payout: given.payout }, 'payout');
+  }
+});
+
+test('a ruling that the arbitrator did not sign is not paid', async () => {
+  const coins = [deposit(lock, 1_003_000)];
+  const [parts, others] = [{ buyer: 300_000, seller: 703_000 }, { buyer: 703_000, seller: 300_000 }];
+  for (const role of ['arbitrator', 'buyer', 'seller']) {
+    const given = await payoutEnvelope(role, 'ruling', coins, { parts, given: ruled(parts) });
+    verify({ ...given, ...ruled(parts, 'arbitrator', 'dry-run') }, here());
+    for (const ruling_signature of [null, undefined, '']) refuses({ ...given, ruling_signature }, ruling_signature === '' ? 'psbt' : 'signature');
+    for (const who of ['buyer', 'seller', null]) refuses({ ...given, ...ruled(parts, who) }, 'signature');
+    // Another ruling, whole in itself, beside the signature of the one he made; and a word of his reasons.
+    refuses(await payoutEnvelope(role, 'ruling', coins, { parts: others, given: { ...ruled(others), ruling_signature: given.ruling_signature } }), 'message');
+    refuses({ ...given, ruling: given.ruling.replace('receipt', 'promise') }, 'message');
+    // He signed, but something else.
+    refuses({ ...given, ruling_signature: messagePsbt(`127.0.0.1 trade 7KQ2M4XN contract ${sha256Hex(given.ruling)}`, lock, 'arbitrator') }, 'message');
+    refuses({ ...given, ruling_signature: given.psbts[0].base64 }, 'message');
+  }
 });
 
 test('a ruling is signed as a message after its text was read', async () => {

@@ -127,7 +127,7 @@ export async function envelope(act, role, { change, signed = ['buyer', 'seller']
     contract, contract_hash: hash,
     contract_signatures: { buyer: null, seller: null, ...Object.fromEntries(signed.map((who) => [who, messagePsbt(message, lock, who, form)])) },
     record: recordFor(fields.keys[2].xpub), payee_details: null, payer_details: null,
-    message: act === 'contract' ? message : null, ruling: null,
+    message: act === 'contract' ? message : null, ruling: null, ruling_signature: null,
     psbts: act === 'contract' ? [{ step: 1, base64: messagePsbt(message, lock, null), txid: '' }] : [],
     payout: null, funding: [], alive: [],
   };

@@ -34,23 +34,22 @@ async function envelope(act, role, text, over) {
     v: 1, act, desk: '127.0.0.1', network: 'regtest', trade: fields.trade, role, account, key: { origin, xpub, file: files[role] }, ...contract,
     contract_signatures: signaturesOf(text), record: { ...arbitrator.record, path: arbitrator.merkle.path },
     payee_details: { text: vectors.private.details.text }, payer_details: { text: vectors.private.payer.text },
-    message: null, ruling: null, psbts: [], payout: null, funding: [], alive: [], ...over,
+    message: null, ruling: null, ruling_signature: null, psbts: [], payout: null, funding: [], alive: [], ...over,
   };
 }
 
 const signed = {};
 function signaturesOf(text) {
   if (text === vectors.contract.text) return Object.fromEntries(vectors.contract.forms[0].signed.map((one) => [one.role, one.psbt]));
-  return (signed[text] ??= signHere(text));
+  return (signed[text] ??= signHere(text, 'contract', ['buyer', 'seller']));
 }
 
-/** Contracts of the payout vectors that are not the signed one: signed here with the vectors' words. */
-function signHere(text) {
-  const { trade: id, N } = JSON.parse(text);
-  const message = `127.0.0.1 trade ${id} contract ${sha256Hex(text)}`;
-  return Object.fromEntries(['buyer', 'seller'].map((role) => {
+/** Contracts of the payout vectors that are not the signed one, and their rulings: signed here with the vectors' words. */
+function signHere(text, what, roles) {
+  const message = `127.0.0.1 trade ${JSON.parse(text).trade} ${what} ${sha256Hex(text)}`;
+  return Object.fromEntries(roles.map((role) => {
     const tx = parsePsbt(messagePsbt(message, tradeLock, null), 'it');
-    const key = escrowKey(deriveAccount(people[role].words, 'regtest', 0).account, { level: null, index: N });
+    const key = escrowKey(deriveAccount(people[role].words, 'regtest', 0).account, { level: role === 'arbitrator' ? trade.P : null, index: trade.N });
     tx.signIdx(key.privateKey, 0, [SigHash.ALL]);
     return [role, toBase64(tx.toPSBT(0))];
   }));
@@ -128,8 +127,11 @@ for (const vector of vectors.payouts) {
     const psbts = vector.steps.map((one) => ({ step: one.steps[0], base64: one.psbt, txid: one.txid }));
     const payout = { kind: vector.kind, buyer_sat: vector.buyer_sat ?? 0, seller_sat: vector.seller_sat ?? 0 };
     const ruling = vector.kind === 'ruling' ? canonical({ ...JSON.parse(vectors.ruling.text), contract: sha256Hex(contract), buyer_sat: payout.buyer_sat, seller_sat: payout.seller_sat }) : null;
+    const ruling_signature = ruling && signHere(ruling, 'ruling', ['arbitrator']).arbitrator;
     for (const role of new Set(vector.steps[0].signed.map((one) => one.role))) {
-      const given = await envelope('payout', role, contract, { psbts, payout, funding: vector.funding, ruling });
+      const given = await envelope('payout', role, contract, { psbts, payout, funding: vector.funding, ruling, ruling_signature });
+      // The desk's own signatures of the very ruling of the vectors, in either form.
+      if (ruling === vectors.ruling.text) for (const form of vectors.ruling.forms) verify({ ...given, ruling_signature: form.signed[0].psbt }, here());
       const plan = verify(given, here());
       assert.equal(plan.jobs.length, vector.steps.length);
       const done = await signEnvelope(given, here(), PASSPHRASE);

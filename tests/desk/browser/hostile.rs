@@ -59,6 +59,21 @@ fn with_contract(envelope: &mut Value, text: String) {
     (envelope["contract_hash"], envelope["message"], envelope["contract"]) = (hash.into(), message.into(), text.into());
 }
 
+/// Another ruling: what the buyer gets and what the seller gets change places, in its text and beside it.
+fn with_the_parts_exchanged(envelope: &mut Value) {
+    let Some(text) = envelope["ruling"].as_str() else { return };
+    let mut ruling: Value = serde_json::from_str(text).unwrap();
+    for parts in [&mut ruling, &mut envelope["payout"]] {
+        let (buyer, seller) = (parts["buyer_sat"].clone(), parts["seller_sat"].clone());
+        (parts["buyer_sat"], parts["seller_sat"]) = (seller, buyer);
+    }
+    envelope["ruling"] = ruling.to_string().into();
+}
+
+/// The account that the seller has, and the one that a thief has; the page shows them in groups of four.
+const RIGHT: [&str; 2] = ["DE89370400440532013000", "DE89 3704 0044 0532 0130 00"];
+const WRONG: [&str; 2] = ["GB29NWBK60161331926819", "GB29 NWBK 6016 1331 9268 19"];
+
 fn sha256(text: &str) -> String {
     use sha2::Digest;
     data_encoding::HEXLOWER.encode(&sha2::Sha256::digest(text.as_bytes()))
@@ -114,4 +129,72 @@ async fn another_address_is_refused_in_words() {
     let (kind, words) = refusal_of(&play.seller).await;
     assert_eq!(kind, "address", "{words}");
     assert!(words.contains("not the one that its three keys make"), "{words}");
+}
+
+#[tokio::test]
+async fn another_ruling_is_refused_in_words() {
+    let play = Play::start().await;
+    let trade = play.funded_sale().await;
+    play.payment_is_marked(&trade).await;
+    play.is_disputed(&trade).await;
+    play.is_ruled(&trade).await;
+    play.is_accepted(&trade).await;
+    let page = format!("/trades/{trade}/ruling/cosignature");
+    play.proxy.edit(Some(Box::new(|_, page| with_envelope(&page, with_the_parts_exchanged))));
+    for who in [&play.buyer, &play.seller] {
+        who.chrome.goto(&page).await;
+        let (kind, words) = refusal_of(who).await;
+        assert_eq!(kind, "message");
+        assert_eq!(words, "What the arbitrator signed is not this ruling. Sign nothing and send nothing.");
+    }
+    // The right ruling, and nothing that shows whose it is.
+    let unsigned = |envelope: &mut Value| envelope["ruling_signature"] = Value::Null;
+    play.proxy.edit(Some(Box::new(move |_, page| with_envelope(&page, unsigned))));
+    play.buyer.chrome.goto(&page).await;
+    let (kind, words) = refusal_of(&play.buyer).await;
+    assert_eq!(kind, "signature");
+    assert!(words.contains("did not send the arbitrator’s signature"), "{words}");
+    assert_eq!(play.stage(&trade).await, "ruled");
+
+    play.proxy.edit(None);
+    play.is_carried_out(&trade).await;
+    play.is_completed(&trade).await;
+}
+
+#[tokio::test]
+async fn other_payment_details_are_refused_and_out_of_sight() {
+    let play = Play::start().await;
+    let (buyer, trade) = (&play.buyer, play.funded_sale().await);
+    let page = format!("/trades/{trade}/payment");
+    let swap = |page: String| page.replace(RIGHT[0], WRONG[0]).replace(RIGHT[1], WRONG[1]);
+    play.proxy.edit(Some(Box::new(move |_, page| swap(page))));
+    // The trade's own page checks nothing, says so, and leads to the page that does.
+    buyer.opens(&trade).await;
+    assert!(buyer.chrome.words("main").await.contains("Not checked by this page."));
+    buyer.chrome.press("Have them compared with the contract before you send money").await;
+    buyer.chrome.arrives(&page).await;
+    let (kind, words) = refusal_of(buyer).await;
+    assert_eq!(kind, "details");
+    assert_eq!(words, "The payment details shown are not those of the contract. Send no money.");
+    let shown = buyer.chrome.words("main").await;
+    assert!(!shown.contains("Where to pay") && !shown.contains(WRONG[1]), "the wrong account is not shown:\n{shown}");
+    assert_eq!(buyer.chrome.content("[data-signer=payee-details]").await, "");
+    // So it is when anything else does not fit.
+    let unsigned = |envelope: &mut Value| envelope["contract_signatures"]["seller"] = Value::Null;
+    play.proxy.edit(Some(Box::new(move |_, page| with_envelope(&page, unsigned))));
+    buyer.chrome.goto(&page).await;
+    assert_eq!(refusal_of(buyer).await.0, "signature");
+    assert!(!buyer.chrome.words("main").await.contains("Where to pay"));
+
+    play.proxy.edit(None);
+    buyer.chrome.goto(&page).await;
+    assert_eq!(buyer.refusal().await, None);
+    let shown = buyer.chrome.words("[data-signer=details-block]").await;
+    assert!(shown.contains(RIGHT[1]) && shown.contains("Checked by this page"), "{shown}");
+    assert!(!shown.contains("Not checked"), "{shown}");
+    buyer.chrome.without_script(true).await;
+    buyer.chrome.goto(&page).await;
+    let shown = buyer.chrome.words("[data-signer=details-block]").await;
+    assert!(shown.contains(RIGHT[1]) && shown.contains("Not checked by this page."), "{shown}");
+    buyer.chrome.without_script(false).await;
 }

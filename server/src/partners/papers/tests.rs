@@ -23,7 +23,7 @@ fn envelope(contract: &Contract) -> Value {
         "contract": text, "contract_hash": contract.hash().unwrap().to_string(),
         "record": { "text": testing::record().to_text().unwrap(),
                     "path": arbiter::merkle_path(&testing::arbiter(), testing::level()) },
-        "ruling": null, "psbts": [], "payout": null, "funding": [],
+        "ruling": null, "ruling_signature": null, "psbts": [], "payout": null, "funding": [],
     })
 }
 
@@ -113,4 +113,28 @@ fn a_partner_signs_no_other_payout_than_the_one_it_means() {
     };
     assert!(checked(&split(total / 2), Expected::Settlement).is_ok());
     assert!(refused(&split(total / 4), Expected::Settlement).contains("another payout"));
+}
+
+#[test]
+fn a_partner_signs_no_ruling_that_the_arbitrator_has_not_signed() {
+    let contract = contract();
+    let ruling = Ruling { contract: contract.hash().unwrap(), ..testing::ruling() };
+    let signed_by = |party: Party, ruling: &Ruling| -> Value {
+        let message = ruling.message().unwrap();
+        let to_sign = message::build(Form::Bip322, &contract.lock().unwrap(), &message).unwrap();
+        testing::wallet(party).signed_psbt(&to_sign, party).to_string().into()
+    };
+    let mut good = payout(&contract, PayoutKind::Ruling { buyer: ruling.buyer_sat, seller: ruling.seller_sat });
+    good["ruling"] = ruling.to_text().unwrap().into();
+    good["ruling_signature"] = signed_by(Party::Arbitrator, &ruling);
+    assert_eq!(checked(&good, Expected::Ruling).unwrap().psbts.len(), 1);
+
+    let other = Ruling { reasons: vec!["None.".into()], ..ruling.clone() };
+    for signature in [signed_by(Party::Buyer, &ruling), signed_by(Party::Arbitrator, &other)] {
+        let mut changed = good.clone();
+        changed["ruling_signature"] = signature;
+        assert!(refused(&changed, Expected::Ruling).contains("has not signed this ruling"));
+    }
+    good["ruling_signature"] = Value::Null;
+    assert!(refused(&good, Expected::Ruling).contains("without the arbitrator's signature"));
 }

@@ -49,6 +49,8 @@ pub struct Card {
     pub words: String,
     pub due: Option<Due>,
     pub facts: Vec<Fact>,
+    /// The facts hold payment details, which this page does not check: the page that does.
+    pub unchecked: Option<Button>,
     pub note_head: String,
     pub note: String,
     pub acts: Vec<Button>,
@@ -76,6 +78,12 @@ impl Card {
 
     fn press(mut self, label: impl Into<String>, href: String, style: &'static str) -> Self {
         self.acts.push(Button { label: label.into(), href, post: true, style });
+        self
+    }
+
+    /// Payment details are among the facts.
+    fn checked_at(mut self, label: &str, href: String) -> Self {
+        self.unchecked = Some(Button { label: label.into(), href, post: false, style: "" });
         self
     }
 
@@ -208,6 +216,10 @@ fn funded(facts: &TradeFacts) -> Card {
             for (label, value) in facts.payee.iter().flatten() {
                 card = card.fact(label.clone(), account_number(value), value.clone());
             }
+            if facts.payee.is_some() {
+                card =
+                    card.checked_at("Have them compared with the contract before you send money", at(facts, "payment"));
+            }
             card = card
                 .fact("Amount", facts.fiat.to_string(), facts.fiat.plain())
                 .fact("Reference", facts.row.reference.to_string(), facts.row.reference.to_string())
@@ -260,6 +272,10 @@ fn payment_sent(facts: &TradeFacts) -> Card {
             );
             for (label, value) in facts.payer.iter().flatten() {
                 card = card.fact(format!("Payer: {label}"), account_number(value), "");
+            }
+            if facts.payer.is_some() {
+                card = card
+                    .checked_at("Have the payer compared with the contract before you release", at(facts, "release"));
             }
             // The first field is the name; the rest says which account to look into.
             for (label, value) in facts.payee.iter().flatten().skip(1) {
