@@ -226,9 +226,11 @@ fn done(database: &TestDatabase, arguments: &[&str]) -> String {
 async fn operators_do_their_work_by_commands() {
     let database = fresh_database().await;
     assert!(done(&database, &["operator", "add", "odile"]).contains("with the password"));
-    assert!(done(&database, &["operator", "add", "odile"]).contains("is an operator now"));
+    assert!(done(&database, &["operator", "add", "odile", "--existing"]).contains("is an operator now"));
     assert!(done(&database, &["operator", "add", "sable"]).contains("with the password"));
     let trine_refuses = |arguments: &[&str]| words(&trine(&database, arguments, &[]));
+    assert!(trine_refuses(&["operator", "add", "sable"]).contains("say so with --existing"));
+    assert!(done(&database, &["operator", "remove", "sable"]).contains("is a trader like others now"));
     assert!(trine_refuses(&["arbitrator", "dismiss", "sable"]).contains("not an arbitrator"));
     let appoint = ["arbitrator", "appoint", "sable", "--contact", "sable@desk.example", "--exposure-limit", "2.5"];
     assert!(done(&database, &appoint).contains("is an arbitrator now"));

@@ -128,7 +128,7 @@ async fn play(
 async fn appoint_everyone(program: &Program, seeding: &Seeding) -> anyhow::Result<()> {
     seeding.accounts().await?;
     let is = |part| move |person: &Person| person.part == part;
-    let add = async |person: &Person| program.run(&["operator", "add", &person.name]).await.map(drop);
+    let add = async |person: &Person| program.run(&["operator", "add", &person.name, "--existing"]).await.map(drop);
     seeding.each("operator", is(Part::Operator), add).await?;
     let appoint = async |person: &Person| {
         let contact = format!("{}@desk.example", person.name);
