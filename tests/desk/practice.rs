@@ -208,9 +208,9 @@ fn command(database: &TestDatabase, folder: &Folder, arguments: &[&str], changes
     command
 }
 
-/// `trine serve`, expected to refuse.
+/// `trine serve`, expected to refuse; one that serves ends at once, as its stdin is closed.
 fn serve(database: &TestDatabase, changes: &[(&str, &str)]) -> String {
-    let out = trine(database, &["serve"], changes);
+    let out = trine(database, &["serve", "--until-stdin-closes"], changes);
     assert!(!out.status.success());
     words(&out)
 }
@@ -281,7 +281,8 @@ async fn serve_refuses_a_database_of_a_newer_program_in_words() {
 #[tokio::test]
 async fn serve_refuses_a_half_done_migration_in_words() {
     let database = fresh_database().await;
-    let half = "DELETE FROM refinery_schema_history WHERE version = (SELECT max(version) FROM refinery_schema_history)";
+    // The newest may be one that can be made twice; the second cannot.
+    let half = "DELETE FROM refinery_schema_history WHERE version > 1";
     database.client().await.batch_execute(half).await.unwrap();
     let told = serve(&database, &[]);
     assert!(told.contains("half done"), "{told}");
