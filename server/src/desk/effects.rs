@@ -191,7 +191,7 @@ async fn build_all(tx: &Transaction<'_>, row: &TradeRow, now: Timestamp) -> Done
 async fn keep_the_rest(tx: &Transaction<'_>, row: &TradeRow, now: Timestamp) -> Done<()> {
     let tip = funding::tip_height(tx).await?;
     let outputs = deposits::of_trade(tx, row.id).await?;
-    let rest = outputs.iter().filter(|one| one.funding && one.gone_at.is_none() && !funding::is_taken(one, row, tip));
+    let rest = outputs.iter().filter(|one| funding::stands(one, row, tip));
     let rest: Vec<_> = rest.map(|one| one.outpoint).collect();
     deposits::fix_funding(tx, row.id, &rest).await?;
     build_all(tx, row, now).await

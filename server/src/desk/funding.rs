@@ -80,6 +80,11 @@ pub fn is_ripe(output: &DepositRow, tip: u32) -> bool {
     output.confirmations(tip) >= if output.coinbase { COINBASE_CONFIRMATIONS } else { 1 }
 }
 
+/// An output of the funding set that is neither gone nor taken.
+pub fn stands(output: &DepositRow, row: &TradeRow, tip: u32) -> bool {
+    output.funding && output.gone_at.is_none() && !is_taken(output, row, tip)
+}
+
 /// Another transaction took it, and that is deep enough to be what happened.
 pub fn is_taken(output: &DepositRow, row: &TradeRow, tip: u32) -> bool {
     output.spent_height.is_some_and(|height| (tip + 1).saturating_sub(height) >= row.state.confirmations)

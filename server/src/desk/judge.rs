@@ -148,8 +148,7 @@ async fn loss_act(desk: &Desk, tx: &Transaction<'_>, row: &TradeRow, outputs: &[
 
 /// Of several outputs some may stand where another was lost: the trade goes on over them.
 fn what_stands(row: &TradeRow, outputs: &[DepositRow], tip: u32) -> Option<Act> {
-    let rest =
-        || outputs.iter().filter(|one| one.funding && one.gone_at.is_none() && !funding::is_taken(one, row, tip));
+    let rest = || outputs.iter().filter(|one| funding::stands(one, row, tip));
     let sum = funding::sum(rest());
     let stands = row.state.stage != Stage::PayingOut
         && row.state.funding_is_fixed()

@@ -66,7 +66,7 @@ fn still_as_seen(
     if let Some(why) = halts.suspended_why.as_ref().or(halts.paused_why.as_ref()) {
         return Err(Refusal::new(RefusalKind::Unavailable, format!("New trades are not possible: {why}")));
     }
-    if priced.row.maker_suspended || maker.suspended_why.is_some() {
+    if maker.suspended_why.is_some() {
         return Err(Refusal::conflict("This offer cannot be taken at present."));
     }
     let offer = &priced.row.offer;

@@ -23,13 +23,10 @@ pub fn html(source: &str) -> String {
             Event::Start(Tag::Heading { .. }) => events.push(Event::Start(Tag::Paragraph)),
             Event::End(TagEnd::Heading(_)) => events.push(Event::End(TagEnd::Paragraph)),
             // The words of a link stay words; what can be clicked is the address itself.
-            Event::Start(Tag::Link { dest_url, link_type: LinkType::Autolink, .. }) => {
+            Event::Start(Tag::Link { dest_url, link_type: kind @ (LinkType::Autolink | LinkType::Email), .. }) => {
                 target = Some(String::new());
-                events.extend(link(&dest_url));
-            }
-            Event::Start(Tag::Link { dest_url, link_type: LinkType::Email, .. }) => {
-                target = Some(String::new());
-                events.extend(link(&format!("mailto:{dest_url}")));
+                let scheme = if kind == LinkType::Email { "mailto:" } else { "" };
+                events.extend(link(&format!("{scheme}{dest_url}")));
             }
             Event::Start(Tag::Link { dest_url, .. }) => target = Some(dest_url.to_string()),
             Event::End(TagEnd::Link) => match target.take() {

@@ -32,6 +32,16 @@ impl Play {
         chrome.find("a[href$='/signature']").await;
     }
 
+    /// Everything up to a ruling that both accept.
+    pub async fn ruled_sale(&self) -> String {
+        let trade = self.funded_sale().await;
+        self.payment_is_marked(&trade).await;
+        self.is_disputed(&trade).await;
+        self.is_ruled(&trade).await;
+        self.is_accepted(&trade).await;
+        trade
+    }
+
     pub async fn is_ruled(&self, trade: &str) {
         self.is_drafted(trade).await;
         self.arbitrator.chrome.press("Go on to sign it").await;
@@ -95,11 +105,7 @@ async fn a_settlement_between_two() {
 #[tokio::test]
 async fn a_dispute_ends_in_a_split() {
     let play = Play::start().await;
-    let trade = play.funded_sale().await;
-    play.payment_is_marked(&trade).await;
-    play.is_disputed(&trade).await;
-    play.is_ruled(&trade).await;
-    play.is_accepted(&trade).await;
+    let trade = play.ruled_sale().await;
     play.is_carried_out(&trade).await;
     play.is_completed(&trade).await;
     let (buyer, seller) = (play.got(&play.buyer).await, play.got(&play.seller).await);

@@ -134,11 +134,7 @@ async fn another_address_is_refused_in_words() {
 #[tokio::test]
 async fn another_ruling_is_refused_in_words() {
     let play = Play::start().await;
-    let trade = play.funded_sale().await;
-    play.payment_is_marked(&trade).await;
-    play.is_disputed(&trade).await;
-    play.is_ruled(&trade).await;
-    play.is_accepted(&trade).await;
+    let trade = play.ruled_sale().await;
     let page = format!("/trades/{trade}/ruling/cosignature");
     play.proxy.edit(Some(Box::new(|_, page| with_envelope(&page, with_the_parts_exchanged))));
     for who in [&play.buyer, &play.seller] {

@@ -18,18 +18,19 @@ use crate::harness::site::{DATA_KEY, SESSION_KEY};
 /// What nobody may learn who reads what the desk sends: names, sums, currency, ways to pay, addresses, words of the room.
 const SECRETS: [&str; 10] =
     ["alice", "bob-s", "carol", "eur", "btc", "sepa", "bcrt1", "de8937", "iban", "psst, between us"];
-const SUMS: [&str; 4] = ["500", "50000", "1000000", "0.01"];
+/// The same of what is so short that an id may hold it by chance.
+const SHORT_SECRETS: [&str; 5] = ["500", "50000", "1000000", "0.01", "de89"];
 
 pub fn assert_tells_nothing(text: &str) {
     let text = text.to_lowercase();
     for secret in SECRETS {
         assert!(!text.contains(secret), "{secret:?} is in\n{text}");
     }
-    // What is long is an id: it may hold any digits.
+    // What is long is an id.
     let words = text.split(|one: char| !one.is_ascii_alphanumeric() && !"-.".contains(one));
     let short: Vec<&str> = words.filter(|word| word.len() < 16).collect();
-    for sum in SUMS {
-        assert!(!short.iter().any(|word| word.contains(sum)), "{sum:?} is in\n{text}");
+    for secret in SHORT_SECRETS {
+        assert!(!short.iter().any(|word| word.contains(secret)), "{secret:?} is in\n{text}");
     }
 }
 
