@@ -76,16 +76,18 @@ impl Draws {
     pub fn arbitrator_for(&self, desk: &Desk, pair: [UserId; 2]) -> Done<DrawnArbitrator> {
         let pair = ordered(pair);
         let excluded = |who: UserId| pair.iter().any(|one| self.relations.exclusions.contains(&(*one, who)));
-        let may = |one: &&DrawnArbitrator| one.room_sat > 0 && !pair.contains(&one.account) && !excluded(one.account);
-        let on_duty: Vec<&DrawnArbitrator> = self.on_duty.iter().filter(may).collect();
+        let may = |one: &&DrawnArbitrator| !pair.contains(&one.account) && !excluded(one.account);
+        let theirs = self.relations.arbitrators.get(&pair);
+        if let Some(theirs) =
+            theirs.and_then(|before| self.on_duty.iter().filter(may).find(|one| one.account == *before))
+        {
+            return if theirs.room_sat > 0 { Ok(theirs.clone()) } else { Err(full(&theirs.name).into()) };
+        }
+        let on_duty: Vec<&DrawnArbitrator> = self.on_duty.iter().filter(may).filter(|one| one.room_sat > 0).collect();
         if on_duty.is_empty() {
             let words = "No arbitrator is on duty for the two of you at present, and without one there is no escrow. \
                          Nothing was changed; try again later.";
             return Err(Refusal::new(RefusalKind::Unavailable, words).into());
-        }
-        let same = self.relations.arbitrators.get(&pair);
-        if let Some(same) = same.and_then(|before| on_duty.iter().find(|one| one.account == *before)) {
-            return Ok((*same).clone());
         }
         let hidden = pair.map(|account| public_log::hidden(desk, account));
         let names: Vec<&str> = on_duty.iter().map(|one| one.name.as_str()).collect();
@@ -120,6 +122,15 @@ impl Draws {
     pub fn entries(&self) -> Vec<Value> {
         self.drawn.iter().map(|(_, _, entry)| entry.clone()).collect()
     }
+}
+
+/// He stays the pair's: who could have another drawn by taking until he is full could choose.
+fn full(name: &str) -> Refusal {
+    let words = format!(
+        "{name}, who is the arbitrator of you two, answers for as much as he may at present, and a pair keeps its \
+         arbitrator. Nothing was changed; try again when some of his trades are over, or exclude him in your settings."
+    );
+    Refusal::new(RefusalKind::Unavailable, words)
 }
 
 pub fn ordered([one, other]: [UserId; 2]) -> Pair {

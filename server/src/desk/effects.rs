@@ -8,9 +8,11 @@ use super::error::{Done, Error};
 use super::escrow_book::{EscrowBook, coin};
 use super::room::EventFacts;
 use super::{Desk, funding, notices, room, rulings, watcher, weather};
+use crate::domain::disputing::Reason;
 use crate::domain::offer::{OfferState, PauseReason};
 use crate::domain::trade::{Act, Effect, PayoutKind, Trade};
 use crate::domain::{Actor, DisputeId, Event, Fiat, Refusal, Side, Stage};
+use crate::escrow::Coin;
 use crate::escrow::payout::PayoutKind as Kind;
 use crate::store::disputes::{self, DisputeRow};
 use crate::store::trades::TradeRow;
@@ -40,6 +42,9 @@ pub(super) async fn payout_txid(
         let outputs = deposits::of_trade(tx, row.id).await?;
         let spent = outputs.iter().filter(|output| output.funding).find_map(|output| output.spent_by);
         return Ok(spent.or(row.payout_txid));
+    }
+    if matches!(act, Act::VoidPayout { .. }) {
+        return Ok(None);
     }
     let sent = effects.iter().find_map(|effect| match effect {
         Effect::Broadcast(kind) => Some(*kind),
@@ -90,7 +95,7 @@ pub(super) async fn follow(
             Effect::BuildRefund => build_refund(desk, tx, row, now).await?,
             Effect::Broadcast(kind) => broadcast(tx, row, *kind, now).await?,
             Effect::LapseProposals => lapse_proposals(tx, row, now).await?,
-            Effect::OpenDispute => open_by_clock(tx, row, now).await?,
+            Effect::OpenDispute => open_by_itself(tx, row, made, now).await?,
             Effect::CloseDispute => disputes::close(tx, row.id, now).await?,
             Effect::PublishRuling => rulings::publish(desk, tx, row, now).await?,
             Effect::LapseAmendment => contracts::lapse(tx, row.id, now).await?,
@@ -162,26 +167,41 @@ async fn fix_funding_set(desk: &Desk, tx: &Transaction<'_>, row: &TradeRow, stag
     build_all(tx, row, now).await
 }
 
-/// Release and refund, and the payout of a ruling in force, over the funding set as it is now. What was built over other
-/// outputs, or by a contract since superseded, is not asked for any more.
-async fn build_all(tx: &Transaction<'_>, row: &TradeRow, now: Timestamp) -> Done<()> {
+/// What was built over other outputs, or by a contract since superseded, is not asked for any more.
+async fn void_all(tx: &Transaction<'_>, row: &TradeRow, now: Timestamp) -> Done<()> {
     for kind in [PayoutKind::Release, PayoutKind::Refund, PayoutKind::Ruling] {
         payouts::void(tx, row.id, kind.as_str(), now).await?;
     }
-    lapse_proposals(tx, row, now).await?;
+    lapse_proposals(tx, row, now).await
+}
+
+/// Release and refund, and the payout of a ruling in force, over the funding set as it is now.
+async fn build_all(tx: &Transaction<'_>, row: &TradeRow, now: Timestamp) -> Done<()> {
+    void_all(tx, row, now).await?;
     let book = EscrowBook::read(tx, row).await?;
     let coins = book.funding();
     book.build(tx, row, Kind::Refund, &coins, None, now).await?;
-    // There may be less than was agreed: then there is nothing to release, and the parts of a ruling do not fit.
+    // There may be less than was agreed: then there is nothing to release.
     if book.built(Kind::Release, &coins).is_ok() {
         book.build(tx, row, Kind::Release, &coins, None, now).await?;
     }
+    build_ruling(tx, row, &book, &coins, now).await
+}
+
+/// The payout of a ruling in force, where its parts fit to what is there.
+async fn build_ruling(
+    tx: &Transaction<'_>,
+    row: &TradeRow,
+    book: &EscrowBook,
+    coins: &[Coin],
+    now: Timestamp,
+) -> Done<()> {
     if row.state.stage == Stage::Ruled
         && let Some(ruling) = rulings::in_force(tx, row).await?
     {
         let kind = Kind::Ruling { buyer: ruling.buyer, seller: ruling.seller };
-        if book.built(kind, &coins).is_ok() {
-            book.build(tx, row, kind, &coins, Some(ruling.id.0), now).await?;
+        if book.built(kind, coins).is_ok() {
+            book.build(tx, row, kind, coins, Some(ruling.id.0), now).await?;
         }
     }
     Ok(())
@@ -199,21 +219,18 @@ async fn keep_the_rest(tx: &Transaction<'_>, row: &TradeRow, now: Timestamp) -> 
 
 /// A refund over everything confirmed at the address, for a trade that was never funded.
 async fn build_refund(_: &Desk, tx: &Transaction<'_>, row: &TradeRow, now: Timestamp) -> Done<()> {
-    payouts::void(tx, row.id, PayoutKind::Refund.as_str(), now).await?;
-    // Other outputs, another sum: what was proposed over the old ones means nothing now.
-    lapse_proposals(tx, row, now).await?;
+    // Other outputs, another sum: what was built or proposed over the old ones means nothing now.
+    void_all(tx, row, now).await?;
     let book = EscrowBook::read(tx, row).await?;
-    let tip = funding::tip_height(tx).await?;
-    let mut there: Vec<_> = book.deposits.iter().filter(|d| d.is_there() && funding::is_ripe(d, tip)).collect();
-    there.sort_by_key(|deposit| std::cmp::Reverse(deposit.value));
-    there.truncate(crate::escrow::deposit::COUNTED_OUTPUTS_MAX);
+    let there = funding::to_refund(&book.deposits, funding::tip_height(tx).await?);
     if there.is_empty() {
         return Ok(());
     }
     let outpoints: Vec<_> = there.iter().map(|deposit| deposit.outpoint).collect();
     let coins: Vec<_> = there.into_iter().map(coin).collect();
     deposits::fix_funding(tx, row.id, &outpoints).await?;
-    book.build(tx, row, Kind::Refund, &coins, None, now).await
+    book.build(tx, row, Kind::Refund, &coins, None, now).await?;
+    build_ruling(tx, row, &book, &coins, now).await
 }
 
 async fn broadcast(tx: &Transaction<'_>, row: &TradeRow, kind: PayoutKind, now: Timestamp) -> Done<()> {
@@ -221,14 +238,15 @@ async fn broadcast(tx: &Transaction<'_>, row: &TradeRow, kind: PayoutKind, now: 
 }
 
 /// A dispute that a person opens has its row already, with the reason.
-async fn open_by_clock(tx: &Transaction<'_>, row: &TradeRow, now: Timestamp) -> Done<()> {
+async fn open_by_itself(tx: &Transaction<'_>, row: &TradeRow, made: &Made<'_>, now: Timestamp) -> Done<()> {
     if disputes::latest(tx, row.id).await?.is_some_and(|dispute| dispute.closed_at.is_none()) {
         return Ok(());
     }
+    let reason = if made.actor == Actor::Chain { Reason::PayoutVoided } else { Reason::ReleaseOverdue };
     let dispute = DisputeRow {
         id: DisputeId(uuid::Uuid::now_v7()),
-        opener: "clock".into(),
-        reason: "release_overdue".into(),
+        opener: made.actor.as_str().into(),
+        reason: reason.as_str().into(),
         wanted: String::new(),
         opened_at: now,
         closed_at: None,

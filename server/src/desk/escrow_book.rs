@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::error::{Done, Error};
-use super::estimates;
-use crate::domain::Party;
-use crate::domain::trade::PayoutKind;
+use super::{estimates, funding};
+use crate::domain::trade::{PayoutKind, Trade};
+use crate::domain::{Party, Refusal, Stage};
 use crate::escrow::contract::{Agreed, Payee};
 use crate::escrow::pace::{self, Pace, TARGET_BLOCKS};
 use crate::escrow::payout::PayoutKind as Kind;
@@ -79,6 +79,13 @@ impl EscrowBook {
         self.payout(row).ok().map(|payout| payout.amount_to(payee)).filter(|part| *part > Amount::ZERO)
     }
 
+    /// What lies at the address beside the funding set, and has no part in the trade. While the set is out of the chain
+    /// it may still take its place.
+    pub fn is_stray(&self, trade: &Trade, output: &DepositRow) -> bool {
+        let stands = trade.stage == Stage::Completed || funding::is_whole(&self.deposits);
+        trade.funding_is_fixed() && !output.funding && stands
+    }
+
     /// The refund of a stray output.
     pub fn stray_payout(&self, outpoint: OutPoint) -> Option<&PayoutRow> {
         let spends = |row: &&PayoutRow| spent_by(row).is_ok_and(|spent| spent.contains(&outpoint));
@@ -124,10 +131,25 @@ impl EscrowBook {
         own.max_by_key(|row| (self.is_complete(row), !row.void))
     }
 
-    /// A stray may have become the deposit, when the one before was reorganised away.
-    pub fn is_deposit_now(&self, stray: &PayoutRow) -> Done<bool> {
-        let funding = self.funding();
-        Ok(self.coins_of(stray)?.iter().any(|coin| funding.iter().any(|one| one.outpoint == coin.outpoint)))
+    /// The refund of a stray that goes by this transaction id at one of its fee steps, to be signed.
+    pub fn refunds_of_stray(&self, trade: &Trade, txid: &str) -> Done<Vec<&PayoutRow>> {
+        let rows: Vec<_> = self.live(Kind::Stray.as_str()).filter(|row| row.txid.to_string() == txid).collect();
+        rows.iter().try_for_each(|row| self.still_stray(trade, row))?;
+        Ok(rows)
+    }
+
+    /// A stray may have become the deposit, or may yet, when the one before was reorganised away: it is not signed then.
+    fn still_stray(&self, trade: &Trade, payout: &PayoutRow) -> Done<()> {
+        let spent = spent_by(payout)?;
+        let mut coins = self.deposits.iter().filter(|one| spent.contains(&one.outpoint));
+        if coins.all(|one| self.is_stray(trade, one)) {
+            return Ok(());
+        }
+        Err(Refusal::conflict(
+            "The chain has dropped the deposit, and these coins took its place or may take it: they are no extra payment \
+             now. Look at the trade again.",
+        )
+        .into())
     }
 
     /// A stray's refund that two parties have signed.

@@ -100,7 +100,7 @@ pub async fn deposit_of(desk: &Desk, client: &impl GenericClient, row: &TradeRow
     if row.state.funding_is_fixed() {
         // Of a funded trade only the funding set counts; everything else is a stray.
         let funding = || outputs.iter().filter(|output| output.funding);
-        let whole = funding().next().is_some() && funding().all(|one| one.gone_at.is_none() && one.height.is_some());
+        let whole = is_whole(&outputs);
         let confirmed = sum(funding().filter(|output| output.height.is_some() && output.gone_at.is_none()));
         return Ok(Deposit {
             seen: sum(funding().filter(|output| output.gone_at.is_none())),
@@ -118,8 +118,29 @@ pub async fn deposit_of(desk: &Desk, client: &impl GenericClient, row: &TradeRow
         counted: judgement.sum,
         in_time: true,
         whole: false,
-        renewed: !set.is_empty() && other_set,
+        renewed: !set.is_empty()
+            && if row.state.stage == Stage::RefundDue { refunds_other(&outputs, tip) } else { other_set },
     })
+}
+
+/// The funding set is in the chain, spent or not.
+pub fn is_whole(outputs: &[DepositRow]) -> bool {
+    let mut funding = outputs.iter().filter(|output| output.funding).peekable();
+    funding.peek().is_some() && funding.all(|one| one.gone_at.is_none() && one.height.is_some())
+}
+
+/// What the refund of a deposit that never became one spends: as much as one transaction may, the largest first.
+pub fn to_refund(outputs: &[DepositRow], tip: u32) -> Vec<&DepositRow> {
+    let mut there: Vec<_> = outputs.iter().filter(|output| output.is_there() && is_ripe(output, tip)).collect();
+    there.sort_by_key(|output| std::cmp::Reverse(output.value));
+    there.truncate(escrow::COUNTED_OUTPUTS_MAX);
+    there
+}
+
+/// The refund was built over other outputs than it would be now; they may come to the same sum.
+fn refunds_other(outputs: &[DepositRow], tip: u32) -> bool {
+    let now: BTreeSet<OutPoint> = to_refund(outputs, tip).into_iter().map(|one| one.outpoint).collect();
+    outputs.iter().any(|one| one.funding != now.contains(&one.outpoint))
 }
 
 pub(super) fn sum<'a>(outputs: impl Iterator<Item = &'a DepositRow>) -> Amount {

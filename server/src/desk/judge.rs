@@ -96,8 +96,8 @@ async fn spend_act(
     let Some(txid) = largest.spent_by else { return Ok(None) };
     let rest = funding::sum(coins().filter(|output| !funding::is_taken(output, row, tip)));
     if rest.to_sat() >= NOTHING_BELOW_SAT {
-        let part = has_set && row.state.funding_is_fixed() && !matches!(stage, Stage::PayingOut | Stage::Completed);
-        return Ok(part.then_some((Act::LosePart { deposit: only(rest) }, None)));
+        let part = has_set && row.state.funding_is_fixed() && stage != Stage::Completed;
+        return Ok(part.then(|| (keep_what_is_left(stage, rest), None)));
     }
     let book = EscrowBook::read(tx, row).await?;
     let (outcome, kind) = outcome_of(&book, row.state.paying_out, largest, txid);
@@ -138,10 +138,10 @@ async fn loss_act(desk: &Desk, tx: &Transaction<'_>, row: &TradeRow, outputs: &[
     if !watched::is_undone(tx, row.id, deep).await? {
         return Ok(None);
     }
-    // A new deposit in its place is judged as one.
-    let covered = row.state.stage != Stage::PayingOut && funding::deposit_of(desk, tx, row).await?.renewed;
-    if covered {
-        return Ok(None);
+    // A new deposit in its place is judged as one, unless a payout of the old one is under way.
+    let deposit = funding::deposit_of(desk, tx, row).await?;
+    if deposit.renewed {
+        return Ok((row.state.stage == Stage::PayingOut).then_some(Act::VoidPayout { deposit }));
     }
     Ok(Some(if lost == Act::LoseDepositForGood { what_stands(row, outputs, tip).unwrap_or(lost) } else { lost }))
 }
@@ -150,11 +150,15 @@ async fn loss_act(desk: &Desk, tx: &Transaction<'_>, row: &TradeRow, outputs: &[
 fn what_stands(row: &TradeRow, outputs: &[DepositRow], tip: u32) -> Option<Act> {
     let rest = || outputs.iter().filter(|one| funding::stands(one, row, tip));
     let sum = funding::sum(rest());
-    let stands = row.state.stage != Stage::PayingOut
-        && row.state.funding_is_fixed()
-        && sum.to_sat() >= NOTHING_BELOW_SAT
-        && rest().all(|one| one.height.is_some());
-    stands.then_some(Act::LosePart { deposit: only(sum) })
+    let stands =
+        row.state.funding_is_fixed() && sum.to_sat() >= NOTHING_BELOW_SAT && rest().all(|one| one.height.is_some());
+    stands.then(|| keep_what_is_left(row.state.stage, sum))
+}
+
+/// A payout under way spends the whole funding set; without a part of it there is none.
+fn keep_what_is_left(stage: Stage, rest: Amount) -> Act {
+    let deposit = only(rest);
+    if stage == Stage::PayingOut { Act::VoidPayout { deposit } } else { Act::LosePart { deposit } }
 }
 
 /// What is left of a funding set, as a deposit.
@@ -206,7 +210,8 @@ async fn build_strays(tx: &Transaction<'_>, row: &TradeRow, now: Timestamp) -> D
     }
     let tip = funding::tip_height(tx).await?;
     let book = EscrowBook::read(tx, row).await?;
-    for stray in book.deposits.iter().filter(|d| !d.funding && d.is_there() && funding::is_ripe(d, tip)) {
+    let strays = book.deposits.iter().filter(|one| book.is_stray(&row.state, one));
+    for stray in strays.filter(|one| one.is_there() && funding::is_ripe(one, tip)) {
         let coins = [super::escrow_book::coin(stray)];
         // A stray too small to be worth its fee is left where it is, and the page says so.
         if stray.value.to_sat() >= NOTHING_BELOW_SAT && book.built(Kind::Stray, &coins).is_ok() {

@@ -178,11 +178,9 @@ pub async fn sign_stray(desk: &Desk, reference: PublicRef, account: UserId, txid
     let mut client = desk.store.connection().await?;
     let Held { tx, now, row, party } = trades::hold_as_it_is(desk, &mut client, reference, account).await?;
     let book = EscrowBook::read(&tx, &row).await?;
-    let rows: Vec<&PayoutRow> = book.live("stray").filter(|stray| stray.txid.to_string() == txid).collect();
-    let Some(stray) = rows.first() else { return Err(Refusal::not_found().into()) };
-    if book.is_deposit_now(stray)? {
-        let words = "These coins are the deposit of the trade now, and no extra payment. Look at the trade again.";
-        return Err(Refusal::conflict(words).into());
+    let rows = book.refunds_of_stray(&row.state, txid)?;
+    if rows.is_empty() {
+        return Err(Refusal::not_found().into());
     }
     take_signatures(&tx, &book, &rows, (party, account), upload, now).await?;
     let book = EscrowBook::read(&tx, &row).await?;

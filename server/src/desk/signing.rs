@@ -144,8 +144,7 @@ pub async fn view(
             set_ruling(&mut envelope, ruling.as_ref());
         }
         Paper::Stray { txid } => {
-            let rows: Vec<&PayoutRow> = book.live("stray").filter(|payout| payout.txid.to_string() == *txid).collect();
-            payout_paper(&mut view, &mut envelope, row, &book, &rows)?;
+            payout_paper(&mut view, &mut envelope, row, &book, &book.refunds_of_stray(&row.state, txid)?)?;
         }
         Paper::Check => {
             set(&mut envelope, "act", json!("check"));

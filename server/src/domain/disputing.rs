@@ -17,6 +17,8 @@ pub enum Reason {
     Other,
     /// The release window passed and the clock opened it; nobody chooses this.
     ReleaseOverdue,
+    /// The chain undid what a payout spends, and other coins are in escrow; nobody chooses this.
+    PayoutVoided,
 }
 
 words!(Reason {
@@ -30,6 +32,7 @@ words!(Reason {
     Refund = "refund",
     Other = "other",
     ReleaseOverdue = "release_overdue",
+    PayoutVoided = "payout_voided",
 });
 
 impl Reason {
@@ -62,6 +65,7 @@ impl Reason {
             Self::Refund => "The coins are to go back although money was sent",
             Self::Other => "Something else, as the statement says",
             Self::ReleaseOverdue => "The time to release passed without an answer",
+            Self::PayoutVoided => "The payout can never arrive, and other coins are in escrow",
         }
     }
 }
@@ -101,9 +105,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nobody_can_choose_what_only_the_clock_says() {
+    fn nobody_can_choose_what_only_clock_and_chain_say() {
         for side in [Side::Buyer, Side::Seller] {
-            assert!(!Reason::of_side(side).contains(&Reason::ReleaseOverdue));
+            for not_theirs in [Reason::ReleaseOverdue, Reason::PayoutVoided] {
+                assert!(!Reason::of_side(side).contains(&not_theirs));
+            }
             for reason in Reason::of_side(side) {
                 assert_eq!(Reason::from_word(reason.as_str()), Some(*reason));
             }

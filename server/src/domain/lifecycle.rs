@@ -66,6 +66,8 @@ pub enum Event {
     PayoutConfirmed,
     PayoutEvicted,
     PayoutReorganisedAway,
+    /// What it spends is gone for good, and other coins stand at the address.
+    PayoutVoided,
     SpentOtherwise,
     DepositLost,
 }
@@ -126,6 +128,7 @@ pub fn next_stage(stage: Stage, event: Event, actor: Actor) -> Option<Stage> {
         (S::PayingOut, E::PayoutConfirmed, Chain) => S::Completed,
         (S::PayingOut, E::PayoutEvicted, Chain) => S::PayingOut,
         (S::Completed, E::PayoutReorganisedAway, Chain) => S::PayingOut,
+        (S::PayingOut, E::PayoutVoided, Chain) => S::Disputed,
         (
             S::AwaitingDeposit
             | S::Funded
@@ -184,6 +187,7 @@ words!(Event {
     PayoutConfirmed = "payout_confirmed",
     PayoutEvicted = "payout_evicted",
     PayoutReorganisedAway = "payout_reorganised_away",
+    PayoutVoided = "payout_voided",
     SpentOtherwise = "spent_otherwise",
     DepositLost = "deposit_lost",
 });
@@ -213,7 +217,7 @@ impl Stage {
 }
 
 impl Event {
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::ContractSigned,
         Self::Declined,
         Self::Withdrawn,
@@ -241,6 +245,7 @@ impl Event {
         Self::PayoutConfirmed,
         Self::PayoutEvicted,
         Self::PayoutReorganisedAway,
+        Self::PayoutVoided,
         Self::SpentOtherwise,
         Self::DepositLost,
     ];

@@ -183,6 +183,7 @@ fn happened(before: &Trade, after: &Trade, event: Option<Event>, act: &Act) -> V
             | Event::PayoutCompleted
             | Event::PayoutConfirmed
             | Event::PayoutReorganisedAway
+            | Event::PayoutVoided
             | Event::SpentOtherwise,
         ) => true,
         Some(_) => false,
@@ -190,7 +191,13 @@ fn happened(before: &Trade, after: &Trade, event: Option<Event>, act: &Act) -> V
     };
     kinds.extend(money.then_some(Kind::Money));
     let dispute = match event {
-        Some(Event::DisputeOpened | Event::ReleaseWindowPassed | Event::Ruled | Event::RulingWithdrawn) => true,
+        Some(
+            Event::DisputeOpened
+            | Event::ReleaseWindowPassed
+            | Event::PayoutVoided
+            | Event::Ruled
+            | Event::RulingWithdrawn,
+        ) => true,
         Some(_) => false,
         None => matches!(act, Act::Speak | Act::Object | Act::AcceptRuling | Act::AcceptSettlement { .. }),
     };

@@ -6,6 +6,7 @@
 mod agreement;
 mod amendment;
 mod chain;
+mod change;
 mod clock;
 mod dispute;
 mod fee;
@@ -28,6 +29,7 @@ use super::people::{Party, Side};
 use super::refusal::Refusal;
 pub use agreement::NOTHING_BELOW_SAT;
 pub use amendment::{Amendment, AmendmentKind, DEPOSIT_WINDOW_MINUTES_MAX};
+pub use change::{Change, Effect};
 pub use clock::Outage;
 use clock::later;
 pub use fee::LINGERS_AFTER_BLOCKS;
@@ -189,6 +191,10 @@ pub enum Act {
     },
     LosePayoutFromMempool,
     LosePayoutFromChain,
+    /// What the payout under way spends is gone for good; this stands at the address now.
+    VoidPayout {
+        deposit: Deposit,
+    },
     /// Who bears the miner fee says how much of it may be paid, before the payout is complete.
     SayFee {
         kind: PayoutKind,
@@ -205,46 +211,6 @@ pub enum Act {
     /// A verified signature for a further fee of the payout under way.
     SignHigherFee,
     LoseDepositForGood,
-}
-
-/// What follows from a change, for the desk to do in the same transaction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Effect {
-    /// Give the offer back what this trade had reserved.
-    ReturnReservation,
-    /// The offer's maker let a window pass: pause it.
-    PauseOffer,
-    /// These outputs are the funding set from now on; build release and refund over it.
-    FixFundingSet,
-    /// Build the refund over everything at the address.
-    BuildRefund,
-    /// The funding set is what is left of it; build everything over that.
-    KeepTheRest,
-    /// The accepted settlement was over outputs that are gone.
-    ForgetSettlement,
-    /// Hand the complete payout to the chain.
-    Broadcast(PayoutKind),
-    /// Unaccepted proposals end with the stage.
-    LapseProposals,
-    /// The proposed contract is not signed any more.
-    LapseAmendment,
-    /// The offer holds this trade's amount again, as far as there is room.
-    ReserveAgain,
-    /// What stands at the address means something else now.
-    JudgeAgain,
-    OpenDispute,
-    CloseDispute,
-    /// The ruling goes into the public log.
-    PublishRuling,
-}
-
-/// An accepted act.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
-    pub trade: Trade,
-    /// The event of the lifecycle table, if the act was one; else only a field changed.
-    pub event: Option<Event>,
-    pub effects: Vec<Effect>,
 }
 
 impl Trade {
@@ -337,6 +303,7 @@ impl Trade {
             Act::SitOut { from, until, .. } => self.sit_out(*from, *until, actor),
             Act::LosePayoutFromMempool => self.lose_payout_from_mempool(actor),
             Act::LosePayoutFromChain => self.lose_payout_from_chain(actor),
+            Act::VoidPayout { deposit } => self.void_payout(*deposit, actor, at),
             Act::SayFee { kind, fee } => self.say_fee(*kind, *fee, actor),
             Act::RaiseFee { fee, waited_blocks } => self.raise_fee(*fee, *waited_blocks, actor),
             Act::SignHigherFee => self.sign_higher_fee(actor),
@@ -381,18 +348,6 @@ impl Trade {
         let mut trade = self.clone();
         change(&mut trade);
         Change { trade, event: None, effects: Vec::new() }
-    }
-}
-
-impl Change {
-    fn with(mut self, change: impl FnOnce(&mut Trade)) -> Self {
-        change(&mut self.trade);
-        self
-    }
-
-    fn and(mut self, effect: Effect) -> Self {
-        self.effects.push(effect);
-        self
     }
 }
 

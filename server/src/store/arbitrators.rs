@@ -33,7 +33,7 @@ pub struct OnDutyRow {
     pub key_text: String,
     pub record_text: String,
     pub record_hash: [u8; 32],
-    /// What is missing to his exposure limit; more than nothing.
+    /// What is missing to his exposure limit.
     pub room_sat: i64,
     /// His working hours; none: day and night.
     pub hours: Option<Week>,
@@ -156,10 +156,10 @@ pub(super) const ON_DUTY: &str = "
      CROSS JOIN LATERAL (SELECT coalesce(sum(x.sat), 0)::bigint AS sat FROM arbitrator_exposure x
                           WHERE x.arbitrator = a.account) AS e
      WHERE a.dismissed_at IS NULL AND c.suspended_at IS NULL AND a.drilled_at > $1
-       AND k.retired_at IS NULL AND k.displaced_at IS NULL AND a.exposure_limit_sat > e.sat
+       AND k.retired_at IS NULL AND k.displaced_at IS NULL
      ORDER BY c.name";
 
-/// Who may be drawn: in office, drilled since then, below his exposure limit; by name.
+/// Who is on duty: in office and drilled since then; by name. Whoever has no room is not drawn.
 pub async fn on_duty(client: &impl GenericClient, drilled_since: Timestamp) -> Stored<Vec<OnDutyRow>> {
     let rows = client.query(&client.prepare_cached(ON_DUTY).await?, &[&drilled_since]).await?;
     rows.iter()

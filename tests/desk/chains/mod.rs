@@ -6,6 +6,7 @@ pub mod coins;
 mod deposits;
 mod doors;
 pub mod electrs;
+pub mod esplora;
 pub mod explorer;
 pub mod packages;
 mod refusals;

@@ -170,7 +170,7 @@ mod on_esplora {
 
     #[tokio::test]
     async fn every_state_of_a_server_has_its_name() {
-        let mut world = World::esplora().await;
+        let mut world = World::explored().await;
         let of = |servers: &[String], network| {
             let servers: Vec<_> = servers.iter().map(|server| server.parse().unwrap()).collect();
             esplora(&servers, &Way::default(), network).unwrap().with_pace(Duration::ZERO)
@@ -181,7 +181,7 @@ mod on_esplora {
 
     #[tokio::test]
     async fn a_server_that_contradicts_itself_is_not_believed() {
-        let mut world = World::esplora().await;
+        let mut world = World::explored().await;
         let lock = Lock::number(1);
         let desk = world.listener().await.watch_script(&lock.script());
         let deposit = pay(&world.coin().await, &[(lock.script(), 100_000)], 1_000);
@@ -203,7 +203,7 @@ mod on_esplora {
     /// It says that what waits is confirmed, in a block that does not hold it.
     #[tokio::test]
     async fn a_deposit_that_is_said_to_be_confirmed_has_to_be_proved() {
-        let mut world = World::esplora().await;
+        let mut world = World::explored().await;
         let lock = Lock::number(1);
         let desk = world.listener().await.watch_script(&lock.script());
         world.mine(1).await;
@@ -217,7 +217,7 @@ mod on_esplora {
 
     #[tokio::test]
     async fn a_server_is_reached_through_a_socks_proxy_and_by_tls_with_the_certificate_that_was_named() {
-        let world = World::esplora().await;
+        let world = World::explored().await;
         let (tip, server, papers) = (world.tip().await, world.explorer().address, Papers::new());
         let (proxy, asked) = socks().await;
         let far = Way { proxy: Some(proxy.to_string().parse().unwrap()), ..Way::default() };
@@ -233,7 +233,7 @@ mod on_esplora {
 
     #[tokio::test]
     async fn between_two_looks_a_server_is_left_in_peace() {
-        let mut world = World::esplora().await;
+        let mut world = World::explored().await;
         let lock = Lock::number(1);
         let desk = world.listener().await.watch_script(&lock.script());
         let slow = world.explorer().client().with_pace(Duration::from_secs(3_600));

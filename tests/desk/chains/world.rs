@@ -11,6 +11,7 @@ use trine::chain::{BlockRef, Chain, Cursor, Fact, Watched};
 use super::bitcoind::{Bitcoind, Folder};
 use super::coins::{Coin, anyones_script, coin_of};
 use super::electrs::{self, Electrs};
+use super::esplora::{self, Esplora};
 use super::explorer::Explorer;
 
 /// Enough for ten coins that may be spent.
@@ -37,6 +38,7 @@ enum Backend {
 #[derive(Debug)]
 enum Front {
     Electrs(Electrs),
+    Esplora(Esplora),
     Explorer(Explorer),
 }
 
@@ -80,8 +82,18 @@ impl World {
         world
     }
 
-    /// A node with an Esplora server before it.
+    /// A node with an Esplora server before it: a real one if the run has one.
     pub async fn esplora() -> Self {
+        let Some(program) = esplora::program() else { return Self::explored().await };
+        let mut world = Self::core().await;
+        let server = Esplora::start(program, world.node()).await;
+        world.chain = Arc::new(server.client());
+        world.front = Some(Front::Esplora(server));
+        world
+    }
+
+    /// A node with the tests' own Esplora server before it, which tells lies if it is asked to.
+    pub async fn explored() -> Self {
         let mut world = Self::core().await;
         let server = Explorer::start(world.node()).await;
         world.chain = Arc::new(server.client());
@@ -117,8 +129,10 @@ impl World {
 
     /// Waits until what stands before the node knows what the node knows.
     async fn settle(&self) {
-        if let Some(Front::Electrs(server)) = &self.front {
-            server.catch_up(self.node()).await;
+        match &self.front {
+            Some(Front::Electrs(server)) => server.catch_up(self.node()).await,
+            Some(Front::Esplora(server)) => server.catch_up(self.node()).await,
+            Some(Front::Explorer(_)) | None => {}
         }
     }
 
@@ -214,6 +228,10 @@ impl World {
                 self.chain = match &mut self.front {
                     None => Arc::new(node.client(Network::Regtest)),
                     Some(Front::Electrs(server)) => {
+                        server.restart(node).await;
+                        Arc::new(server.client())
+                    }
+                    Some(Front::Esplora(server)) => {
                         server.restart(node).await;
                         Arc::new(server.client())
                     }

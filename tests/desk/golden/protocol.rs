@@ -43,6 +43,9 @@ const PROTOCOL: &[Row] = &[
     (&[S::PayingOut], &[E::PayoutConfirmed], &[Chain], S::Completed),
     (&[S::PayingOut], &[E::PayoutEvicted], &[Chain], S::PayingOut),
     (&[S::Completed], &[E::PayoutReorganisedAway], &[Chain], S::PayingOut),
+    // Not a row of the document: it says when a deposit is lost ("and no new deposit covers the due") and not what becomes
+    // of a payout if one does.
+    (&[S::PayingOut], &[E::PayoutVoided], &[Chain], S::Disputed),
     (
         &[
             S::AwaitingDeposit,

@@ -36,7 +36,8 @@ fn reach(from: Stage, actors: &[Actor]) -> Vec<Stage> {
     while let Some(stage) = reached.get(next).copied() {
         next += 1;
         for event in Event::ALL {
-            if matches!(event, Event::PayoutCompleted | Event::SpentOtherwise | Event::DepositLost) {
+            let loses = matches!(event, Event::SpentOtherwise | Event::DepositLost | Event::PayoutVoided);
+            if event == Event::PayoutCompleted || loses {
                 continue;
             }
             for actor in actors {

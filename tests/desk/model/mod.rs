@@ -27,6 +27,11 @@ fn taken() -> Trade {
     Trade::taken(Side::Seller, windows, DUE, 1, noon, noon + SignedDuration::from_mins(60))
 }
 
+/// What is at the address when something else is gone from it.
+fn stands(sum: Amount, renewed: bool) -> Deposit {
+    Deposit { seen: sum, confirmed: sum, counted: sum, in_time: true, whole: !renewed, renewed }
+}
+
 /// Everything anybody could try.
 fn acts(at: Timestamp) -> Vec<Act> {
     let mut acts = vec![
@@ -35,9 +40,9 @@ fn acts(at: Timestamp) -> Vec<Act> {
         Act::Withdraw,
         Act::LoseArbitrator,
         Act::LoseDeposit,
-        Act::LosePart {
-            deposit: Deposit { seen: HALF, confirmed: HALF, counted: HALF, in_time: true, whole: true, renewed: false },
-        },
+        Act::LosePart { deposit: stands(HALF, false) },
+        Act::VoidPayout { deposit: stands(HALF, false) },
+        Act::VoidPayout { deposit: stands(DUE, true) },
         Act::Cancel,
         Act::MarkPaid,
         Act::UndoMark,
@@ -134,6 +139,11 @@ impl Witness {
         let (after, what) = (&change.trade, format!("{act:?} by {actor} in {}", before.stage));
         assert_eq!(after.version, before.version + 1, "{what}");
         assert_eq!(change.event.is_none(), act_keeps_the_stage(before, change), "{what}: an event without a step");
+        if change.event == Some(Event::PayoutVoided) {
+            // It never arrives; the next one is over other coins.
+            (self.completions, self.paid) = (0, None);
+            assert!(after.signed.is_empty() && after.paying_out.is_none(), "{what}: signed over coins that are gone");
+        }
         self.completions += usize::from(change.event == Some(Event::PayoutCompleted));
         assert!(self.completions <= 1, "{what}: completed twice");
         for effect in &change.effects {

@@ -170,16 +170,37 @@ async fn nobody_is_drawn_above_his_exposure_limit() {
     let (site, sql) = (&story.site, story.site.sql().await);
     let two = [story.alice.id, story.bob.id];
     let limit = "UPDATE arbitrators SET exposure_limit_sat = ";
+    site.trader("kolo").await;
     let trade = story.take().await;
     let due: i64 = sql.one(&format!("SELECT deposit_sat FROM trades WHERE reference = '{trade}'")).await;
     sql.batch_execute(&format!("{limit} {due}")).await.unwrap();
-    let refused = drawn(site, two[0], two[1]).await.unwrap_err();
+    let refused = drawn(site, story.alice.id, id(site, "kolo").await).await.unwrap_err();
     assert!(refused.to_string().contains("No arbitrator is on duty"));
     sql.batch_execute(&format!("{limit} {due} + 1")).await.unwrap();
     drawn(site, two[0], two[1]).await.unwrap();
     sql.batch_execute(&format!("{limit} {due}")).await.unwrap();
     assert_eq!(story.press(&story.bob, trade, "decline").await.status, 303);
     drawn(site, two[0], two[1]).await.unwrap();
+}
+
+/// Else two could choose theirs: they take until he is full, and have another drawn.
+#[tokio::test]
+async fn a_pair_keeps_its_arbitrator_when_he_is_full_until_one_of_them_excludes_him() {
+    let story = story_with(Start::default()).await;
+    let (site, sql) = (&story.site, story.site.sql().await);
+    story.take().await;
+    site.arbitrator("sable").await;
+    site.arbitrator("otto").await;
+    let full = format!("UPDATE arbitrators SET exposure_limit_sat = 1 WHERE account = '{}'", story.carol.id);
+    sql.batch_execute(&full).await.unwrap();
+    let refused = drawn(site, story.alice.id, story.bob.id).await.unwrap_err();
+    assert!(
+        refused.to_string().contains(&format!("{}, who is the arbitrator of you two", story.carol.name)),
+        "{refused}"
+    );
+    draw::set_exclusions(&site.desk, story.alice.id, &[story.carol.name]).await.unwrap();
+    let other = drawn(site, story.alice.id, story.bob.id).await.unwrap();
+    assert_ne!(other.account, story.carol.id);
 }
 
 /// Gives levels to pairs of traders, one after the other, as a batch of takes does, and writes them down.

@@ -9,6 +9,10 @@ under_every_sky! {
     a_deposit_lost_for_good_ends_a_paid_trade_as_lost_in_words,
     of_two_outputs_the_one_that_stands_is_kept_when_the_other_is_lost,
     a_deposit_lost_under_a_payout_ends_the_trade_as_lost,
+    a_payout_whose_deposit_is_replaced_for_good_calls_the_arbitrator,
+    a_payout_that_lost_one_of_two_outputs_calls_the_arbitrator_over_the_other,
+    what_comes_while_the_deposit_is_gone_is_no_stray,
+    a_late_deposit_replaced_by_one_of_the_same_sum_is_refunded_over_that,
     a_deposit_lost_before_anybody_paid_cancels_the_trade,
     a_refund_without_its_deposit_is_cancelled_and_a_new_deposit_opens_it_again,
 }
@@ -30,17 +34,21 @@ async fn a_deposit_lost_for_good_ends_a_paid_trade_as_lost_in_words(sky: &mut Sk
     sky.both_read(trade, "there is nothing in escrow, and nothing to sign").await;
 }
 
-async fn of_two_outputs_the_one_that_stands_is_kept_when_the_other_is_lost(sky: &mut Sky) {
+/// Nine tenths of the deposit, and the whole of it from a coin that can be taken back; the larger sum stays.
+async fn paid_with_two(sky: &mut Sky) -> (trine::domain::PublicRef, crate::chains::coins::Coin, u64) {
     let trade = sky.small().await;
-    let due = sky.story.site.sql().await.one::<i64>("SELECT deposit_sat FROM trades").await;
-    let most = u64::try_from(due).unwrap() * 9 / 10;
+    let most = sky.row(trade).await.deposit.to_sat() * 9 / 10;
     sky.sends(trade, most).await;
     sky.mines(1).await;
     let coin = sky.world.coin().await;
     sky.deposits_from(&coin, trade).await;
     sky.mines(1).await;
-    assert_eq!(sky.stage(trade).await, "funded");
     sky.marks(trade).await;
+    (trade, coin, most)
+}
+
+async fn of_two_outputs_the_one_that_stands_is_kept_when_the_other_is_lost(sky: &mut Sky) {
+    let (trade, coin, most) = paid_with_two(sky).await;
     is_double_spent(sky, &coin).await;
     sky.mines(1).await;
     assert_eq!(sky.stage(trade).await, "payment_sent", "nine tenths are still there");
@@ -57,6 +65,92 @@ async fn a_deposit_lost_under_a_payout_ends_the_trade_as_lost(sky: &mut Sky) {
     is_double_spent(sky, &coin).await;
     sky.mines(1).await;
     assert_eq!(sky.state(trade).await.outcome.unwrap().as_str(), "lost");
+}
+
+/// The arbitrator was called by the chain itself; his page and the room say why.
+async fn is_with_the_arbitrator(sky: &Sky, trade: trine::domain::PublicRef) {
+    assert_eq!(sky.stage(trade).await, "disputed");
+    let row = sky.row(trade).await;
+    assert_eq!((row.payout_txid, row.state.paying_out, row.state.outcome), (None, None, None));
+    sky.both_read(trade, "What the payout spends is gone from the chain for good; it will never arrive.").await;
+    let dispute = sky.story.carol.browser.get(&format!("/arbitration/{trade}")).await.words();
+    assert!(dispute.contains("The payout can never arrive, and other coins are in escrow"), "{dispute}");
+    assert!(dispute.contains("The chain"), "{dispute}");
+    let live: i64 = sky.story.site.sql().await.one("SELECT count(*) FROM payouts WHERE kind = 'stray'").await;
+    assert_eq!(live, 0, "the coins in escrow are nobody's extra payment");
+}
+
+async fn a_payout_whose_deposit_is_replaced_for_good_calls_the_arbitrator(sky: &mut Sky) {
+    let (trade, coin) = sky.paid().await;
+    sky.releases(trade).await;
+    is_double_spent(sky, &coin).await;
+    let again = sky.world.coin().await;
+    sky.deposits_from(&again, trade).await;
+    assert_eq!(sky.stage(trade).await, "paying_out");
+    sky.mines(1).await;
+    is_with_the_arbitrator(sky, trade).await;
+    // Both do again what they had done; now it is over what is there.
+    sky.page_offers(&sky.story.alice, trade, "payment-release").await;
+    let before = sky.world.got(&sky.story.alice.address).await;
+    sky.story.signs(&sky.story.alice, trade, "payment-release", &[]).await;
+    sky.releases(trade).await;
+    sky.mines(1).await;
+    assert_eq!(sky.state(trade).await.outcome.unwrap().as_str(), "released");
+    assert!(sky.world.got(&sky.story.alice.address).await > before);
+}
+
+async fn a_payout_that_lost_one_of_two_outputs_calls_the_arbitrator_over_the_other(sky: &mut Sky) {
+    let (trade, coin, most) = paid_with_two(sky).await;
+    sky.releases(trade).await;
+    is_double_spent(sky, &coin).await;
+    sky.mines(1).await;
+    is_with_the_arbitrator(sky, trade).await;
+    assert_eq!(sky.state(trade).await.deposit.confirmed.to_sat(), most);
+    sky.story.signs(&sky.story.bob, trade, "refund", &[]).await;
+    sky.story.signs(&sky.story.alice, trade, "refund", &[]).await;
+    sky.mines(1).await;
+    assert_eq!(sky.state(trade).await.outcome.unwrap().as_str(), "refunded");
+}
+
+async fn what_comes_while_the_deposit_is_gone_is_no_stray(sky: &mut Sky) {
+    let trade = sky.larger().await;
+    let coin = sky.world.coin().await;
+    sky.deposits_from(&coin, trade).await;
+    sky.mines(2).await;
+    sky.marks(trade).await;
+    sky.reorganises(2, Fate::Waiting).await;
+    sky.takes_back(&coin).await;
+    let again = sky.world.coin().await;
+    sky.deposits_from(&again, trade).await;
+    sky.mines(1).await;
+    assert!(sky.state(trade).await.frozen, "one of two confirmations");
+    let page = sky.page(&sky.story.bob, trade).await;
+    assert!(!page.contains("Extra payment") && !page.contains("stray"), "{page}");
+    sky.mines(1).await;
+    assert_eq!((sky.stage(trade).await.as_str(), sky.state(trade).await.frozen), ("payment_sent", false));
+    let strays: i64 = sky.story.site.sql().await.one("SELECT count(*) FROM payouts WHERE kind = 'stray'").await;
+    assert_eq!(strays, 0);
+}
+
+async fn a_late_deposit_replaced_by_one_of_the_same_sum_is_refunded_over_that(sky: &mut Sky) {
+    let trade = sky.small().await;
+    sky.story.press(&sky.story.alice, trade, "cancel").await;
+    assert_eq!(sky.stage(trade).await, "cancelled");
+    let coin = sky.world.coin().await;
+    sky.deposits_from(&coin, trade).await;
+    sky.mines(1).await;
+    assert_eq!(sky.stage(trade).await, "refund_due");
+    // All of it while the desk does not look.
+    sky.world.reorganise(1, Fate::Waiting).await;
+    let due = sky.row(trade).await.deposit.to_sat();
+    let other = crate::chains::coins::pay(&coin, &[(sky.script(trade).await, due)], super::HIGH_FEE);
+    sky.world.broadcast(&other).await;
+    sky.mines(1).await;
+    assert_eq!(sky.stage(trade).await, "refund_due");
+    sky.story.signs(&sky.story.bob, trade, "refund", &[]).await;
+    sky.story.signs(&sky.story.alice, trade, "refund", &[]).await;
+    sky.mines(1).await;
+    assert_eq!(sky.state(trade).await.outcome.unwrap().as_str(), "refunded");
 }
 
 async fn a_deposit_lost_before_anybody_paid_cancels_the_trade(sky: &mut Sky) {

@@ -123,6 +123,13 @@ impl Sky {
         seen.words()
     }
 
+    /// There is a way from the trade's page to this place.
+    pub async fn page_offers(&self, who: &Person, trade: PublicRef, place: &str) {
+        let seen = who.browser.get(&format!("/trades/{trade}")).await;
+        let link = format!("href=\"/trades/{trade}/{place}\"");
+        assert!(seen.body.contains(&link), "{} is not led to {place}:\n{}", who.name, seen.words());
+    }
+
     /// Every one of the three reads this.
     pub async fn all_read(&self, trade: PublicRef, words: &str) {
         for who in [&self.story.alice, &self.story.bob, &self.story.carol] {

@@ -125,6 +125,11 @@ pub fn of_event(event: Event, facts: &EventFacts<'_>) -> String {
         Event::PayoutReorganisedAway => {
             "The chain dropped the block with the payout. It waits for confirmation again.".into()
         }
+        Event::PayoutVoided => format!(
+            "What the payout spends is gone from the chain for good; it will never arrive. Other coins are in escrow, and \
+             {arbitrator}, the arbitrator, was called. {}",
+            facts.enters()
+        ),
         Event::SpentOtherwise => {
             format!("Another transaction with two valid signatures spent the escrow. {}", facts.ending())
         }

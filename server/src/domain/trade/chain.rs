@@ -40,7 +40,7 @@ impl Trade {
             Stage::RefundDue if !fixed && deposit.seen.to_sat() < NOTHING_BELOW_SAT => {
                 Ok(self.event(Event::DepositGone, actor)?.with(seen))
             }
-            Stage::RefundDue if !fixed && deposit.confirmed != self.deposit.confirmed => {
+            Stage::RefundDue if !fixed && (deposit.renewed || deposit.confirmed != self.deposit.confirmed) => {
                 Ok(self.field(seen).and(Effect::BuildRefund))
             }
             Stage::Funded | Stage::PaymentSent | Stage::RefundDue | Stage::Disputed | Stage::Ruled if fixed => {
@@ -73,13 +73,17 @@ impl Trade {
             return change.with(|trade| trade.thaws(at));
         }
         if deposit.renewed {
-            let fix = if self.ever_funded { Effect::FixFundingSet } else { Effect::BuildRefund };
-            return change.forget_signatures().and(fix).with(|trade| trade.thaws(at));
+            return change.forget_signatures().and(self.fixes_the_new()).with(|trade| trade.thaws(at));
         }
         change.with(|trade| {
             trade.frozen = true;
             trade.frozen_since.get_or_insert(at);
         })
+    }
+
+    /// A new deposit takes the place of the funding set.
+    fn fixes_the_new(&self) -> Effect {
+        if self.ever_funded { Effect::FixFundingSet } else { Effect::BuildRefund }
     }
 
     /// Clocks stood still: every window that ran goes on where it was.
@@ -132,6 +136,18 @@ impl Trade {
             Some(kind) => back.and(Effect::Broadcast(kind)),
             None => back,
         })
+    }
+
+    /// The payout under way can never arrive, but there are coins at the address: a new deposit that covers the due, or
+    /// what is left of the old one. Who gets them now is the arbitrator's to say, or the traders', over those coins.
+    pub(super) fn void_payout(&self, deposit: Deposit, actor: Actor, at: Timestamp) -> Result<Change, Refusal> {
+        let over = if deposit.renewed { self.fixes_the_new() } else { Effect::KeepTheRest };
+        let voided = self.event(Event::PayoutVoided, actor)?.forget_signatures().and(over).with(|trade| {
+            trade.deposit = deposit;
+            trade.paying_out = None;
+            trade.cosign_by = None;
+        });
+        Ok(self.dispute_begins(voided, None, at))
     }
 
     /// There is less in the escrow than was agreed.

@@ -6,7 +6,7 @@ use crate::desk::disputes::{self, DisputeFacts, Said};
 use crate::desk::error::Error;
 use crate::desk::rulings::Drafted;
 use crate::domain::disputing::{Reason, Wanted};
-use crate::domain::{Party, Side, Stage};
+use crate::domain::{Actor, Party, Side, Stage};
 use crate::web::divided::{self, PartsShown, StepShown};
 use crate::web::shown::{account_rows, minutes};
 use crate::web::times::Moment;
@@ -105,6 +105,7 @@ impl DisputeShown {
             role: facts.party.as_str(),
             opener: match Party::from_word(&opener) {
                 Some(party) => row.name_of(party).to_owned(),
+                None if Actor::from_word(&opener) == Some(Actor::Chain) => "The chain".to_owned(),
                 None => "The clock".to_owned(),
             },
             reason: latest.and_then(|one| Reason::from_word(&one.reason)).map_or("", Reason::in_words),

@@ -330,7 +330,7 @@ fn deposits(facts: &TradeFacts) -> Vec<DepositLine> {
     let outputs = facts.book.deposits.iter().filter(|deposit| deposit.gone_at.is_none());
     outputs
         .map(|deposit| {
-            let stray = facts.row.state.funding_is_fixed() && !deposit.funding;
+            let stray = facts.book.is_stray(&facts.row.state, deposit);
             let payout = facts.book.stray_payout(deposit.outpoint);
             DepositLine {
                 label: if stray { "Extra payment" } else { "Deposit" },

@@ -133,8 +133,7 @@ pub fn output_words(facts: &TradeFacts, output: &crate::desk::trade_facts::Outpu
         }
         (None, depth) => format!("{} of {needed} confirmations", depth.min(needed)),
     };
-    let stray = trade.funding_is_fixed() && !output.funding;
-    match stray {
+    match facts.book.is_stray(trade, output) {
         true if output.spent_by.is_none() && output.value.to_sat() < NOTHING_BELOW_SAT => {
             format!("stray, {there}; too little to be sent back, it is left there")
         }

@@ -151,6 +151,28 @@ fn a_part_is_lost_only_by_the_chain_and_only_of_what_is_in_escrow() {
 }
 
 #[test]
+fn a_payout_without_its_coins_goes_to_the_arbitrator_over_those_that_stand() {
+    let sent = after(&paid(), &[(sign(PayoutKind::Release), Actor::Seller, 30)]);
+    let stands = |sats, renewed| Act::VoidPayout { deposit: Deposit { renewed, ..deposit(sats) } };
+    let rest = sent.apply(&stands(600_000, false), Actor::Chain, minutes(50)).unwrap();
+    assert_eq!((rest.event, rest.trade.stage), (Some(Event::PayoutVoided), Stage::Disputed));
+    assert!(rest.effects.contains(&Effect::KeepTheRest) && rest.effects.contains(&Effect::OpenDispute));
+    assert!(rest.trade.signed.is_empty() && rest.trade.paying_out.is_none() && rest.trade.cosign_by.is_none());
+    assert_eq!(rest.trade.deposit.confirmed, Amount::from_sat(600_000));
+    assert_eq!(rest.trade.dispute.as_ref().unwrap().opener, None);
+    let new = sent.apply(&stands(1_000_000, true), Actor::Chain, minutes(50)).unwrap();
+    assert!(new.effects.contains(&Effect::FixFundingSet) && !new.trade.buyer_gave_up());
+    refused(&sent, &stands(1_000_000, true), Actor::Seller, 50);
+    refused(&paid(), &stands(1_000_000, true), Actor::Chain, 50);
+
+    let refund = [(sign(PayoutKind::Refund), Actor::Seller, 190), (sign(PayoutKind::Refund), Actor::Buyer, 191)];
+    let back = after(&short_refund(), &refund);
+    let new = back.apply(&stands(1_000_000, true), Actor::Chain, minutes(200)).unwrap();
+    assert!(new.effects.contains(&Effect::BuildRefund), "it was never funded: there is nothing to release");
+    assert!(new.trade.buyer_gave_up(), "he has signed the coins away, and is not asked to pay for others");
+}
+
+#[test]
 fn who_bears_the_miner_fee_follows_from_who_gets_the_coins() {
     let bearers = |outcome| {
         let accept = Act::AcceptSettlement { outcome };
@@ -204,6 +226,9 @@ fn a_refund_is_built_over_what_stands_there_until_somebody_signs() {
     assert_ne!(gone.stage, Stage::RefundDue, "there is nothing to send back");
     let less = judged(&short, [2_000, 2_000, 2_000], true);
     assert!(less.trade.stage == Stage::RefundDue && less.effects.contains(&Effect::BuildRefund));
+    let other = Deposit { renewed: true, ..short.deposit };
+    let other = short.apply(&Act::JudgeDeposit { deposit: other }, Actor::Chain, minutes(60)).unwrap();
+    assert!(other.effects.contains(&Effect::BuildRefund), "other outputs of the same sum");
     let same = judged(&short, [400_000, 400_000, 400_000], false);
     assert!(same.effects.is_empty() && !same.trade.frozen, "nothing is fixed, so nothing freezes");
     let signed = after(&short, &[(sign(PayoutKind::Refund), Actor::Seller, 190)]);

@@ -87,12 +87,21 @@ pub(super) fn disputed(facts: &TradeFacts) -> Card {
             .act("Write your statement", at(facts, "dispute"), "big")
     };
     let card = card.act("Propose a settlement", at(facts, "settlement"), "quiet");
+    let buyer_signed = trade.has_signed(PayoutKind::Release, Party::Buyer);
+    let card = if facts.party == Party::Buyer && !buyer_signed && !trade.buyer_gave_up() && can_be_released(facts) {
+        card.act("Sign the release, so that the seller can", at(facts, "payment-release"), "")
+    } else {
+        card
+    };
     match facts.party {
-        Party::Seller if trade.has_signed(PayoutKind::Release, Party::Buyer) => {
-            card.act("Release the coins after all", at(facts, "release"), "")
-        }
+        Party::Seller if buyer_signed => card.act("Release the coins after all", at(facts, "release"), ""),
         _ => card.act("Give in: sign the refund", at(facts, "refund"), ""),
     }
+}
+
+/// A release was built over what is in escrow: of less than was agreed, or of a deposit that came too late, there is none.
+fn can_be_released(facts: &TradeFacts) -> bool {
+    facts.book.live(PayoutKind::Release.as_str()).next().is_some()
 }
 
 pub(super) fn ruled(facts: &TradeFacts) -> Card {
