@@ -67,6 +67,12 @@ struct StatusReply {
     block_height: Option<u32>,
 }
 
+/// Who spends an output, if anybody does.
+#[derive(Debug, Deserialize)]
+struct SpendReply {
+    txid: Option<Txid>,
+}
+
 #[derive(Debug, Deserialize)]
 struct ProofReply {
     block_height: u32,
@@ -164,6 +170,17 @@ impl Esplora {
         encode::deserialize(&bytes).map(Some).map_err(odd)
     }
 
+    /// Servers have a status for what they never heard of, and keep for ever what was in a block that left the chain. But
+    /// of all that spend an output one at most waits or is in the chain, and that one they name.
+    async fn is_spender(&self, transaction: &Transaction) -> Answered<bool> {
+        let Some(from) = transaction.input.first().map(|input| input.previous_output) else { return Ok(false) };
+        if from.is_null() {
+            return Ok(false);
+        }
+        let reply: Option<SpendReply> = self.get(&format!("/tx/{}/outspend/{}", from.txid, from.vout)).await?;
+        Ok(reply.and_then(|spend| spend.txid) == Some(transaction.compute_txid()))
+    }
+
     async fn read_proof(&self, txid: Txid, height: u32) -> Answered<Option<Proof>> {
         let proof: Option<ProofReply> = self.get(&format!("/tx/{txid}/merkle-proof")).await?;
         let proof = proof.filter(|proof| proof.block_height == height);
@@ -214,11 +231,10 @@ impl Source for Esplora {
     fn knows<'a>(&'a self, transaction: &'a Transaction) -> Answer<'a, bool> {
         Box::pin(async move {
             let path = format!("/tx/{}/status", transaction.compute_txid());
-            // Some servers have a status for what they never heard of; what they have not, they cannot send.
             let known: Option<StatusReply> = self.get(&path).await?;
             match known {
                 Some(StatusReply { confirmed: true, .. }) => Ok(true),
-                Some(_) => Ok(self.read_transaction(transaction.compute_txid()).await?.is_some()),
+                Some(_) => self.is_spender(transaction).await,
                 None => Ok(false),
             }
         })

@@ -52,6 +52,8 @@ struct Chain {
     waiting: HashMap<Txid, Transaction>,
     /// Which output pays or paid which script.
     scripts: HashMap<OutPoint, ScriptBuf>,
+    /// What was in a block that left the chain. The real one keeps it for ever, as if it waited.
+    kept: HashMap<Txid, Transaction>,
 }
 
 struct Node {
@@ -79,13 +81,15 @@ impl Node {
     /// Brings what is kept to what the node has.
     async fn look(&self, chain: &mut Chain) -> Result<(), String> {
         let tip = self.rpc("getblockcount", json!([])).await?.as_u64().unwrap_or_default() as usize;
-        chain.blocks.truncate(tip + 1);
         while let Some(last) = chain.blocks.last() {
-            let hash = self.rpc("getblockhash", json!([chain.blocks.len() - 1])).await?;
-            if hash == last.block_hash().to_string() {
+            let height = chain.blocks.len() - 1;
+            let same =
+                height <= tip && self.rpc("getblockhash", json!([height])).await? == last.block_hash().to_string();
+            if same {
                 break;
             }
-            chain.blocks.pop();
+            let gone = chain.blocks.pop().into_iter().flat_map(|block| block.txdata);
+            chain.kept.extend(gone.map(|one| (one.compute_txid(), one)));
         }
         while chain.blocks.len() <= tip {
             let hash = self.rpc("getblockhash", json!([chain.blocks.len()])).await?;
@@ -123,7 +127,12 @@ impl Chain {
     }
 
     fn find(&self, txid: Txid) -> Option<(Option<u32>, &Transaction)> {
-        self.all().find(|(_, one)| one.compute_txid() == txid)
+        let found = self.all().find(|(_, one)| one.compute_txid() == txid);
+        found.or_else(|| self.kept.get(&txid).map(|one| (None, one)))
+    }
+
+    fn spender(&self, output: OutPoint) -> Option<(Option<u32>, &Transaction)> {
+        self.all().find(|(_, one)| one.input.iter().any(|input| input.previous_output == output))
     }
 
     fn touches(&self, transaction: &Transaction, name: &str) -> bool {
@@ -277,6 +286,18 @@ async fn status(node: Asked, txid: Path<Txid>) -> HttpResponse {
     answer(&node, |chain| Some(HttpResponse::Ok().json(chain.status(chain.find(*txid)?.0)))).await
 }
 
+async fn outspend(node: Asked, path: Path<(Txid, u32)>) -> HttpResponse {
+    let (txid, vout) = *path;
+    answer(&node, |chain| {
+        let spend = match chain.spender(OutPoint { txid, vout }) {
+            Some((height, one)) => json!({ "spent": true, "txid": one.compute_txid(), "status": chain.status(height) }),
+            None => json!({ "spent": false }),
+        };
+        Some(HttpResponse::Ok().json(spend))
+    })
+    .await
+}
+
 async fn proof(node: Asked, txid: Path<Txid>) -> HttpResponse {
     answer(&node, |chain| {
         let found = chain.find(*txid)?.0;
@@ -335,6 +356,7 @@ impl Explorer {
                         .route("/scripthash/{name}/txs/chain/{txid}", web::get().to(older_history))
                         .route("/tx/{txid}/raw", web::get().to(raw))
                         .route("/tx/{txid}/status", web::get().to(status))
+                        .route("/tx/{txid}/outspend/{vout}", web::get().to(outspend))
                         .route("/tx/{txid}/merkle-proof", web::get().to(proof))
                         .route("/tx", web::post().to(send))
                         .route("/fee-estimates", web::get().to(fees))
