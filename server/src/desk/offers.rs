@@ -1,5 +1,6 @@
 //! Makers and their offers: posting, changing, pausing, opening again, withdrawing.
 
+use bitcoin::Address;
 use uuid::Uuid;
 
 use super::secrets::random;
@@ -9,9 +10,9 @@ use crate::domain::refusal::Problems;
 use crate::domain::{
     Currency, KeyId, OfferDraft, OfferId, PaymentAccountId, PublicRef, Rate, Refusal, RefusalKind, UserId,
 };
-use crate::escrow;
+use crate::escrow::address::{AddressRefusal, payable};
 use crate::store::offers::{self, OfferPlace};
-use crate::store::{GenericClient, board, payment_accounts, rates};
+use crate::store::{GenericClient, board, payment_accounts, rates, watched};
 
 pub use crate::store::offers::{Halts, OfferRow, UsableKey};
 
@@ -163,7 +164,7 @@ async fn read(desk: &Desk, work: &impl GenericClient, maker: UserId, form: &Offe
     }
     check_has_rate(&input, rate.as_ref(), &mut problems);
     let key = problems.check("key", read_key(&form.key, keys.iter().map(|key| key.id)));
-    let address = problems.check("address", escrow::address::payable(&form.address, desk.rules.network));
+    let address = problems.check("address", read_address(desk, work, &form.address).await?);
     problems.ok()?;
     let draft = draft?;
     let (Some(key), Some(address)) = (key, address) else { return Err(Error::broken("a form without problems")) };
@@ -172,6 +173,20 @@ async fn read(desk: &Desk, work: &impl GenericClient, maker: UserId, form: &Offe
         return Err(Refusal::field("accounts", "One of these accounts was removed meanwhile. Choose again.").into());
     }
     Ok(Ready { draft, key, address: address.to_string() })
+}
+
+/// An address that a payout may pay; no trade's escrow is one.
+pub(super) async fn read_address(
+    desk: &Desk,
+    client: &impl GenericClient,
+    text: &str,
+) -> Done<Result<Address, AddressRefusal>> {
+    let address = match payable(text, desk.rules.network) {
+        Ok(address) => address,
+        Err(why) => return Ok(Err(why)),
+    };
+    let escrows = watched::escrows_among(client, &[address.script_pubkey()]).await?;
+    Ok(if escrows.is_empty() { Ok(address) } else { Err(AddressRefusal::Escrow) })
 }
 
 async fn own_accounts(client: &impl GenericClient, owner: UserId) -> Done<Vec<OfferAccount>> {

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
-use super::offers::{OfferRow, read_key};
+use super::offers::{OfferRow, read_address, read_key};
 use super::take::TakeForm;
 use super::{Desk, Done, Rules, hours};
 use crate::chain::{ChainError, FEE_RATE_UNKNOWN};
@@ -203,8 +203,10 @@ pub async fn review(desk: &Desk, taker: UserId, view: &Priced, form: &TakeForm) 
     let client = desk.store.connection().await?;
     let saved = payment_accounts::of_account(&client, taker).await?;
     let keys = offers::usable_keys(&client, taker).await?;
-    drop(client);
-    Ok(check(desk, taker, view, form, &saved, keys.iter().map(|key| key.id))?)
+    let review = check(desk, taker, view, form, &saved, keys.iter().map(|key| key.id))?;
+    let address = read_address(desk, &client, &review.address).await?;
+    address.map_err(|why| Refusal::field("address", why.to_string()))?;
+    Ok(review)
 }
 
 /// The same with the taker's saved payment accounts and usable keys at hand.

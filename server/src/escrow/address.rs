@@ -26,7 +26,7 @@ pub enum AddressRefusal {
          usual addresses of a wallet."
     )]
     Kind,
-    #[error("This is the escrow's own address. Enter one of your own wallet.")]
+    #[error("This is the address of an escrow. Enter one of your own wallet.")]
     Escrow,
 }
 

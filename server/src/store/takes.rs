@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 pub use self::written::{NewTake, NewTrade, Written, commit, is_overtaken};
 use super::offers::Halts;
-use super::{GenericClient, Stored, arbitrators, draws, hours, keys, offers, payment_accounts};
+use super::{GenericClient, Stored, arbitrators, draws, hours, keys, offers, payment_accounts, watched};
 use crate::domain::UserId;
 use crate::domain::hours::Week;
 
@@ -48,6 +48,7 @@ pub async fn ready(client: &impl GenericClient) -> Stored<()> {
         arbitrators::LEVELS,
         keys::FOR_TAKES,
         payment_accounts::FOR_TAKES,
+        watched::ESCROWS_AMONG,
     ];
     for statement in statements {
         client.prepare_cached(statement).await?;

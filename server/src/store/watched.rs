@@ -1,5 +1,6 @@
 //! What the reader of the chain has to look for.
 
+use std::collections::HashSet;
 use std::pin::pin;
 
 use bitcoin::{OutPoint, ScriptBuf, Txid};
@@ -84,6 +85,16 @@ const BY_SCRIPT: &str = "SELECT id FROM trades WHERE script_pubkey = $1";
 pub async fn trade_of(client: &impl GenericClient, script: &ScriptBuf) -> Stored<Option<TradeId>> {
     let row = client.query_opt(&client.prepare_cached(BY_SCRIPT).await?, &[&script.as_bytes()]).await?;
     row.map(|row| Ok(TradeId(row.try_get(0)?))).transpose()
+}
+
+/// Every payout address that is typed is looked for here, also by takes.
+pub(super) const ESCROWS_AMONG: &str = "SELECT script_pubkey FROM trades WHERE script_pubkey = ANY ($1)";
+
+/// Those of these scripts that are an escrow's, of whatever trade.
+pub async fn escrows_among(client: &impl GenericClient, scripts: &[ScriptBuf]) -> Stored<HashSet<ScriptBuf>> {
+    let scripts: Vec<&[u8]> = scripts.iter().map(|script| script.as_bytes()).collect();
+    let rows = client.query(&client.prepare_cached(ESCROWS_AMONG).await?, &[&scripts]).await?;
+    rows.iter().map(|row| Ok(ScriptBuf::from_bytes(row.try_get(0)?))).collect()
 }
 
 const OPEN_ESCROWS: &str =

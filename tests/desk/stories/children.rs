@@ -98,7 +98,7 @@ async fn a_child_may_pay_another_address_of_ones_own() {
     let file = story.alice.browser.get(&path).await.bytes;
     assert_eq!(Psbt::deserialize(&file).unwrap().unsigned_tx.output[0].script_pubkey, other.script_pubkey());
     let escrow = trine::desk::trade_facts::party(&story.site.desk, trade, story.alice.id).await.unwrap().0.address;
-    for (to, words) in [("nonsense", "no bitcoin address"), (escrow.as_str(), "escrow's own address")] {
+    for (to, words) in [("nonsense", "no bitcoin address"), (escrow.as_str(), "address of an escrow")] {
         let page = story.page(&story.alice, trade, &format!("/payout/child?to={to}")).await;
         assert!(page.contains(words), "{to}: {page}");
     }

@@ -1,8 +1,8 @@
 //! What takes are decided from, and the decision: one take after the other, each with what those before it have taken.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
-use bitcoin::FeeRate;
+use bitcoin::{FeeRate, ScriptBuf};
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -18,6 +18,7 @@ use crate::desk::secrets::random;
 use crate::desk::{Desk, keys, payment_accounts, quotes};
 use crate::domain::hours::Week;
 use crate::domain::{AccountName, Fiat, KeyId, OfferId, PaymentAccountId, PublicRef, Refusal, Side, TradeId, UserId};
+use crate::escrow::address::{self, AddressRefusal};
 use crate::escrow::{AccountKey, ArbiterLevel, EscrowIndex, Lock, fees};
 use crate::store::draws::Pair;
 use crate::store::keys::HeldKey;
@@ -80,6 +81,8 @@ pub(super) struct Table {
     keys: Vec<HeldKey>,
     /// The same of payment accounts.
     accounts: Vec<PaymentAccountRow>,
+    /// Those of the takers' addresses that are escrows.
+    escrows: HashSet<ScriptBuf>,
     pub draws: Draws,
     pub levels: Levels,
     pub indexes: Indexes,
@@ -117,7 +120,10 @@ impl Table {
         let maker_keys: Vec<KeyId> = held.iter().map(|one| one.row.key).collect();
         let maker_accounts = held.iter().flat_map(|one| &one.row.offer.accounts).map(|one| one.account);
         let maker_accounts: Vec<PaymentAccountId> = maker_accounts.collect();
-        let (people, records, draws, levels, keys, accounts) = tokio::try_join!(
+        let network = desk.rules.network;
+        let addresses = asks.iter().filter_map(|ask| address::payable(&ask.form.address, network).ok());
+        let scripts: Vec<ScriptBuf> = addresses.map(|address| address.script_pubkey()).collect();
+        let (people, records, draws, levels, keys, accounts, escrows) = tokio::try_join!(
             biased;
             async { Ok::<_, Error>(takes::hold_people(tx, &people).await?) },
             async { Ok(takes::records(tx, &takers, now).await?) },
@@ -125,6 +131,7 @@ impl Table {
             Levels::read(tx, &keys),
             async { Ok(store::keys::for_takes(tx, &takers, &maker_keys).await?) },
             async { Ok(store::payment_accounts::for_takes(tx, &takers, &maker_accounts).await?) },
+            async { Ok(store::watched::escrows_among(tx, &scripts).await?) },
         )?;
         let priced = |held: HeldOffer| {
             let market = Market::new(&desk.rules, held.rate, now);
@@ -133,7 +140,7 @@ impl Table {
         };
         let offers = held.into_iter().map(priced).collect();
         let indexes = Indexes::of(&keys);
-        Ok(Some(Self { offers, people, records, keys, accounts, draws, levels, indexes, now }))
+        Ok(Some(Self { offers, people, records, keys, accounts, escrows, draws, levels, indexes, now }))
     }
 
     pub(super) fn offer(&self, reference: PublicRef) -> Option<&Priced> {
@@ -173,6 +180,10 @@ impl Table {
         let usable = self.keys.iter().filter(|key| key.row.account == *taker && key.row.is_in_use());
         let usable = usable.map(|key| key.row.id);
         let review = quotes::check(desk, *taker, priced, form, &self.accounts, usable)?;
+        let address = address::payable(&review.address, desk.rules.network).map_err(Refusal::from)?;
+        if self.escrows.contains(&address.script_pubkey()) {
+            return Err(Refusal::field("address", AddressRefusal::Escrow.to_string()).into());
+        }
         fees::take_is_affordable(review.quote.deposit, priced.fee_rate)?;
         still_as_seen(*taker, priced, (&who.halts, &maker.halts), &review, form)?;
         new_accounts_go_slowly(desk, &self.records.get(taker).copied().unwrap_or_default())?;

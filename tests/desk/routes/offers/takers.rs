@@ -1,7 +1,9 @@
 //! Looking at an offer and taking it, up to the act itself.
 
+use trine::desk::offers;
+
 use super::{address, maker, set_rate};
-use crate::harness::cast::story;
+use crate::harness::cast::{offer_form, story};
 use crate::harness::{Site, Start};
 
 #[tokio::test]
@@ -190,4 +192,34 @@ async fn a_buyer_who_cancels_after_funding_has_a_failed_trade_and_the_seller_non
     let (alice, bob) = (known("alice").await, known("bob-s").await);
     assert_eq!((alice.completed, alice.failed), (0, 1));
     assert_eq!((bob.completed, bob.failed), (0, 0));
+}
+
+#[tokio::test]
+async fn no_escrow_is_paid_out_to_whoevers_it_is() {
+    let story = story().await;
+    let (desk, trade) = (&story.site.desk, story.take().await);
+    let escrow: Vec<u8> =
+        story.site.sql().await.one(&format!("SELECT script_pubkey FROM trades WHERE reference = '{trade}'")).await;
+    let escrow = bitcoin::Address::from_script(&bitcoin::ScriptBuf::from_bytes(escrow), bitcoin::Network::Regtest);
+    let escrow = escrow.unwrap().to_string();
+    let words = "This is the address of an escrow. Enter one of your own wallet.";
+
+    let form = offers::OfferForm { address: escrow.clone(), ..offer_form(&story.alice, "sell") };
+    assert!(offers::post(desk, story.alice.id, &form).await.unwrap_err().to_string().contains(words));
+
+    let other = offers::post(desk, story.bob.id, &offer_form(&story.bob, "buy")).await.unwrap();
+    for step in ["review", ""] {
+        let fields = [
+            ("step", step),
+            ("amount", "200"),
+            ("address", &escrow),
+            ("key", &story.alice.key.to_string()),
+            ("payment_account", &story.alice.account),
+            ("offer_version", "1"),
+            ("price_seen", "50000"),
+        ];
+        let refused = story.alice.browser.post(&format!("/offers/{other}/take"), &fields).await;
+        assert_eq!((refused.status, refused.error("address").as_str()), (422, words), "{step}: {}", refused.words());
+    }
+    assert_eq!(story.site.sql().await.count("trades").await, 1);
 }
