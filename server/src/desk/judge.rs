@@ -91,7 +91,7 @@ async fn spend_act(
     let tip = funding::tip_height(tx).await?;
     let taken: Vec<&DepositRow> = coins().filter(|output| funding::is_taken(output, row, tip)).collect();
     let Some(largest) = taken.iter().max_by_key(|output| output.value) else {
-        return unspent_act(desk, tx, row, coins().all(|output| output.spent_height.is_none())).await;
+        return unspent_act(desk, tx, row, &coins().collect::<Vec<_>>()).await;
     };
     let Some(txid) = largest.spent_by else { return Ok(None) };
     let rest = funding::sum(coins().filter(|output| !funding::is_taken(output, row, tip)));
@@ -114,10 +114,17 @@ async fn unspent_act(
     desk: &Desk,
     tx: &Transaction<'_>,
     row: &TradeRow,
-    in_no_block: bool,
+    coins: &[&DepositRow],
 ) -> Done<Option<(Act, Option<Txid>)>> {
+    let in_no_block = coins.iter().all(|output| output.spent_height.is_none());
     match (row.state.stage, row.payout_txid) {
         (Stage::Completed, Some(_)) if in_no_block => Ok(Some((Act::LosePayoutFromChain, None))),
+        // What was made elsewhere is not the desk's to send again: the coins are in escrow as they were.
+        (Stage::PayingOut, Some(_)) if row.state.paying_out.is_none() => {
+            let stand = coins.iter().all(|output| output.is_there() && output.height.is_some());
+            let whole = only(funding::sum(coins.iter().copied()));
+            Ok((stand && !coins.is_empty()).then_some((Act::VoidPayout { deposit: whole }, None)))
+        }
         (Stage::PayingOut, Some(txid)) if in_no_block && outbox::broadcast_done(tx, row.id).await? => {
             let known = desk.chain.transaction(txid, None).await.map_err(chain_trouble)?;
             Ok(known.is_none().then_some((Act::LosePayoutFromMempool, None)))

@@ -65,7 +65,7 @@ impl Reason {
             Self::Refund => "The coins are to go back although money was sent",
             Self::Other => "Something else, as the statement says",
             Self::ReleaseOverdue => "The time to release passed without an answer",
-            Self::PayoutVoided => "The payout can never arrive, and other coins are in escrow",
+            Self::PayoutVoided => "The payout will not arrive as it was signed, and there are coins in escrow",
         }
     }
 }

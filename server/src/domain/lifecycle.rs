@@ -66,7 +66,7 @@ pub enum Event {
     PayoutConfirmed,
     PayoutEvicted,
     PayoutReorganisedAway,
-    /// What it spends is gone for good, and other coins stand at the address.
+    /// It will not arrive as it was signed, and there are coins at the address.
     PayoutVoided,
     SpentOtherwise,
     DepositLost,

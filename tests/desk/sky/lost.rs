@@ -72,9 +72,12 @@ async fn is_with_the_arbitrator(sky: &Sky, trade: trine::domain::PublicRef) {
     assert_eq!(sky.stage(trade).await, "disputed");
     let row = sky.row(trade).await;
     assert_eq!((row.payout_txid, row.state.paying_out, row.state.outcome), (None, None, None));
-    sky.both_read(trade, "What the payout spends is gone from the chain for good; it will never arrive.").await;
+    sky.both_read(trade, "The payout will not arrive as it was signed. There are coins in escrow").await;
     let dispute = sky.story.carol.browser.get(&format!("/arbitration/{trade}")).await.words();
-    assert!(dispute.contains("The payout can never arrive, and other coins are in escrow"), "{dispute}");
+    assert!(
+        dispute.contains("The payout will not arrive as it was signed, and there are coins in escrow"),
+        "{dispute}"
+    );
     assert!(dispute.contains("The chain"), "{dispute}");
     let live: i64 = sky.story.site.sql().await.one("SELECT count(*) FROM payouts WHERE kind = 'stray'").await;
     assert_eq!(live, 0, "the coins in escrow are nobody's extra payment");

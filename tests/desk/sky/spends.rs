@@ -2,10 +2,12 @@
 
 use bitcoin::{Amount, Psbt, ScriptBuf, Transaction};
 use miniscript::psbt::PsbtExt;
+use trine::chain::practice::Fate;
 use trine::domain::PublicRef;
 
 use super::{Sky, under_every_sky};
 use crate::chains::coins::anyones_script;
+use crate::chains::world::World;
 use crate::harness::cast::Person;
 
 under_every_sky! {
@@ -93,7 +95,7 @@ async fn coins_that_go_elsewhere_end_the_trade_as_other_in_words(sky: &mut Sky) 
 async fn a_deposit_spent_before_it_counted_ends_the_trade(sky: &mut Sky) {
     let (trade, _) = sky.funded().await;
     let psbt = kept(sky, "refund").await;
-    sky.reorganises(1, trine::chain::practice::Fate::Waiting).await;
+    sky.reorganises(1, Fate::Waiting).await;
     assert_eq!(sky.stage(trade).await, "awaiting_deposit");
     // Deposit and spend in one block: there is nothing to count.
     let by = spent_by_two(sky, psbt, [&sky.story.alice, &sky.story.bob]).await;
@@ -122,4 +124,21 @@ async fn a_part_that_is_spent_leaves_the_rest_to_go_back(sky: &mut Sky) {
     sky.story.signs(&sky.story.bob, trade, "refund", &[]).await;
     sky.mines(1).await;
     assert_eq!(sky.stage(trade).await, "completed");
+}
+
+/// Whoever made it may send it again. If nobody does, the coins are where they were, and nobody may be stuck with them.
+#[tokio::test]
+async fn a_payout_made_elsewhere_that_the_chain_forgets_calls_the_arbitrator() {
+    let mut sky = Sky::over(World::practice_today()).await;
+    let (trade, _) = sky.paid().await;
+    let by = spent_by_two(&sky, kept(&sky, "refund").await, [&sky.story.bob, &sky.story.carol]).await;
+    sky.mines(1).await;
+    assert_eq!(ended(&sky, trade, &by).await, "refunded");
+    sky.reorganises(1, Fate::Forgotten).await;
+    assert_eq!(sky.stage(trade).await, "disputed");
+    sky.both_read(trade, "The payout will not arrive as it was signed.").await;
+    // Alice's signature is over the same coins, and counts as before.
+    sky.releases(trade).await;
+    sky.mines(1).await;
+    assert_eq!(sky.state(trade).await.outcome.unwrap().as_str(), "released");
 }

@@ -126,8 +126,8 @@ pub fn of_event(event: Event, facts: &EventFacts<'_>) -> String {
             "The chain dropped the block with the payout. It waits for confirmation again.".into()
         }
         Event::PayoutVoided => format!(
-            "What the payout spends is gone from the chain for good; it will never arrive. Other coins are in escrow, and \
-             {arbitrator}, the arbitrator, was called. {}",
+            "The payout will not arrive as it was signed. There are coins in escrow, and {arbitrator}, the arbitrator, was \
+             called. {}",
             facts.enters()
         ),
         Event::SpentOtherwise => {

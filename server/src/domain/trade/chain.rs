@@ -138,15 +138,21 @@ impl Trade {
         })
     }
 
-    /// The payout under way can never arrive, but there are coins at the address: a new deposit that covers the due, or
-    /// what is left of the old one. Who gets them now is the arbitrator's to say, or the traders', over those coins.
+    /// The payout under way will not arrive, but there are coins at the address: a new deposit that covers the due, what
+    /// is left of the old one, or all of it, if the payout was made elsewhere and is forgotten. Who gets them now is the
+    /// arbitrator's to say, or the traders', over those coins.
     pub(super) fn void_payout(&self, deposit: Deposit, actor: Actor, at: Timestamp) -> Result<Change, Refusal> {
-        let over = if deposit.renewed { self.fixes_the_new() } else { Effect::KeepTheRest };
-        let voided = self.event(Event::PayoutVoided, actor)?.forget_signatures().and(over).with(|trade| {
+        let voided = self.event(Event::PayoutVoided, actor)?.with(|trade| {
             trade.deposit = deposit;
             trade.paying_out = None;
             trade.cosign_by = None;
         });
+        let voided = match self.paying_out {
+            // What was signed here is over the same coins.
+            None => voided,
+            Some(_) if deposit.renewed => voided.forget_signatures().and(self.fixes_the_new()),
+            Some(_) => voided.forget_signatures().and(Effect::KeepTheRest),
+        };
         Ok(self.dispute_begins(voided, None, at))
     }
 

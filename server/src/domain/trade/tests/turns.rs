@@ -165,6 +165,12 @@ fn a_payout_without_its_coins_goes_to_the_arbitrator_over_those_that_stand() {
     refused(&sent, &stands(1_000_000, true), Actor::Seller, 50);
     refused(&paid(), &stands(1_000_000, true), Actor::Chain, 50);
 
+    let spent = after(&paid(), &[(Act::SeeForeignSpend { outcome: Outcome::Refunded }, Actor::Chain, 40)]);
+    let waits = after(&spent, &[(Act::LosePayoutFromChain, Actor::Chain, 45)]);
+    let kept = waits.apply(&stands(1_000_000, false), Actor::Chain, minutes(50)).unwrap();
+    assert_eq!(kept.trade.signed, paid().signed, "made elsewhere and forgotten: the coins are the same");
+    assert!(!kept.effects.contains(&Effect::KeepTheRest));
+
     let refund = [(sign(PayoutKind::Refund), Actor::Seller, 190), (sign(PayoutKind::Refund), Actor::Buyer, 191)];
     let back = after(&short_refund(), &refund);
     let new = back.apply(&stands(1_000_000, true), Actor::Chain, minutes(200)).unwrap();
