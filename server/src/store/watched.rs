@@ -90,9 +90,12 @@ pub async fn trade_of(client: &impl GenericClient, script: &ScriptBuf) -> Stored
 /// Every payout address that is typed is looked for here, also by takes.
 pub(super) const ESCROWS_AMONG: &str = "SELECT script_pubkey FROM trades WHERE script_pubkey = ANY ($1)";
 
-/// Those of these scripts that are an escrow's, of whatever trade.
+/// Those of these scripts that are an escrow's, of whatever trade. Every escrow is P2WSH, hardly any other address is.
 pub async fn escrows_among(client: &impl GenericClient, scripts: &[ScriptBuf]) -> Stored<HashSet<ScriptBuf>> {
-    let scripts: Vec<&[u8]> = scripts.iter().map(|script| script.as_bytes()).collect();
+    let scripts: Vec<&[u8]> = scripts.iter().filter(|one| one.is_p2wsh()).map(|script| script.as_bytes()).collect();
+    if scripts.is_empty() {
+        return Ok(HashSet::new());
+    }
     let rows = client.query(&client.prepare_cached(ESCROWS_AMONG).await?, &[&scripts]).await?;
     rows.iter().map(|row| Ok(ScriptBuf::from_bytes(row.try_get(0)?))).collect()
 }
