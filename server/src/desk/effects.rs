@@ -43,7 +43,7 @@ pub(super) async fn payout_txid(
         let spent = outputs.iter().filter(|output| output.funding).find_map(|output| output.spent_by);
         return Ok(spent.or(row.payout_txid));
     }
-    if matches!(act, Act::VoidPayout { .. }) {
+    if matches!(act, Act::VoidPayout { .. } | Act::LoseDepositForGood) {
         return Ok(None);
     }
     let sent = effects.iter().find_map(|effect| match effect {
@@ -98,6 +98,7 @@ pub(super) async fn follow(
             Effect::OpenDispute => open_by_itself(tx, row, made, now).await?,
             Effect::CloseDispute => disputes::close(tx, row.id, now).await?,
             Effect::PublishRuling => rulings::publish(desk, tx, row, now).await?,
+            Effect::WithdrawRuling => rulings::take_back(desk, tx, row, now).await?,
             Effect::LapseAmendment => contracts::lapse(tx, row.id, now).await?,
             Effect::ReserveAgain => reserve_again(tx, row).await?,
             Effect::JudgeAgain => outbox::add(tx, watcher::JUDGE, Some(row.id), &json!({}), now).await?,
@@ -211,8 +212,9 @@ async fn build_ruling(
 async fn keep_the_rest(tx: &Transaction<'_>, row: &TradeRow, now: Timestamp) -> Done<()> {
     let tip = funding::tip_height(tx).await?;
     let outputs = deposits::of_trade(tx, row.id).await?;
-    let rest = outputs.iter().filter(|one| funding::stands(one, row, tip));
-    let rest: Vec<_> = rest.map(|one| one.outpoint).collect();
+    let undone = funding::undone(tx, row, tip).await?;
+    let rest = funding::standing(&outputs, &undone, row, tip);
+    let rest: Vec<_> = rest.into_iter().map(|one| one.outpoint).collect();
     deposits::fix_funding(tx, row.id, &rest).await?;
     build_all(tx, row, now).await
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use bitcoin::{Amount, OutPoint, Psbt};
+use bitcoin::{Amount, OutPoint, Psbt, Txid};
 
 use super::Desk;
 use super::error::Done;
@@ -11,7 +11,7 @@ use crate::domain::trade::Deposit;
 use crate::escrow::deposit::{self as escrow, COINBASE_CONFIRMATIONS, Due, Judgement, Missing, Seen, judge};
 use crate::store::deposits::{self, DepositRow};
 use crate::store::trades::TradeRow;
-use crate::store::{GenericClient, payouts};
+use crate::store::{GenericClient, payouts, watched};
 
 /// The height the desk has read to.
 pub async fn tip_height(client: &impl GenericClient) -> Done<u32> {
@@ -80,9 +80,22 @@ pub fn is_ripe(output: &DepositRow, tip: u32) -> bool {
     output.confirmations(tip) >= if output.coinbase { COINBASE_CONFIRMATIONS } else { 1 }
 }
 
-/// An output of the funding set that is neither gone nor taken.
-pub fn stands(output: &DepositRow, row: &TradeRow, tip: u32) -> bool {
-    output.funding && output.gone_at.is_none() && !is_taken(output, row, tip)
+/// Those deposits of the funding set that never come back: what they were made of was spent elsewhere, deep enough.
+pub async fn undone(client: &impl GenericClient, row: &TradeRow, tip: u32) -> Done<BTreeSet<Txid>> {
+    let deep = (tip + 1).saturating_sub(row.state.confirmations);
+    Ok(watched::undone(client, row.id, deep).await?)
+}
+
+/// The outputs of the funding set that are neither gone, nor undone, nor taken.
+pub fn standing<'a>(
+    outputs: &'a [DepositRow],
+    undone: &BTreeSet<Txid>,
+    row: &TradeRow,
+    tip: u32,
+) -> Vec<&'a DepositRow> {
+    let is_lost =
+        |one: &DepositRow| one.gone_at.is_some() || undone.contains(&one.outpoint.txid) || is_taken(one, row, tip);
+    outputs.iter().filter(|one| one.funding && !is_lost(one)).collect()
 }
 
 /// Another transaction took it, and that is deep enough to be what happened.

@@ -14,7 +14,7 @@ use crate::escrow::contract::Payee;
 use crate::escrow::payout::PayoutKind as Kind;
 use crate::store::deposits::{self, DepositRow};
 use crate::store::trades::TradeRow;
-use crate::store::{Transaction, outbox, watched};
+use crate::store::{Transaction, outbox};
 
 /// The outbox job that judges what the chain told of one trade.
 pub const JUDGE: &str = "judge";
@@ -141,8 +141,8 @@ async fn loss_act(desk: &Desk, tx: &Transaction<'_>, row: &TradeRow, outputs: &[
         _ => return Ok(None),
     };
     let tip = funding::tip_height(tx).await?;
-    let deep = (tip + 1).saturating_sub(row.state.confirmations);
-    if !watched::is_undone(tx, row.id, deep).await? {
+    let undone = funding::undone(tx, row, tip).await?;
+    if undone.is_empty() {
         return Ok(None);
     }
     // A new deposit in its place is judged as one, unless a payout of the old one is under way.
@@ -150,15 +150,16 @@ async fn loss_act(desk: &Desk, tx: &Transaction<'_>, row: &TradeRow, outputs: &[
     if deposit.renewed {
         return Ok((row.state.stage == Stage::PayingOut).then_some(Act::VoidPayout { deposit }));
     }
-    Ok(Some(if lost == Act::LoseDepositForGood { what_stands(row, outputs, tip).unwrap_or(lost) } else { lost }))
+    let rest = funding::standing(outputs, &undone, row, tip);
+    Ok(Some(if lost == Act::LoseDepositForGood { goes_on_over(row, &rest).unwrap_or(lost) } else { lost }))
 }
 
 /// Of several outputs some may stand where another was lost: the trade goes on over them.
-fn what_stands(row: &TradeRow, outputs: &[DepositRow], tip: u32) -> Option<Act> {
-    let rest = || outputs.iter().filter(|one| funding::stands(one, row, tip));
-    let sum = funding::sum(rest());
-    let stands =
-        row.state.funding_is_fixed() && sum.to_sat() >= NOTHING_BELOW_SAT && rest().all(|one| one.height.is_some());
+fn goes_on_over(row: &TradeRow, rest: &[&DepositRow]) -> Option<Act> {
+    let sum = funding::sum(rest.iter().copied());
+    let stands = row.state.funding_is_fixed()
+        && sum.to_sat() >= NOTHING_BELOW_SAT
+        && rest.iter().all(|one| one.height.is_some());
     stands.then(|| keep_what_is_left(row.state.stage, sum))
 }
 

@@ -322,15 +322,20 @@ pub async fn withdraw(desk: &Desk, reference: PublicRef, account: UserId, seen: 
     let mut client = desk.store.connection().await?;
     let Held { tx, now, row, party } = trades::hold(desk, &mut client, reference, account, seen).await?;
     let row = arbitrators(row, party)?;
-    let ruling = in_force(&tx, &row).await?;
     let row = trades::change(desk, &tx, row, Act::WithdrawRuling, Who::party(party, account), now).await?;
-    store::withdraw(&tx, row.id, now).await?;
-    payouts::void(&tx, row.id, PayoutKind::Ruling.as_str(), now).await?;
-    if let Some(ruling) = ruling {
-        log(desk, &tx, &row, &ruling, "ruling_withdrawn", json!({}), now).await?;
-    }
     desk.keep(tx).await?;
     Ok(row)
+}
+
+/// The ruling is in force no more, and its payout is not asked for; the public is told.
+pub(super) async fn take_back(desk: &Desk, tx: &Transaction<'_>, row: &TradeRow, now: Timestamp) -> Done<()> {
+    let ruling = in_force(tx, row).await?;
+    store::withdraw(tx, row.id, now).await?;
+    payouts::void(tx, row.id, PayoutKind::Ruling.as_str(), now).await?;
+    match ruling {
+        Some(ruling) => log(desk, tx, row, &ruling, "ruling_withdrawn", json!({}), now).await,
+        None => Ok(()),
+    }
 }
 
 /// A trader objects, with a statement; the arbitrator withdraws the ruling or signs.

@@ -4,9 +4,11 @@
 use jiff::Timestamp;
 
 use super::error::{Done, Error};
-use super::{Desk, clock, watcher};
+use super::escrow_book::EscrowBook;
+use super::{Desk, clock, trades, watcher};
 use crate::chain::{ChainError, Tip, Trouble};
 use crate::domain::trade::Outage;
+use crate::domain::{PublicRef, Refusal, RefusalKind, UserId};
 use crate::store::{GenericClient, Transaction, outbox, sight};
 
 /// Why the chain cannot be seen, and since when.
@@ -74,4 +76,32 @@ pub(super) async fn seen(desk: &Desk, tx: &Transaction<'_>, tip: &Tip, now: Time
         outbox::hasten(tx, watcher::JUDGE, now).await?;
     }
     Ok(())
+}
+
+/// The outputs are there now, unspent; a signature for spent ones would be given for nothing.
+pub(super) async fn coins_are_there(desk: &Desk, reference: PublicRef, account: UserId) -> Done<()> {
+    let client = desk.store.connection().await?;
+    let (row, _) = trades::of_party(&client, reference, account).await?;
+    row.state.not_frozen()?;
+    let book = EscrowBook::read(&client, &row).await?;
+    // Nobody keeps a connection while he waits for the node.
+    drop(client);
+    for coin in book.funding() {
+        if desk.chain.unspent(coin.outpoint).await.map_err(out_of_sight)?.is_none() {
+            return Err(Refusal::conflict(
+                "The coins of this escrow are being spent already, or the chain was reorganised. Nothing is signed now; look at the trade again in a minute.",
+            )
+            .into());
+        }
+    }
+    Ok(())
+}
+
+fn out_of_sight(error: ChainError) -> Refusal {
+    tracing::warn!(%error, "nobody can be asked to sign");
+    Refusal::new(
+        RefusalKind::Unavailable,
+        "The desk cannot see the chain just now, so nothing is signed: nobody could tell whether the coins are there. \
+         Clocks stand still meanwhile; try again in a minute.",
+    )
 }

@@ -9,10 +9,9 @@ use super::error::{Done, Error};
 use super::escrow_book::EscrowBook;
 use super::fees::{self, FeeView};
 use super::take::{payee_place, payer_place};
-use super::watcher::chain_trouble;
-use super::{Desk, alive, arbitrators, funding, keys, trades};
+use super::{Desk, alive, arbitrators, funding, keys};
 use crate::domain::money::btc_words;
-use crate::domain::{MethodId, Party, PublicRef, Refusal, Stage, UserId};
+use crate::domain::{MethodId, Party, Refusal, Stage};
 use crate::escrow::contract::{Payee, PayoutEntry};
 use crate::escrow::message::{self, Form};
 use crate::escrow::payout::PayoutKind as Kind;
@@ -377,23 +376,4 @@ pub fn lines(book: &EscrowBook, payout: &Payout) -> Vec<Line> {
         .collect();
     lines.push(Line { label: "Miner fee".into(), amount: btc_words(payout.fee()), address: String::new() });
     lines
-}
-
-/// The outputs are there now, unspent; a signature for spent ones would be given for nothing.
-pub async fn coins_are_there(desk: &Desk, reference: PublicRef, account: UserId) -> Done<()> {
-    let client = desk.store.connection().await?;
-    let (row, _) = trades::of_party(&client, reference, account).await?;
-    row.state.not_frozen()?;
-    let book = EscrowBook::read(&client, &row).await?;
-    // Nobody keeps a connection while he waits for the node.
-    drop(client);
-    for coin in book.funding() {
-        if desk.chain.unspent(coin.outpoint).await.map_err(chain_trouble)?.is_none() {
-            return Err(Refusal::conflict(
-                "The coins of this escrow are being spent already, or the chain was reorganised. Nothing is signed now; look at the trade again in a minute.",
-            )
-            .into());
-        }
-    }
-    Ok(())
 }

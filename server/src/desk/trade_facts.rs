@@ -171,7 +171,7 @@ pub async fn signing_page(
     paper: &signing::Paper,
 ) -> Done<(TradeRow, Party, signing::SigningView)> {
     if matches!(paper, signing::Paper::Payout { .. }) {
-        signing::coins_are_there(desk, reference, account).await?;
+        sight::coins_are_there(desk, reference, account).await?;
     }
     let client = desk.store.connection().await?;
     let (row, party) = trades::of_party(&client, reference, account).await?;

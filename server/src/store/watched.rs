@@ -1,6 +1,6 @@
 //! What the reader of the chain has to look for.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::pin::pin;
 
 use bitcoin::{OutPoint, ScriptBuf, Txid};
@@ -124,12 +124,13 @@ pub async fn wait_for_blocks(client: &impl GenericClient, deep: u32) -> Stored<V
 }
 
 const UNDONE: &str = "
-    SELECT bool_or(i.spent_height <= $2) FROM deposit_inputs i
-     WHERE i.spent_by <> i.deposit AND i.deposit IN (SELECT txid FROM deposits WHERE trade = $1 AND funding)";
+    SELECT DISTINCT i.deposit FROM deposit_inputs i
+     WHERE i.spent_by <> i.deposit AND i.spent_height <= $2
+       AND i.deposit IN (SELECT txid FROM deposits WHERE trade = $1 AND funding)";
 
-/// An input of the trade's funding set was spent elsewhere, in this block or a deeper one.
-pub async fn is_undone(client: &impl GenericClient, trade: TradeId, deep: u32) -> Stored<bool> {
+/// Those transactions of the trade's funding set of which an input was spent elsewhere, in this block or a deeper one.
+pub async fn undone(client: &impl GenericClient, trade: TradeId, deep: u32) -> Stored<BTreeSet<Txid>> {
     let deep = i32::try_from(deep).unwrap_or(i32::MAX);
-    let row = client.query_one(&client.prepare_cached(UNDONE).await?, &[&trade.0, &deep]).await?;
-    Ok(row.try_get::<_, Option<bool>>(0)?.unwrap_or(false))
+    let rows = client.query(&client.prepare_cached(UNDONE).await?, &[&trade.0, &deep]).await?;
+    rows.iter().map(|row| txid(row.try_get(0)?)).collect()
 }

@@ -77,7 +77,21 @@ fn told(kind: &str, entry: &Value) -> (&'static str, String) {
         ),
         "record" => ("Public record", format!("{} rules with the record {}.", text("arbitrator"), text("hash"))),
         "drill" => ("Drill passed", format!("{} showed that the key can sign.", text("arbitrator"))),
-        "ruling" => ("Ruling", format!("A ruling of {} with the hash {}.", text("arbitrator"), text("hash"))),
+        "ruling" => {
+            let percent = entry.get("buyer_percent").and_then(Value::as_u64).unwrap_or_default();
+            let words = format!(
+                "A ruling of {}: {}, {percent} % to the buyer. Its hash is {}.",
+                text("arbitrator"),
+                text("outcome"),
+                text("ruling")
+            );
+            ("Ruling", words)
+        }
+        "ruling_withdrawn" => {
+            let words =
+                format!("The ruling of {} with the hash {} is in force no more.", text("arbitrator"), text("ruling"));
+            ("Ruling withdrawn", words)
+        }
         "conflict" => (
             "Conflict declared",
             format!("{} declared a conflict of interest in a trade of {}.", text("arbitrator"), list("accounts")),
@@ -102,8 +116,12 @@ mod tests {
         let entry = serde_json::json!({ "drawn": "sable", "accounts": ["aa", "bb"], "day": "2026-11-21", "on_duty": ["otto", "sable"] });
         let (_, words) = told("draw", &entry);
         assert_eq!(words, "sable was drawn for the accounts aa, bb with the seed of 2026-11-21. On duty: otto, sable.");
-        for kind in ["seed_hash", "seed", "appointed", "dismissed", "record", "drill", "ruling", "restored", "conflict"]
-        {
+        let ruling =
+            serde_json::json!({ "arbitrator": "sable", "outcome": "split", "buyer_percent": 60, "ruling": "ab12" });
+        assert_eq!(told("ruling", &ruling).1, "A ruling of sable: split, 60 % to the buyer. Its hash is ab12.");
+        let taken_back = told("ruling_withdrawn", &ruling).1;
+        assert_eq!(taken_back, "The ruling of sable with the hash ab12 is in force no more.");
+        for kind in ["seed_hash", "seed", "appointed", "dismissed", "record", "drill", "restored", "conflict"] {
             assert!(!told(kind, &entry).1.is_empty(), "{kind}");
         }
     }

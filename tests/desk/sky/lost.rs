@@ -4,12 +4,15 @@ use bitcoin::Amount;
 use trine::chain::practice::Fate;
 
 use super::{Sky, under_every_sky};
+use crate::chains::coins::{anyones_script, spend_anyones};
 
 under_every_sky! {
     a_deposit_lost_for_good_ends_a_paid_trade_as_lost_in_words,
     of_two_outputs_the_one_that_stands_is_kept_when_the_other_is_lost,
+    of_two_outputs_the_one_that_stands_is_kept_also_when_the_desk_looks_late,
     a_deposit_lost_under_a_payout_ends_the_trade_as_lost,
     a_payout_whose_deposit_is_replaced_for_good_calls_the_arbitrator,
+    a_ruling_whose_payout_never_arrives_is_taken_back_and_made_again,
     a_payout_that_lost_one_of_two_outputs_calls_the_arbitrator_over_the_other,
     what_comes_while_the_deposit_is_gone_is_no_stray,
     a_late_deposit_replaced_by_one_of_the_same_sum_is_refunded_over_that,
@@ -58,6 +61,21 @@ async fn of_two_outputs_the_one_that_stands_is_kept_when_the_other_is_lost(sky: 
     assert_eq!(sky.stage(trade).await, "disputed");
 }
 
+/// Reorganisation, double spend and the block that seals it, in one look.
+async fn of_two_outputs_the_one_that_stands_is_kept_also_when_the_desk_looks_late(sky: &mut Sky) {
+    let (trade, coin, most) = paid_with_two(sky).await;
+    sky.world.reorganise(1, Fate::Waiting).await;
+    let kept = vec![(anyones_script(), coin.output.value.to_sat() - super::HIGH_FEE)];
+    sky.world.broadcast(&spend_anyones(std::slice::from_ref(&coin), &kept)).await;
+    sky.mines(1).await;
+    let state = sky.state(trade).await;
+    assert_eq!((state.stage.as_str(), state.deposit.confirmed.to_sat()), ("payment_sent", most));
+    sky.story.signs(&sky.story.bob, trade, "refund", &[]).await;
+    sky.story.signs(&sky.story.alice, trade, "refund", &[]).await;
+    sky.mines(1).await;
+    assert_eq!(sky.state(trade).await.outcome.unwrap().as_str(), "refunded");
+}
+
 async fn a_deposit_lost_under_a_payout_ends_the_trade_as_lost(sky: &mut Sky) {
     let (trade, coin) = sky.paid().await;
     sky.releases(trade).await;
@@ -65,6 +83,7 @@ async fn a_deposit_lost_under_a_payout_ends_the_trade_as_lost(sky: &mut Sky) {
     is_double_spent(sky, &coin).await;
     sky.mines(1).await;
     assert_eq!(sky.state(trade).await.outcome.unwrap().as_str(), "lost");
+    assert_eq!(sky.row(trade).await.payout_txid, None, "nothing was paid out");
 }
 
 /// The arbitrator was called by the chain itself; his page and the room say why.
@@ -100,6 +119,31 @@ async fn a_payout_whose_deposit_is_replaced_for_good_calls_the_arbitrator(sky: &
     sky.mines(1).await;
     assert_eq!(sky.state(trade).await.outcome.unwrap().as_str(), "released");
     assert!(sky.world.got(&sky.story.alice.address).await > before);
+}
+
+async fn a_ruling_whose_payout_never_arrives_is_taken_back_and_made_again(sky: &mut Sky) {
+    let (trade, coin) = sky.disputed().await;
+    sky.story.later(24 * 60 + 1).await;
+    is_ruled_and_paid(sky, trade, "split", "60").await;
+    assert_eq!(sky.stage(trade).await, "paying_out");
+    is_double_spent(sky, &coin).await;
+    let again = sky.world.coin().await;
+    sky.deposits_from(&again, trade).await;
+    sky.mines(1).await;
+    is_with_the_arbitrator(sky, trade).await;
+    let told = sky.story.site.browser().get("/log").await.words();
+    assert!(told.contains("is in force no more"), "{told}");
+    sky.story.later(24 * 60 + 1).await;
+    is_ruled_and_paid(sky, trade, "split", "30").await;
+    sky.mines(1).await;
+    assert_eq!(sky.state(trade).await.outcome.unwrap().as_str(), "split");
+}
+
+async fn is_ruled_and_paid(sky: &Sky, trade: trine::domain::PublicRef, outcome: &str, buyer: &str) {
+    sky.story.rules(trade, outcome, buyer).await;
+    sky.story.signs_at(&sky.story.alice, trade, &format!("/trades/{trade}/ruling/cosignature")).await;
+    sky.story.signs_at(&sky.story.carol, trade, &format!("/arbitration/{trade}/payout")).await;
+    sky.story.work().await;
 }
 
 async fn a_payout_that_lost_one_of_two_outputs_calls_the_arbitrator_over_the_other(sky: &mut Sky) {

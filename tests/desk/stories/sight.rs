@@ -69,3 +69,16 @@ async fn out_of_sight_is_since_the_first_trouble_not_the_last() {
     assert_eq!(since().await, first);
     assert_eq!(sql.one::<String>("SELECT state FROM chain_trouble").await, "hanging");
 }
+
+#[tokio::test]
+async fn nobody_is_asked_to_sign_while_the_chain_is_out_of_sight_and_nothing_breaks() {
+    let weather = Arc::new(Weather::default());
+    let story = story_with(Start { weather: Some(weather.clone()), ..Start::default() }).await;
+    let trade = story.paid().await;
+    let page = format!("/trades/{trade}/release");
+    assert_eq!(story.bob.browser.get(&page).await.status, 200);
+    weather.turns_bad(ChainError::unreachable("gone"));
+    let seen = story.bob.browser.get(&page).await;
+    assert_eq!(seen.status, 503, "{}", seen.words());
+    assert!(seen.words().contains("The desk cannot see the chain just now, so nothing is signed"), "{}", seen.words());
+}

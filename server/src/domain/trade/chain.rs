@@ -148,9 +148,9 @@ impl Trade {
             trade.cosign_by = None;
         });
         let voided = match self.paying_out {
+            _ if deposit.renewed => voided.forget_signatures().and(self.fixes_the_new()),
             // What was signed here is over the same coins.
             None => voided,
-            Some(_) if deposit.renewed => voided.forget_signatures().and(self.fixes_the_new()),
             Some(_) => voided.forget_signatures().and(Effect::KeepTheRest),
         };
         Ok(self.dispute_begins(voided, None, at))

@@ -32,6 +32,8 @@ pub enum Effect {
     CloseDispute,
     /// The ruling goes into the public log.
     PublishRuling,
+    /// There is no ruling in force any more, which goes there too.
+    WithdrawRuling,
 }
 
 /// An accepted act.

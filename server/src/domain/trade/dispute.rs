@@ -20,11 +20,14 @@ impl Trade {
     }
 
     pub(super) fn dispute_begins(&self, change: Change, opener: Option<Side>, at: Timestamp) -> Change {
+        // A ruling over coins that did not move as it said is none any more.
+        let change = if self.ruling.is_some() { change.and(Effect::WithdrawRuling) } else { change };
         change.and(Effect::OpenDispute).with(|trade| {
             let answer_by = trade.answer_window(opener, at);
             let ruling = trade.windows.ruling_minutes;
             trade.seller_answered = true;
             trade.ruling = None;
+            trade.signed.retain(|(kind, _)| *kind != PayoutKind::Ruling);
             trade.dispute = Some(Dispute {
                 opener,
                 opened_at: at,
@@ -88,7 +91,7 @@ impl Trade {
                 "You have signed the payout of this ruling: it cannot be withdrawn any more.",
             ));
         }
-        Ok(self.event(Event::RulingWithdrawn, actor)?.with(|trade| {
+        Ok(self.event(Event::RulingWithdrawn, actor)?.and(Effect::WithdrawRuling).with(|trade| {
             trade.ruling = None;
             trade.cosign_by = None;
             let rule_by = trade.window(What::Ruling, Party::Arbitrator, at, trade.windows.ruling_minutes);
