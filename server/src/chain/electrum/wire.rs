@@ -98,12 +98,9 @@ struct Reply {
     error: Option<Value>,
 }
 
+/// A line that is too long to be kept, with the number of the question it answers, if that was found.
 #[derive(Debug)]
-enum Line {
-    Reply(Reply),
-    /// Too long to be kept; the number of the question it answers, if that was found.
-    TooLong(Option<u64>),
-}
+struct TooLong(Option<u64>);
 
 impl Wire {
     /// Says hello; a server that speaks no protocol of ours is told apart from one that is away.
@@ -147,12 +144,12 @@ impl Wire {
         let mut answers: HashMap<u64, Result<Value, Fault>> = HashMap::new();
         while answers.len() < params.len() {
             let reply = match self.line().await? {
-                Line::Reply(reply) => reply,
-                Line::TooLong(Some(id)) if (first..self.next_id).contains(&id) => {
+                Ok(reply) => reply,
+                Err(TooLong(Some(id))) if (first..self.next_id).contains(&id) => {
                     answers.insert(id, Err(Fault { code: None, message: "the answer is too long".to_owned() }));
                     continue;
                 }
-                Line::TooLong(_) => return Err(ChainError::confused("a line that is too long")),
+                Err(TooLong(_)) => return Err(ChainError::confused("a line that is too long")),
             };
             match (reply.id, reply.method) {
                 (Some(id), None) if (first..self.next_id).contains(&id) => {
@@ -179,7 +176,7 @@ impl Wire {
         }
     }
 
-    async fn line(&mut self) -> Result<Line, ChainError> {
+    async fn line(&mut self) -> Result<Result<Reply, TooLong>, ChainError> {
         let mut line = Vec::new();
         let mut limited = (&mut self.stream).take(u64::try_from(LINE_BYTES_MAX).map_err(ChainError::confused)?);
         let read = limited.read_until(b'\n', &mut line).await.map_err(ChainError::unreachable)?;
@@ -189,10 +186,10 @@ impl Wire {
         if read == LINE_BYTES_MAX && !line.ends_with(b"\n") {
             line.truncate(END_BYTES);
             let end = self.skip_line().await?;
-            return Ok(Line::TooLong(id_in(&line).or_else(|| id_in(&end))));
+            return Ok(Err(TooLong(id_in(&line).or_else(|| id_in(&end)))));
         }
         let odd = |error| ChainError::confused(format!("not Electrum's protocol: {error}"));
-        serde_json::from_slice(&line).map(Line::Reply).map_err(odd)
+        serde_json::from_slice(&line).map(Ok).map_err(odd)
     }
 
     /// The end of a line whose rest nobody wants.
