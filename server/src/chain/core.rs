@@ -3,6 +3,7 @@
 //! Blocks are read as they come, the mempool by the ids that are new. A pruned node will do as long as it keeps
 //! the blocks since the desk last looked.
 
+mod lookup;
 mod package;
 mod pool;
 mod rpc;
@@ -11,12 +12,12 @@ use std::collections::HashSet;
 
 use bitcoin::consensus::encode;
 use bitcoin::hex::FromHex;
-use bitcoin::{Amount, BlockHash, FeeRate, Network, OutPoint, ScriptBuf, Transaction, TxOut, Txid};
+use bitcoin::{Amount, BlockHash, FeeRate, Network, OutPoint, ScriptBuf, Transaction, TxOut, Txid, Work};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
-use self::pool::{Pool, decode};
+use self::pool::Pool;
 pub use self::rpc::CoreAuth;
 use self::rpc::{CallError, Rpc, read};
 use super::facts::{BLOCKS_PER_ANSWER_MAX, Gatherer, read_block, time_of};
@@ -55,24 +56,17 @@ struct ChainInfo {
     bestblockhash: BlockHash,
     time: i64,
     initialblockdownload: bool,
+    chainwork: Work,
 }
 
 #[derive(Debug, Deserialize)]
 struct HeaderInfo {
-    /// -1 when the block is not in the best chain.
+    /// -1 when the block is not in the best chain, or not yet.
     confirmations: i64,
     height: u32,
+    /// Of all the blocks up to this one.
+    chainwork: Work,
     previousblockhash: Option<BlockHash>,
-}
-
-#[derive(Debug, Deserialize)]
-struct CoinInfo {
-    confirmations: u32,
-    /// In bitcoin.
-    value: f64,
-    #[serde(rename = "scriptPubKey")]
-    script: ScriptInfo,
-    coinbase: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -92,11 +86,6 @@ struct ScannedInfo {
 }
 
 #[derive(Debug, Deserialize)]
-struct ScriptInfo {
-    hex: ScriptBuf,
-}
-
-#[derive(Debug, Deserialize)]
 struct Verdict {
     allowed: bool,
     #[serde(rename = "reject-reason", default)]
@@ -112,6 +101,8 @@ struct Estimate {
 #[derive(Debug, Deserialize)]
 struct PoolInfo {
     mempoolminfee: f64,
+    /// False while it reads what it kept over a restart; absent before Bitcoin Core 0.19.
+    loaded: Option<bool>,
 }
 
 impl Core {
@@ -141,8 +132,9 @@ impl Core {
 
     async fn facts(&self, cursor: &Cursor, watched: &Watched) -> Result<Facts, ChainError> {
         let mut facts = Gatherer::new(watched);
-        let fork = self.walk_back(*cursor, &mut facts).await?;
-        let (at, mut caught_up) = self.read_blocks(fork, &mut facts).await?;
+        let tip = self.info().await?;
+        let fork = self.walk_back(*cursor, &tip, &mut facts).await?;
+        let (at, mut caught_up) = self.read_blocks(fork, &tip, &mut facts).await?;
         if caught_up {
             caught_up = self.read_pool(at, watched, &mut facts).await?;
         }
@@ -150,11 +142,18 @@ impl Core {
     }
 
     /// From the cursor down to a block that is in the best chain.
-    async fn walk_back(&self, cursor: Cursor, facts: &mut Gatherer<'_>) -> Result<BlockRef, ChainError> {
+    async fn walk_back(
+        &self,
+        cursor: Cursor,
+        tip: &ChainInfo,
+        facts: &mut Gatherer<'_>,
+    ) -> Result<BlockRef, ChainError> {
+        let behind = || ChainError::Behind(format!("the node is at block {}, {cursor} was read already", tip.blocks));
         let mut at = cursor;
         loop {
             let header: Result<HeaderInfo, _> = self.rpc.call("getblockheader", json!([at.hash])).await;
             let header = header.map_err(|error| match error {
+                CallError::Refused { code: NOT_FOUND, .. } if cursor.height > tip.blocks => behind(),
                 CallError::Refused { code: NOT_FOUND, .. } => {
                     ChainError::confused(format!("the node never had the block {at}"))
                 }
@@ -166,6 +165,10 @@ impl Core {
             if header.confirmations >= 0 {
                 return Ok(at);
             }
+            // Only more work takes a block out of the best chain: the node has the header and not yet the block.
+            if header.chainwork > tip.chainwork {
+                return Err(behind());
+            }
             facts.disconnected(at);
             let hash = header.previousblockhash.ok_or_else(|| ChainError::confused("a chain without a start"))?;
             at = BlockRef { height: at.height.saturating_sub(1), hash };
@@ -174,8 +177,12 @@ impl Core {
 
     /// Up to the tip, or as far as one answer goes. Stops early when the chain changes meanwhile: the next
     /// question finds the fork.
-    async fn read_blocks(&self, from: BlockRef, facts: &mut Gatherer<'_>) -> Result<(BlockRef, bool), ChainError> {
-        let tip = self.info().await?;
+    async fn read_blocks(
+        &self,
+        from: BlockRef,
+        tip: &ChainInfo,
+        facts: &mut Gatherer<'_>,
+    ) -> Result<(BlockRef, bool), ChainError> {
         let next = from.height.saturating_add(1);
         let heights = (next..=tip.blocks).take(BLOCKS_PER_ANSWER_MAX);
         let calls: Vec<(&str, Value)> = heights.map(|height| ("getblockhash", json!([height]))).collect();
@@ -201,9 +208,10 @@ impl Core {
     /// What waits, as it was when `at` was the best block; false when that has changed or there is more to read.
     async fn read_pool(&self, at: BlockRef, watched: &Watched, facts: &mut Gatherer<'_>) -> Result<bool, ChainError> {
         // In this order: a block that arrives in between is noticed, and nothing is taken for evicted that it holds.
-        let calls = [("getrawmempool", json!([])), ("getbestblockhash", json!([]))];
-        let mut answers = self.rpc.batch(&calls).await?.into_iter();
+        let questions = ["getmempoolinfo", "getrawmempool", "getbestblockhash"];
+        let mut answers = self.rpc.batch(&questions.map(|question| (question, json!([])))).await?.into_iter();
         let mut answer = || answers.next().unwrap_or(Ok(Value::Null));
+        let info: PoolInfo = read("getmempoolinfo", answer()?)?;
         let now: HashSet<Txid> = read("getrawmempool", answer()?)?;
         let best: BlockHash = read("getbestblockhash", answer()?)?;
         if best != at.hash {
@@ -213,6 +221,9 @@ impl Core {
         let complete = pool.update(&self.rpc, &now).await?;
         let matter = pool.that_matter(&self.rpc, watched, |outpoint| facts.is_found(outpoint)).await?;
         facts.waiting(matter.iter());
+        if info.loaded == Some(false) {
+            return Ok(complete);
+        }
         for txid in facts.missing(|txid| now.contains(txid)) {
             if !self.is_in_chain(txid, OUTPUTS_ASKED).await? {
                 facts.evicted([txid]);
@@ -234,43 +245,6 @@ impl Core {
             Ok(Coin { outpoint, output: TxOut { value, script_pubkey: one.script }, height: one.height })
         };
         found.unspents.into_iter().map(coin).collect()
-    }
-
-    async fn coin(&self, outpoint: OutPoint) -> Result<Option<Unspent>, ChainError> {
-        let coin: Option<CoinInfo> = self.rpc.call("gettxout", json!([outpoint.txid, outpoint.vout, true])).await?;
-        let Some(coin) = coin else { return Ok(None) };
-        let value = Amount::from_btc(coin.value).map_err(ChainError::confused)?;
-        let output = TxOut { value, script_pubkey: coin.script.hex };
-        Ok(Some(Unspent { output, confirmations: coin.confirmations, coinbase: coin.coinbase }))
-    }
-
-    async fn find(&self, txid: Txid, block: Option<BlockHash>) -> Result<Option<Transaction>, ChainError> {
-        let params = block.map_or_else(|| json!([txid, 0]), |block| json!([txid, 0, block]));
-        match self.rpc.call::<String>("getrawtransaction", params).await {
-            Ok(hex) => decode(&hex).map(Some),
-            Err(CallError::Refused { code: NOT_FOUND, .. }) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// In the mempool, or in the chain as far as the node can tell.
-    async fn is_known(&self, transaction: &Transaction) -> Result<bool, ChainError> {
-        self.is_in_chain(transaction.compute_txid(), transaction.output.len()).await
-    }
-
-    /// The node's index knows it, if there is one, or one of its first outputs is not spent yet.
-    async fn is_in_chain(&self, txid: Txid, outputs: usize) -> Result<bool, ChainError> {
-        if self.find(txid, None).await?.is_some() {
-            return Ok(true);
-        }
-        let calls: Vec<(&str, Value)> =
-            (0_u32..).take(outputs).map(|vout| ("gettxout", json!([txid, vout, false]))).collect();
-        for answer in self.rpc.batch(&calls).await? {
-            if !answer?.is_null() {
-                return Ok(true);
-            }
-        }
-        Ok(false)
     }
 
     async fn try_out(&self, transaction: &Transaction) -> Result<(), ChainError> {

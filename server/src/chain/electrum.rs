@@ -13,7 +13,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use self::session::Session;
 use self::wire::Wire;
 use super::light::Light;
-use super::light::source::{Entry, Proof, Source};
+use super::light::source::{History, Proof, Source};
 use super::link::{Place, Road, Way};
 use super::{Answer, ChainError};
 
@@ -120,7 +120,7 @@ impl Source for Electrum {
         })
     }
 
-    fn histories<'a>(&'a self, scripts: &'a [ScriptBuf], _: u32) -> Answer<'a, Vec<Vec<Entry>>> {
+    fn histories<'a>(&'a self, scripts: &'a [ScriptBuf], _: u32) -> Answer<'a, Vec<History>> {
         Box::pin(async move {
             let mut turn = self.turn().await?;
             let answer = turn.session.histories(scripts).await;

@@ -12,34 +12,39 @@ use bitcoin::{BlockHash, CompactTarget, FeeRate, Network, Script, ScriptBuf, Tra
 use futures_util::stream::{StreamExt, TryStreamExt};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 use self::http::Http;
 pub use self::http::{Address, NotAnAddress};
 use super::light::Light;
-use super::light::source::{Entry, Proof, Source};
+use super::light::source::{Entry, History, Proof, Source};
 use super::link::{Road, Way};
 use super::{Answer, ChainError};
 
 /// Public servers ask for restraint; ten seconds make no difference to a deposit.
 const PACE: Duration = Duration::from_secs(10);
+/// Long enough for the desk to ask for every wait it knows.
+const RATES_KEPT: Duration = Duration::from_secs(2);
 /// Histories asked for at the same time.
 const QUESTIONS_AT_ONCE: usize = 8;
-/// A page of confirmed transactions.
-const PAGE: usize = 25;
 /// An escrow's address with more history than this was flooded by somebody, or the server invents it.
 const PAGES_MAX: usize = 200;
 
 /// Esplora servers, the first that answers right. Nothing is asked yet.
 pub fn esplora(addresses: &[Address], way: &Way, network: Network) -> Result<Light, ChainError> {
     let road = Road::new(way)?;
-    let source =
-        |address: &Address| -> Box<dyn Source> { Box::new(Esplora { http: Http::new(address.clone(), road.clone()) }) };
+    let source = |address: &Address| -> Box<dyn Source> {
+        Box::new(Esplora { http: Http::new(address.clone(), road.clone()), rates: Mutex::default() })
+    };
     Ok(Light::new(addresses.iter().map(source).collect(), network, PACE))
 }
 
 #[derive(Debug)]
 struct Esplora {
     http: Http,
+    /// One answer is about every wait; it is asked for once when several are wanted.
+    rates: Mutex<Option<(Instant, BTreeMap<u16, f64>)>>,
 }
 
 /// A block as `/blocks` lists it: a header in pieces.
@@ -118,8 +123,13 @@ impl Esplora {
     }
 
     async fn read_height(&self) -> Answered<u32> {
-        let height = self.get("/blocks/tip/height").await?;
-        height.ok_or_else(|| ChainError::confused(format!("{} is no Esplora server", self.http.name())))
+        self.must("/blocks/tip/height").await
+    }
+
+    /// What every Esplora server answers, of whatever it is asked.
+    async fn must<T: DeserializeOwned>(&self, path: &str) -> Answered<T> {
+        let odd = || ChainError::confused(format!("{} is no Esplora server: it has no {path}", self.http.name()));
+        self.get(path).await?.ok_or_else(odd)
     }
 
     /// Some ten headers a page, from the highest down.
@@ -146,20 +156,26 @@ impl Esplora {
         // Forwards, not backwards as Electrum names it.
         let name = sha256::Hash::hash(script.as_bytes());
         let path = format!("/scripthash/{name}/txs");
-        let mut page: Vec<TransactionReply> = self.get(&path).await?.unwrap_or_default();
+        let mut page: Vec<TransactionReply> = self.must(&path).await?;
         let mut entries = Vec::new();
+        if page.iter().any(|one| !one.status.confirmed) {
+            // What waits comes first and may leave no room for what is confirmed (mempool.space), so that is asked for by
+            // itself.
+            entries = page.iter().map(TransactionReply::entry).collect::<Answered<_>>()?;
+            page = self.must(&format!("{path}/chain")).await?;
+        }
+        // How long a page is differs from server to server, so only an empty one is the end.
         for _ in 0..PAGES_MAX {
-            let confirmed = page.iter().filter(|one| one.status.confirmed).count();
             for one in &page {
                 entries.push(one.entry()?);
             }
             // The newest first, so the rest is older still.
             let last = page.last().map(|one| (one.txid, one.status.block_height));
             let Some((txid, height)) = last else { return Ok(entries) };
-            if confirmed < PAGE || height.is_none_or(|height| height <= above) {
+            if height.is_some_and(|height| height <= above) {
                 return Ok(entries);
             }
-            page = self.get(&format!("/scripthash/{name}/txs/chain/{txid}")).await?.unwrap_or_default();
+            page = self.must(&format!("{path}/chain/{txid}")).await?;
         }
         Err(ChainError::confused(format!("the history of script {name} has no end")))
     }
@@ -177,8 +193,8 @@ impl Esplora {
         if from.is_null() {
             return Ok(false);
         }
-        let reply: Option<SpendReply> = self.get(&format!("/tx/{}/outspend/{}", from.txid, from.vout)).await?;
-        Ok(reply.and_then(|spend| spend.txid) == Some(transaction.compute_txid()))
+        let reply: SpendReply = self.must(&format!("/tx/{}/outspend/{}", from.txid, from.vout)).await?;
+        Ok(reply.txid == Some(transaction.compute_txid()))
     }
 
     async fn read_proof(&self, txid: Txid, height: u32) -> Answered<Option<Proof>> {
@@ -187,10 +203,20 @@ impl Esplora {
         proof.map(|proof| Proof::read(proof.pos, &proof.merkle)).transpose()
     }
 
-    async fn read_estimate(&self, target: u16) -> Answered<Option<FeeRate>> {
+    async fn read_rates(&self) -> Answered<BTreeMap<u16, f64>> {
+        let mut known = self.rates.lock().await;
+        if let Some((_, rates)) = known.as_ref().filter(|(at, _)| at.elapsed() < RATES_KEPT) {
+            return Ok(rates.clone());
+        }
         let rates: Option<BTreeMap<String, f64>> = self.get("/fee-estimates").await?;
         let rates: BTreeMap<u16, f64> =
             rates.into_iter().flatten().filter_map(|(target, rate)| Some((target.parse().ok()?, rate))).collect();
+        *known = Some((Instant::now(), rates.clone()));
+        Ok(rates)
+    }
+
+    async fn read_estimate(&self, target: u16) -> Answered<Option<FeeRate>> {
+        let rates = self.read_rates().await?;
         // The estimate for the longest wait that is not longer than asked.
         let rate = rates.range(..=target).next_back().or_else(|| rates.first_key_value());
         Ok(rate.and_then(|(_, rate)| fee_rate(*rate)))
@@ -216,9 +242,17 @@ impl Source for Esplora {
         Box::pin(self.read_headers(from, count))
     }
 
-    fn histories<'a>(&'a self, scripts: &'a [ScriptBuf], above: u32) -> Answer<'a, Vec<Vec<Entry>>> {
+    fn histories<'a>(&'a self, scripts: &'a [ScriptBuf], above: u32) -> Answer<'a, Vec<History>> {
         Box::pin(async move {
-            let question = |script: &'a ScriptBuf| -> Answer<'a, Vec<Entry>> { Box::pin(self.history(script, above)) };
+            let question = |script: &'a ScriptBuf| -> Answer<'a, History> {
+                Box::pin(async move {
+                    match self.history(script, above).await {
+                        // Of this one it says something else than its history; the next may be told.
+                        Err(error @ ChainError::Confused(_)) => Ok(Err(error)),
+                        told => told.map(Ok),
+                    }
+                })
+            };
             let questions: Vec<_> = scripts.iter().map(question).collect();
             futures_util::stream::iter(questions).buffered(QUESTIONS_AT_ONCE).try_collect().await
         })

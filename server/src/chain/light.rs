@@ -29,6 +29,8 @@ use super::{
 
 /// Bitcoin Core, which is behind all of them, estimates for at most a week.
 const TARGET_BLOCKS_MAX: u16 = 1_008;
+/// A server that counts questions has begun to count anew by then.
+const REST_MAX: Duration = Duration::from_secs(300);
 
 /// Servers that are asked by script.
 #[derive(Debug)]
@@ -42,6 +44,7 @@ pub struct Light {
     /// How long an answer about the tip is good enough: public servers are not asked every second.
     pace: Duration,
     heard: Mutex<Option<Heard>>,
+    rest: Mutex<Option<Rest>>,
 }
 
 #[derive(Debug)]
@@ -59,6 +62,24 @@ struct Heard {
     read_to: Option<BlockRef>,
 }
 
+/// The servers did not answer and are left in peace for a while.
+#[derive(Debug, Clone)]
+struct Rest {
+    wait: Duration,
+    until: Instant,
+    error: ChainError,
+}
+
+impl Rest {
+    /// As long as between two looks; twice as long each time that a server asks for patience.
+    fn after(error: &ChainError, before: Option<&Self>, pace: Duration) -> Self {
+        let doubled = before.map(|rest| rest.wait.saturating_mul(2).min(REST_MAX));
+        let wait = doubled.filter(|_| matches!(error, ChainError::Busy(_))).unwrap_or(pace);
+        let now = Instant::now();
+        Self { wait, until: now.checked_add(wait).unwrap_or(now), error: error.clone() }
+    }
+}
+
 impl Light {
     pub(super) fn new(sources: Vec<Box<dyn Source>>, network: Network, pace: Duration) -> Self {
         let servers = sources.into_iter().map(|source| Server { source, ours: AtomicBool::new(false) }).collect();
@@ -70,6 +91,7 @@ impl Light {
             unknown_fee_rate: FEE_RATE_UNKNOWN,
             pace,
             heard: Mutex::default(),
+            rest: Mutex::default(),
         }
     }
 
@@ -132,6 +154,21 @@ impl Light {
         Ok(())
     }
 
+    /// What went wrong, while the servers are left in peace after it.
+    async fn rested(&self) -> Result<(), ChainError> {
+        match self.rest.lock().await.as_ref().filter(|rest| Instant::now() < rest.until) {
+            Some(rest) => Err(rest.error.clone()),
+            None => Ok(()),
+        }
+    }
+
+    /// Begins or ends a rest, as the answer is.
+    async fn rest_after<T>(&self, answer: Result<T, ChainError>) -> Result<T, ChainError> {
+        let mut rest = self.rest.lock().await;
+        *rest = answer.as_ref().err().map(|error| Rest::after(error, rest.as_ref(), self.pace));
+        answer
+    }
+
     async fn fresh(&self) -> Option<Heard> {
         self.heard.lock().await.filter(|heard| heard.at.elapsed() < self.pace)
     }
@@ -140,7 +177,9 @@ impl Light {
         if let Some(heard) = self.fresh().await {
             return Ok(heard.tip);
         }
-        let tip = self.first(move |reader| Box::pin(async move { reader.tip().await })).await?;
+        self.rested().await?;
+        let tip = self.first(move |reader| Box::pin(async move { reader.tip().await })).await;
+        let tip = self.rest_after(tip).await?;
         *self.heard.lock().await = Some(Heard { tip, at: Instant::now(), read_to: None });
         Ok(tip)
     }
@@ -150,7 +189,9 @@ impl Light {
         if heard.is_some_and(|heard| heard.read_to == Some(*cursor)) {
             return Ok(Facts { cursor: *cursor, caught_up: true, events: Vec::new() });
         }
-        let facts = self.first(move |reader| Box::pin(async move { reader.facts(cursor, watched).await })).await?;
+        self.rested().await?;
+        let facts = self.first(move |reader| Box::pin(async move { reader.facts(cursor, watched).await })).await;
+        let facts = self.rest_after(facts).await?;
         if let Some(heard) = self.heard.lock().await.as_mut()
             && facts.caught_up
         {
@@ -169,7 +210,13 @@ impl Light {
 
     async fn estimate(&self, target_blocks: u16) -> Result<FeeRate, ChainError> {
         let target = target_blocks.clamp(1, TARGET_BLOCKS_MAX);
-        let estimate = self.first(move |reader| Box::pin(async move { reader.estimate(target).await })).await?;
+        self.rested().await?;
+        let mut estimate = self.first(move |reader| Box::pin(async move { reader.estimate(target).await })).await;
+        // A server that has no estimates may well tell the chain.
+        if matches!(estimate, Err(ChainError::Busy(_))) {
+            estimate = self.rest_after(estimate).await;
+        }
+        let estimate = estimate?;
         Ok(estimate.unwrap_or(self.unknown_fee_rate).clamp(FEE_RATE_MIN, FEE_RATE_MAX))
     }
 }
@@ -217,4 +264,27 @@ impl Chain for Light {
 fn tip_of(height: u32, header: &bitcoin::block::Header) -> Result<Tip, ChainError> {
     let block = BlockRef { height, hash: header.block_hash() };
     Ok(Tip { block, time: time_of(i64::from(header.time))? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_asks_for_patience_is_left_alone_longer_each_time() {
+        let pace = Duration::from_secs(10);
+        let (busy, away) = (ChainError::Busy("429".to_owned()), ChainError::unreachable("nobody"));
+        let mut rest = Rest::after(&busy, None, pace);
+        let mut waits = Vec::new();
+        for _ in 0..6 {
+            waits.push(rest.wait.as_secs());
+            rest = Rest::after(&busy, Some(&rest), pace);
+        }
+        assert_eq!(waits, [10, 20, 40, 80, 160, 300]);
+        assert_eq!(Rest::after(&away, Some(&rest), pace).wait, pace);
+        assert_eq!(
+            Rest::after(&busy, Some(&Rest::after(&busy, None, Duration::ZERO)), Duration::ZERO).wait,
+            Duration::ZERO
+        );
+    }
 }

@@ -205,6 +205,9 @@ pub enum ChainError {
     /// Try later: it was asked and never answered.
     #[error("the node does not answer: {0}")]
     Hanging(String),
+    /// Try much later: it was asked too often, or has too much to do.
+    #[error("the node asks for patience: {0}")]
+    Busy(String),
     /// Try later: it has not seen the whole chain yet.
     #[error("the node is still loading the chain: {0}")]
     Loading(String),

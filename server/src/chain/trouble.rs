@@ -10,6 +10,11 @@ const STALE: SignedDuration = SignedDuration::from_hours(2);
 /// The age at which Bitcoin Core itself says that it is still loading (`DEFAULT_MAX_TIP_AGE`).
 const LOADING: SignedDuration = SignedDuration::from_hours(24);
 
+/// Whether these words of a Bitcoin Core, passed on by a server before it, say that it has just been started (-28).
+pub(super) fn is_warming_up(words: &str) -> bool {
+    ["\"code\":-28", "RPC error -28", "Loading block index", "Verifying blocks"].iter().any(|sign| words.contains(sign))
+}
+
 /// Why the chain cannot be seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trouble {
@@ -59,7 +64,7 @@ impl ChainError {
     /// What it means for the sight of the chain; a refused transaction means nothing.
     pub fn trouble(&self) -> Option<Trouble> {
         match self {
-            Self::Unreachable(_) => Some(Trouble::Absent),
+            Self::Unreachable(_) | Self::Busy(_) => Some(Trouble::Absent),
             Self::Hanging(_) => Some(Trouble::Hanging),
             Self::Loading(_) => Some(Trouble::Loading),
             Self::Behind(_) => Some(Trouble::Stale),

@@ -16,6 +16,11 @@ use crate::domain::TradeId;
 use crate::store::deposits::{self, DepositRow};
 use crate::store::{outbox, reader as epochs, watched};
 
+/// The outputs that no block spends, as the desk has them.
+type Books = BTreeMap<OutPoint, (TradeId, DepositRow)>;
+/// And as the chain has those that are confirmed.
+type Coins = BTreeMap<OutPoint, Coin>;
+
 /// What an audit found.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Report {
@@ -32,6 +37,11 @@ pub(super) async fn is_due(desk: &Desk) -> bool {
     std::mem::take(&mut desk.reading.lock().await.unaudited)
 }
 
+/// It has not looked: it could not see the chain.
+pub(super) async fn is_due_again(desk: &Desk) {
+    desk.reading.lock().await.unaudited = true;
+}
+
 /// Compares and corrects. Reading goes on meanwhile, but for the correction itself.
 pub async fn audit(desk: &Desk) -> Done<Report> {
     let client = desk.store.connection().await?;
@@ -40,10 +50,10 @@ pub async fn audit(desk: &Desk) -> Done<Report> {
     let scripts: Vec<_> = escrows.iter().map(|(_, script)| script.clone()).collect();
     drop(client);
     let coins = desk.chain.coins_at(&scripts).await.map_err(chain_trouble)?;
+    let coins: Coins = coins.into_iter().map(|coin| (coin.outpoint, coin)).collect();
     // After the chain was asked: whatever it had by then in blocks that were read has to be in the books.
     let client = desk.store.connection().await?;
-    let books: BTreeMap<OutPoint, (TradeId, DepositRow)> =
-        deposits::open(&client).await?.into_iter().map(|one| (one.1.outpoint, one)).collect();
+    let books: Books = deposits::open(&client).await?.into_iter().map(|one| (one.1.outpoint, one)).collect();
     drop(client);
 
     let mut report = Report { outputs: books.len(), addresses: scripts.len(), differences: Vec::new() };
@@ -53,13 +63,24 @@ pub async fn audit(desk: &Desk) -> Done<Report> {
         lowest = Some(lowest.map_or(height, |known: u32| known.min(height)));
         report.differences.push(words);
     };
-    for coin in coins.iter().filter(|coin| coin.height <= read_to.height) {
+    for coin in coins.values().filter(|coin| coin.height <= read_to.height) {
         if let Some(words) = missing_from(&books, coin) {
             differs(coin.height, words);
         }
     }
-    for (outpoint, (_, row)) in &books {
+    let looked: BTreeSet<TradeId> = escrows.iter().map(|(trade, _)| *trade).collect();
+    for (outpoint, (trade, row)) in &books {
         let Some(height) = row.height else { continue };
+        if let Some(coin) = coins.get(outpoint) {
+            if coin.output.value != row.value {
+                differs(height, format!("{outpoint} holds {}, not {}", coin.output.value, row.value));
+            }
+            continue;
+        }
+        // What spends it waits, and its address was not looked through.
+        if row.spent_by.is_some() && !looked.contains(trade) {
+            continue;
+        }
         match desk.chain.unspent(*outpoint).await.map_err(chain_trouble)? {
             None => differs(height, format!("{outpoint} is not there: it is spent, or its block is gone")),
             Some(there) if there.output.value != row.value => {
@@ -69,7 +90,7 @@ pub async fn audit(desk: &Desk) -> Done<Report> {
         }
     }
     if let Some(lowest) = lowest {
-        read_again(desk, lowest.saturating_sub(1), &books).await?;
+        read_again(desk, lowest.saturating_sub(1), &books, &coins).await?;
     }
     tracing::info!(
         outputs = report.outputs,
@@ -80,7 +101,7 @@ pub async fn audit(desk: &Desk) -> Done<Report> {
     Ok(report)
 }
 
-fn missing_from(books: &BTreeMap<OutPoint, (TradeId, DepositRow)>, coin: &Coin) -> Option<String> {
+fn missing_from(books: &Books, coin: &Coin) -> Option<String> {
     match books.get(&coin.outpoint) {
         None => Some(format!(
             "{} holds {} at an escrow's address, and is not in the books",
@@ -94,7 +115,7 @@ fn missing_from(books: &BTreeMap<OutPoint, (TradeId, DepositRow)>, coin: &Coin) 
 }
 
 /// Reads from a height on once more, beside the cursor, and writes down what was missed.
-async fn read_again(desk: &Desk, from: u32, books: &BTreeMap<OutPoint, (TradeId, DepositRow)>) -> Done<()> {
+async fn read_again(desk: &Desk, from: u32, books: &Books, coins: &Coins) -> Done<()> {
     let mut reading = desk.reading.lock().await;
     let Some(epoch) = reader::reads(desk, &mut reading).await? else { return Ok(()) };
     let mut at = desk.chain.cursor_at(from).await.map_err(chain_trouble)?;
@@ -113,7 +134,7 @@ async fn read_again(desk: &Desk, from: u32, books: &BTreeMap<OutPoint, (TradeId,
         }
         let mut touched = watcher::note(&tx, &facts.events, now).await?;
         if facts.caught_up {
-            touched.extend(gone(desk, &tx, books).await?);
+            touched.extend(gone(desk, &tx, books, coins).await?);
         }
         for trade in touched {
             outbox::add(&tx, JUDGE, Some(trade), &json!({}), now).await?;
@@ -127,16 +148,22 @@ async fn read_again(desk: &Desk, from: u32, books: &BTreeMap<OutPoint, (TradeId,
     }
 }
 
-/// What the books have as confirmed and unspent, and the chain does not have although every block was read again.
+/// What the books have as confirmed and unspent, and the chain does not have although every block was read again. What
+/// only a waiting transaction spends the chain has.
 async fn gone(
     desk: &Desk,
     tx: &crate::store::Transaction<'_>,
-    books: &BTreeMap<OutPoint, (TradeId, DepositRow)>,
+    books: &Books,
+    coins: &Coins,
 ) -> Done<BTreeSet<TradeId>> {
     let mut touched = BTreeSet::new();
-    let still: BTreeSet<OutPoint> = deposits::open(tx).await?.into_iter().map(|(_, row)| row.outpoint).collect();
+    let open = deposits::open(tx).await?.into_iter().map(|(_, row)| row);
+    let still: BTreeSet<OutPoint> = open.filter(|row| row.spent_by.is_none()).map(|row| row.outpoint).collect();
     for (outpoint, (_, row)) in books.iter().filter(|(outpoint, _)| still.contains(*outpoint)) {
-        if row.height.is_some() && desk.chain.unspent(*outpoint).await.map_err(chain_trouble)?.is_none() {
+        if row.height.is_some()
+            && !coins.contains_key(outpoint)
+            && desk.chain.unspent(*outpoint).await.map_err(chain_trouble)?.is_none()
+        {
             tracing::error!(%outpoint, "the chain does not have this deposit");
             touched.extend(deposits::evict(tx, outpoint.txid, desk.now(tx).await?).await?);
         }

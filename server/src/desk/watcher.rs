@@ -168,12 +168,18 @@ pub(super) async fn note(tx: &Transaction<'_>, events: &[Fact], at: Timestamp) -
         }
     }
     for txid in evicted {
-        touched.extend(deposits::evict(tx, txid, at).await?);
+        let trades: BTreeSet<TradeId> = deposits::evict(tx, txid, at).await?.into_iter().collect();
+        for trade in &trades {
+            if deposits::missing(tx, *trade).await?.contains(&txid) {
+                give_again(tx, *trade, txid, at).await?;
+            }
+        }
+        touched.extend(trades);
     }
     Ok(touched)
 }
 
-/// A deposit whose block is gone: nobody else may be there to tell the network of it.
+/// A deposit whose block is gone, or that this node has forgotten: nobody else may be there to tell the network of it.
 async fn give_again(tx: &Transaction<'_>, trade: TradeId, deposit: Txid, at: Timestamp) -> Done<()> {
     Ok(outbox::add(tx, DEPOSIT, Some(trade), &json!({ "txid": deposit.to_string() }), at).await?)
 }
@@ -185,7 +191,7 @@ pub(super) async fn broadcast_deposit(desk: &Desk, tx: &Transaction<'_>, trade: 
     match desk.chain.broadcast(&output.transaction).await {
         Ok(()) => Ok(()),
         Err(ChainError::Rejected(why)) => {
-            tracing::warn!(txid, why, "a deposit that lost its block is not taken by the network again");
+            tracing::warn!(txid, why, "a deposit that lost its block or its place is not taken by the network again");
             Ok(())
         }
         Err(error) => Err(chain_trouble(error)),

@@ -8,8 +8,8 @@ use super::room;
 use crate::domain::money::btc_words;
 use crate::domain::trade::{NOTHING_BELOW_SAT, Trade};
 use crate::domain::{Event, Stage};
-use crate::store::Transaction;
 use crate::store::trades::TradeRow;
+use crate::store::{Transaction, deposits};
 
 pub(super) async fn tell(
     tx: &Transaction<'_>,
@@ -18,13 +18,15 @@ pub(super) async fn tell(
     made: &Made<'_>,
     now: Timestamp,
 ) -> Done<()> {
-    match words(before, &row.state, made.event, now) {
+    // Nothing else is known to spend what it was made of.
+    let is_missing = has_vanished(before, &row.state) && !deposits::missing(tx, row.id).await?.is_empty();
+    match words(before, &row.state, made.event, is_missing, now) {
         Some(words) => room::system(tx, row.id, &words, now).await,
         None => Ok(()),
     }
 }
 
-fn words(before: &Trade, after: &Trade, event: Option<Event>, now: Timestamp) -> Option<String> {
+fn words(before: &Trade, after: &Trade, event: Option<Event>, is_missing: bool, now: Timestamp) -> Option<String> {
     if event.is_some() {
         return None;
     }
@@ -44,13 +46,17 @@ fn words(before: &Trade, after: &Trade, event: Option<Event>, now: Timestamp) ->
         };
         return Some(format!("{what} Clocks stood still for {minutes} minutes, and every window is longer by that."));
     }
+    let what = if is_missing {
+        "is not seen at present. The desk hands it to the network again."
+    } else {
+        "is gone again before it was confirmed: replaced, or spent elsewhere."
+    };
+    has_vanished(before, after).then(|| format!("A deposit of {} was seen and {what}", btc_words(before.deposit.seen)))
+}
+
+/// What was seen of a deposit is seen no more, and it was awaited.
+fn has_vanished(before: &Trade, after: &Trade) -> bool {
     let (was, is) = (before.deposit.seen, after.deposit.seen);
     let awaited = matches!(after.stage, Stage::Proposed | Stage::AwaitingDeposit | Stage::Cancelled);
-    if awaited && is < was && is.to_sat() < NOTHING_BELOW_SAT {
-        return Some(format!(
-            "A deposit of {} was seen and is gone again before it was confirmed: replaced, or spent elsewhere.",
-            btc_words(was)
-        ));
-    }
-    None
+    awaited && is < was && is.to_sat() < NOTHING_BELOW_SAT
 }

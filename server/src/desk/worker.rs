@@ -18,6 +18,9 @@ const BEAT: Duration = Duration::from_secs(1);
 const RETRY_SECONDS: i64 = 2;
 const RETRY_SECONDS_MAX: i64 = 600;
 
+/// An audit that failed is a long one, and the chain may be out of sight for a while.
+const AUDIT_RETRY: Duration = Duration::from_secs(300);
+
 /// Works until the desk is dropped by everybody else.
 pub async fn run(desk: Arc<Desk>) {
     loop {
@@ -35,7 +38,9 @@ pub async fn run(desk: Arc<Desk>) {
 
 async fn audit_in_the_background(desk: Arc<Desk>) {
     if let Err(error) = audit::audit(&desk).await {
-        tracing::error!(%error, "the books could not be held against the chain; it is done at the next start");
+        tracing::error!(%error, "the books could not be held against the chain; it is tried again");
+        tokio::time::sleep(AUDIT_RETRY).await;
+        audit::is_due_again(&desk).await;
     }
 }
 

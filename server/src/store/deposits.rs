@@ -53,10 +53,13 @@ const SEE: &str = "
     INSERT INTO deposits (txid, vout, trade, amount_sat, coinbase, raw, seen_at, block_hash, block_height)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
     ON CONFLICT (txid, vout) DO UPDATE
-       SET block_hash = EXCLUDED.block_hash, block_height = EXCLUDED.block_height, gone_at = NULL
-     WHERE deposits.block_hash IS DISTINCT FROM EXCLUDED.block_hash OR deposits.gone_at IS NOT NULL";
+       SET block_hash = coalesce(EXCLUDED.block_hash, deposits.block_hash),
+           block_height = coalesce(EXCLUDED.block_height, deposits.block_height), gone_at = NULL
+     WHERE (EXCLUDED.block_hash IS NOT NULL AND deposits.block_hash IS DISTINCT FROM EXCLUDED.block_hash)
+        OR deposits.gone_at IS NOT NULL";
 
-/// Notes an output; told again, its block moves. True if that changed anything.
+/// Notes an output; told again, its block moves. It leaves its block only when that is disconnected, or when it is
+/// evicted: what was confirmed and is then seen to wait is a server between two thoughts. True if that changed anything.
 pub async fn see(client: &impl GenericClient, seen: &SeenOutput<'_>) -> Stored<bool> {
     let (height, hash) = match seen.block {
         Some((height, hash)) => (Some(i32::try_from(height).unwrap_or(i32::MAX)), Some(hash.to_byte_array().to_vec())),
@@ -111,13 +114,16 @@ async fn first_seen(client: &impl GenericClient, seen: &SeenOutput<'_>) -> Store
 
 const SPEND: &str = "
     UPDATE deposits SET spent_by = $3, spent_height = $4, spent_raw = $5
-     WHERE txid = $1 AND vout = $2 AND (spent_by, spent_height) IS DISTINCT FROM ($3, $4) RETURNING trade";
+     WHERE txid = $1 AND vout = $2 AND (spent_by, spent_height) IS DISTINCT FROM ($3, $4)
+       AND ($4::integer IS NOT NULL OR spent_height IS NULL) RETURNING trade";
 const SPEND_INPUT: &str = "
     UPDATE deposit_inputs i SET spent_by = $3, spent_height = $4
      WHERE txid = $1 AND vout = $2 AND (spent_by, spent_height) IS DISTINCT FROM ($3, $4)
+       AND ($4::integer IS NOT NULL OR spent_height IS NULL)
     RETURNING (SELECT d.trade FROM deposits d WHERE d.txid = i.deposit AND i.deposit <> $3 LIMIT 1)";
 
-/// Notes who spent an output, or an input of a deposit; the trades concerned, if that is news.
+/// Notes who spent an output, or an input of a deposit; a spend that waits takes the place of none that is confirmed.
+/// The trades concerned, if that is news.
 pub async fn spend(
     client: &impl GenericClient,
     outpoint: OutPoint,
@@ -161,6 +167,17 @@ pub async fn evict(client: &impl GenericClient, gone: Txid, at: Timestamp) -> St
         trades.push(TradeId(row.try_get(0)?));
     }
     Ok(trades)
+}
+
+const MISSING: &str = "
+    SELECT DISTINCT d.txid FROM deposits d
+     WHERE d.trade = $1 AND d.gone_at IS NOT NULL
+       AND NOT EXISTS (SELECT FROM deposit_inputs i WHERE i.deposit = d.txid AND i.spent_by <> d.txid)";
+
+/// The trade's deposits that are gone although nothing else is known to spend what they were made of.
+pub async fn missing(client: &impl GenericClient, trade: TradeId) -> Stored<Vec<Txid>> {
+    let rows = client.query(&client.prepare_cached(MISSING).await?, &[&trade.0]).await?;
+    rows.iter().map(|row| txid(row.try_get(0)?)).collect()
 }
 
 const HELD_BY: &str =
@@ -209,9 +226,9 @@ pub async fn of_trade(client: &impl GenericClient, trade: TradeId) -> Stored<Vec
 const OPEN: &str = "
     SELECT txid, vout, amount_sat, coinbase, raw, seen_at, block_height, funding, gone_at, spent_by, spent_height,
            spent_raw, trade
-      FROM deposits WHERE gone_at IS NULL AND spent_by IS NULL";
+      FROM deposits WHERE gone_at IS NULL AND spent_height IS NULL";
 
-/// Every output that should still be there.
+/// Every output that no block spends, whatever waits.
 pub async fn open(client: &impl GenericClient) -> Stored<Vec<(TradeId, DepositRow)>> {
     let rows = client.query(&client.prepare_cached(OPEN).await?, &[]).await?;
     rows.iter().map(|row| Ok((TradeId(row.try_get(12)?), read(row)?))).collect()

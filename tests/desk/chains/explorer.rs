@@ -1,7 +1,8 @@
 //! A small Esplora server: the documented API, told truthfully from a regtest node's RPC. (The real one is on no package
 //! registry.) It keeps the whole chain in memory and looks at the node before each answer.
 
-use std::collections::HashMap;
+mod ledger;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,28 +11,40 @@ use actix_web::dev::ServerHandle;
 use actix_web::web::{self, Data, Path};
 use actix_web::{App, HttpResponse, HttpServer};
 use bitcoin::consensus::encode;
-use bitcoin::hashes::{Hash, sha256, sha256d};
-use bitcoin::{Block, BlockHash, Network, OutPoint, ScriptBuf, Transaction, Txid};
+use bitcoin::{Block, BlockHash, Network, OutPoint, Txid};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 use trine::chain::esplora::esplora;
 use trine::chain::light::Light;
 use trine::chain::link::Way;
 
+use self::ledger::{Chain, keep_scripts, merkle_proof};
 use super::bitcoind::{Bitcoind, call};
 
 /// Esplora's own numbers.
 const WAITING_PER_ANSWER: usize = 50;
 const CONFIRMED_PER_PAGE: usize = 25;
 const BLOCKS_PER_PAGE: u32 = 10;
+/// Where it is told to refuse long histories.
+const HISTORY_MAX: usize = 20;
 
-/// What it does not tell truthfully any more.
+/// What it does not tell truthfully any more, or not as others do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lie {
     AnotherTransaction,
     AnotherPlace,
     AnotherHeader,
     AlreadyConfirmed,
+    /// A block is indexed and the mempool not yet cleaned: what the best block holds is listed as waiting too.
+    StillWaiting,
+    /// As at mempool.space: one page for what waits and what is confirmed, the former first.
+    OnePage,
+    /// A server of another kind, that knows no scripts.
+    NoScripts,
+    /// Long histories are refused.
+    NothingLong,
+    /// It was asked too often.
+    Busy,
 }
 
 pub struct Explorer {
@@ -44,16 +57,6 @@ impl std::fmt::Debug for Explorer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "an explorer at {}", self.address)
     }
-}
-
-#[derive(Default)]
-struct Chain {
-    blocks: Vec<Block>,
-    waiting: HashMap<Txid, Transaction>,
-    /// Which output pays or paid which script.
-    scripts: HashMap<OutPoint, ScriptBuf>,
-    /// What was in a block that left the chain. The real one keeps it for ever, as if it waited.
-    kept: HashMap<Txid, Transaction>,
 }
 
 struct Node {
@@ -111,96 +114,13 @@ impl Node {
     }
 }
 
-fn keep_scripts(scripts: &mut HashMap<OutPoint, ScriptBuf>, transaction: &Transaction) {
-    let txid = transaction.compute_txid();
-    for (vout, output) in (0..).zip(&transaction.output) {
-        scripts.insert(OutPoint { txid, vout }, output.script_pubkey.clone());
-    }
-}
-
-impl Chain {
-    /// Waiting ones first, then the newest block's last.
-    fn all(&self) -> impl Iterator<Item = (Option<u32>, &Transaction)> {
-        let waiting = self.waiting.values().map(|one| (None, one));
-        let blocks = self.blocks.iter().enumerate().rev().map(|(height, block)| (height as u32, block));
-        waiting.chain(blocks.flat_map(|(height, block)| block.txdata.iter().rev().map(move |one| (Some(height), one))))
-    }
-
-    fn find(&self, txid: Txid) -> Option<(Option<u32>, &Transaction)> {
-        let found = self.all().find(|(_, one)| one.compute_txid() == txid);
-        found.or_else(|| self.kept.get(&txid).map(|one| (None, one)))
-    }
-
-    fn spender(&self, output: OutPoint) -> Option<(Option<u32>, &Transaction)> {
-        self.all().find(|(_, one)| one.input.iter().any(|input| input.previous_output == output))
-    }
-
-    fn touches(&self, transaction: &Transaction, name: &str) -> bool {
-        let spent = transaction.input.iter().filter_map(|input| self.scripts.get(&input.previous_output));
-        let paid = transaction.output.iter().map(|output| &output.script_pubkey);
-        spent.chain(paid).any(|script| sha256::Hash::hash(script.as_bytes()).to_string() == name)
-    }
-
-    fn history(&self, name: &str) -> Vec<(Option<u32>, &Transaction)> {
-        self.all().filter(|(_, one)| self.touches(one, name)).collect()
-    }
-
-    fn status(&self, height: Option<u32>) -> Value {
-        match height {
-            None => json!({ "confirmed": false }),
-            Some(height) => {
-                let header = self.blocks[height as usize].header;
-                json!({ "confirmed": true, "block_height": height, "block_hash": header.block_hash(), "block_time": header.time })
-            }
-        }
-    }
-
-    fn transaction(&self, height: Option<u32>, one: &Transaction) -> Value {
-        let inputs = one.input.iter().map(|input| {
-            json!({ "txid": input.previous_output.txid, "vout": input.previous_output.vout,
-                "is_coinbase": one.is_coinbase(), "sequence": input.sequence })
-        });
-        let outputs = one
-            .output
-            .iter()
-            .map(|output| json!({ "scriptpubkey": output.script_pubkey, "value": output.value.to_sat() }));
-        json!({ "txid": one.compute_txid(), "version": one.version.0, "locktime": one.lock_time.to_consensus_u32(),
-            "size": one.total_size(), "weight": one.weight().to_wu(), "status": self.status(height),
-            "vin": inputs.collect::<Vec<_>>(), "vout": outputs.collect::<Vec<_>>() })
-    }
-
-    fn block(&self, height: u32) -> Value {
-        let block = &self.blocks[height as usize];
-        let header = block.header;
-        let before = (height > 0).then_some(header.prev_blockhash);
-        json!({ "id": header.block_hash(), "height": height, "version": header.version.to_consensus(),
-            "timestamp": header.time, "bits": header.bits.to_consensus(), "nonce": header.nonce,
-            "merkle_root": header.merkle_root, "previousblockhash": before, "tx_count": block.txdata.len(),
-            "size": block.total_size(), "weight": block.weight().to_wu() })
-    }
-}
-
-fn merkle_proof(block: &Block, txid: Txid) -> Option<(usize, Vec<sha256d::Hash>)> {
-    let mut row: Vec<sha256d::Hash> = block.txdata.iter().map(|one| one.compute_txid().to_raw_hash()).collect();
-    let place = row.iter().position(|hash| *hash == txid.to_raw_hash())?;
-    let (mut at, mut branch) = (place, Vec::new());
-    while row.len() > 1 {
-        if row.len() % 2 == 1 {
-            row.push(row[row.len() - 1]);
-        }
-        branch.push(row[at ^ 1]);
-        at /= 2;
-        let pair =
-            |pair: &[sha256d::Hash]| sha256d::Hash::hash(&[pair[0].to_byte_array(), pair[1].to_byte_array()].concat());
-        row = row.chunks(2).map(pair).collect();
-    }
-    Some((place, branch))
-}
-
 type Asked = Data<Node>;
 
 /// Looks at the node, then answers; what is not there is 404, a node that is away 503.
 async fn answer(node: &Node, tell: impl FnOnce(&Chain) -> Option<HttpResponse>) -> HttpResponse {
+    if node.lies(Lie::Busy) {
+        return HttpResponse::TooManyRequests().body("Too Many Requests");
+    }
     let mut chain = node.chain.lock().await;
     if let Err(error) = node.look(&mut chain).await {
         return HttpResponse::ServiceUnavailable().body(error);
@@ -252,11 +172,32 @@ async fn block_header(node: Asked, hash: Path<BlockHash>) -> HttpResponse {
 async fn script_history(node: Asked, name: Path<String>) -> HttpResponse {
     answer(&node, |chain| {
         let history = chain.history(&name);
-        let waiting = history.iter().filter(|(height, _)| height.is_none()).take(WAITING_PER_ANSWER);
-        let confirmed = history.iter().filter(|(height, _)| height.is_some()).take(CONFIRMED_PER_PAGE);
+        if node.lies(Lie::NoScripts) {
+            return None;
+        }
+        if node.lies(Lie::NothingLong) && history.len() > HISTORY_MAX {
+            return Some(HttpResponse::BadRequest().body("Too many history entries"));
+        }
         let tip = chain.blocks.len() as u32 - 1;
+        let waits = |height: Option<u32>| height.is_none() || (node.lies(Lie::StillWaiting) && height == Some(tip));
+        let waiting = history.iter().filter(|(height, _)| waits(*height)).map(|(_, one)| (None, *one));
+        let confirmed = history.iter().filter(|(height, _)| height.is_some()).copied();
+        let page: Vec<_> = if node.lies(Lie::OnePage) {
+            waiting.chain(confirmed).take(WAITING_PER_ANSWER).collect()
+        } else {
+            waiting.take(WAITING_PER_ANSWER).chain(confirmed.take(CONFIRMED_PER_PAGE)).collect()
+        };
         let told = |height: Option<u32>| height.or_else(|| node.lies(Lie::AlreadyConfirmed).then_some(tip));
-        list(waiting.chain(confirmed).map(|(height, one)| chain.transaction(told(*height), one)).collect())
+        list(page.into_iter().map(|(height, one)| chain.transaction(told(height), one)).collect())
+    })
+    .await
+}
+
+async fn confirmed_history(node: Asked, name: Path<String>) -> HttpResponse {
+    answer(&node, |chain| {
+        let history = chain.history(&name);
+        let confirmed = history.iter().filter(|(height, _)| height.is_some()).take(CONFIRMED_PER_PAGE);
+        list(confirmed.map(|(height, one)| chain.transaction(*height, one)).collect())
     })
     .await
 }
@@ -353,6 +294,7 @@ impl Explorer {
                         .route("/block-height/{height}", web::get().to(block_height))
                         .route("/block/{hash}/header", web::get().to(block_header))
                         .route("/scripthash/{name}/txs", web::get().to(script_history))
+                        .route("/scripthash/{name}/txs/chain", web::get().to(confirmed_history))
                         .route("/scripthash/{name}/txs/chain/{txid}", web::get().to(older_history))
                         .route("/tx/{txid}/raw", web::get().to(raw))
                         .route("/tx/{txid}/status", web::get().to(status))
@@ -373,6 +315,10 @@ impl Explorer {
 
     pub fn lies(&self, lie: Lie) {
         *self.lie.lock().unwrap() = Some(lie);
+    }
+
+    pub fn is_honest_again(&self) {
+        *self.lie.lock().unwrap() = None;
     }
 
     pub fn url(&self) -> String {

@@ -8,6 +8,7 @@ mod doors;
 pub mod electrs;
 pub mod esplora;
 pub mod explorer;
+mod odd;
 pub mod packages;
 mod refusals;
 mod reorganisations;

@@ -15,6 +15,35 @@ on_every_chain! {
     blocks_are_told_down_to_the_fork_and_up_again,
 }
 
+/// Its index keeps for ever what was in a block that left the chain.
+mod on_core_with_an_index {
+    use super::*;
+
+    async fn indexed() -> World {
+        World::core_with(&["-txindex=1"]).await
+    }
+
+    #[tokio::test]
+    async fn a_reorganisation_takes_a_deposit_back_and_brings_it_again() {
+        super::a_reorganisation_takes_a_deposit_back_and_brings_it_again(&mut indexed().await).await;
+    }
+
+    #[tokio::test]
+    async fn a_deposit_mined_again_is_told_with_its_new_block() {
+        super::a_deposit_mined_again_is_told_with_its_new_block(&mut indexed().await).await;
+    }
+
+    #[tokio::test]
+    async fn a_deposit_double_spent_in_a_reorganisation_is_evicted() {
+        super::a_deposit_double_spent_in_a_reorganisation_is_evicted(&mut indexed().await).await;
+    }
+
+    #[tokio::test]
+    async fn a_payout_follows_its_deposit_through_a_reorganisation() {
+        super::a_payout_follows_its_deposit_through_a_reorganisation(&mut indexed().await).await;
+    }
+}
+
 async fn a_reorganisation_takes_a_deposit_back_and_brings_it_again(world: &mut World) {
     let lock = Lock::number(1);
     let mut desk = world.listener().await.watch_script(&lock.script());
@@ -64,6 +93,7 @@ async fn a_deposit_double_spent_in_a_reorganisation_is_evicted(world: &mut World
     desk.remember_unconfirmed(deposit.compute_txid());
     assert_eq!(desk.hear(world).await, [Fact::Evicted { txid: deposit.compute_txid() }]);
     assert_eq!(world.chain.unspent(coin_of(&deposit, 0).outpoint).await.unwrap(), None);
+    assert_eq!(world.chain.transaction(deposit.compute_txid(), None).await.unwrap(), None);
 }
 
 async fn a_payout_follows_its_deposit_through_a_reorganisation(world: &mut World) {

@@ -2,7 +2,11 @@
 
 use bitcoin::Amount;
 
+use trine::store::deposits::{self, SeenOutput};
+
 use super::{FEE, HIGH_FEE, Sky, under_every_sky};
+use crate::chains::world::World;
+use crate::harness::cast::story;
 
 under_every_sky! {
     a_deposit_seen_in_time_and_never_confirmed_frees_the_buyer_and_goes_back_when_it_comes,
@@ -157,4 +161,52 @@ async fn an_early_deposit_of_a_trade_that_is_declined_goes_back(sky: &mut Sky) {
     assert_eq!(sky.story.press(&sky.story.alice, trade, "withdrawal").await.status, 303);
     sky.works().await;
     assert_eq!(sky.stage(trade).await, "refund_due");
+}
+
+/// Servers between a node and the desk list what a block holds as waiting too, until they have cleaned their mempool.
+#[tokio::test]
+async fn what_is_in_a_block_stays_there_when_it_is_seen_to_wait() {
+    let mut sky = Sky::over(World::practice_today()).await;
+    let (trade, _) = sky.paid().await;
+    sky.releases(trade).await;
+    sky.mines(1).await;
+    let row = sky.row(trade).await;
+    let client = sky.story.site.desk.store.connection().await.unwrap();
+    let before = deposits::of_trade(&client, row.id).await.unwrap().remove(0);
+    let payout = before.spender.clone().unwrap();
+    assert!(before.height.is_some() && before.spent_height.is_some());
+
+    let (outpoint, value, at) = (before.outpoint, before.value, before.seen_at);
+    let transaction = &before.transaction;
+    let seen = SeenOutput { trade: row.id, outpoint, value, coinbase: false, transaction, block: None, at };
+    assert!(!deposits::see(&client, &seen).await.unwrap());
+    assert_eq!(deposits::spend(&client, outpoint, &payout, None).await.unwrap(), []);
+    let mut lost = payout;
+    lost.version = bitcoin::transaction::Version::ONE;
+    assert_eq!(deposits::spend(&client, outpoint, &lost, None).await.unwrap(), [], "it never can be mined");
+
+    let after = deposits::of_trade(&client, row.id).await.unwrap().remove(0);
+    let places = |one: &deposits::DepositRow| (one.height, one.gone_at, one.spent_by, one.spent_height);
+    assert_eq!(places(&after), places(&before));
+}
+
+#[tokio::test]
+async fn a_deposit_that_a_node_forgot_is_not_called_spent_and_is_handed_to_it_again() {
+    let story = story().await;
+    let trade = story.agreed().await;
+    let row = trine::desk::trade_facts::party(&story.site.desk, trade, story.bob.id).await.unwrap().0;
+    let deposit = story.site.chain.pay(&row.script, row.deposit).unwrap();
+    story.work().await;
+    story.site.chain.evict(deposit).unwrap();
+    for _ in 0..3 {
+        story.work().await;
+    }
+    for who in [&story.alice, &story.bob] {
+        let page = story.words_at(who, trade, "").await;
+        assert!(page.contains("is not seen at present. The desk hands it to the network again"), "{page}");
+        assert!(!page.contains("spent elsewhere"), "{page}");
+    }
+    assert_eq!(story.site.chain.waiting(), 1);
+    story.mine(2).await;
+    assert_eq!(story.stage(trade).await, "funded");
 }

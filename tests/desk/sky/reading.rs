@@ -9,6 +9,7 @@ use crate::harness::cast::story;
 under_every_sky! {
     a_thousand_blocks_are_caught_up_after_a_restart,
     the_books_are_held_against_the_chain_and_mended,
+    a_payout_that_waits_is_no_difference_to_the_books,
 }
 
 async fn a_thousand_blocks_are_caught_up_after_a_restart(sky: &mut Sky) {
@@ -52,6 +53,25 @@ async fn the_books_are_held_against_the_chain_and_mended(sky: &mut Sky) {
     assert_eq!((sql.count("deposits").await, gone), (2, 1));
     assert_eq!(audit::audit(&desk).await.unwrap().differences, Vec::<String>::new());
     assert_eq!(sky.row(trade).await.deposit, Amount::from_sat(800_000));
+}
+
+async fn a_payout_that_waits_is_no_difference_to_the_books(sky: &mut Sky) {
+    let (trade, _) = sky.paid().await;
+    sky.releases(trade).await;
+    sky.works().await;
+    assert_eq!(sky.stage(trade).await, "paying_out");
+    let desk = sky.story.site.desk.clone();
+    let well = audit::audit(&desk).await.unwrap();
+    assert_eq!((well.outputs, well.differences), (1, vec![]));
+
+    // A spend that is in a block, and that the books have as waiting.
+    sky.world.mine(1).await;
+    watcher::watch_once(&desk).await.unwrap();
+    let sql = sky.story.site.sql().await;
+    sql.batch_execute("UPDATE deposits SET spent_height = NULL").await.unwrap();
+    assert_eq!(audit::audit(&desk).await.unwrap().differences.len(), 1);
+    let confirmed: i64 = sql.one("SELECT count(*) FROM deposits WHERE spent_height IS NOT NULL").await;
+    assert_eq!(confirmed, 1, "the block was read again");
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::wire::{Fault, Wire, read};
 use crate::chain::ChainError;
-use crate::chain::light::source::{Entry, Proof};
+use crate::chain::light::source::{Entry, History, Proof};
 
 /// A server whose history and whose subscription still differ after so many looks contradicts itself.
 const LOOKS_MAX: u32 = 4;
@@ -126,30 +126,42 @@ impl Session {
         Ok(headers)
     }
 
-    pub async fn histories(&mut self, scripts: &[ScriptBuf]) -> Answered<Vec<Vec<Entry>>> {
+    /// Each script's history, or why the server does not tell that one.
+    pub async fn histories(&mut self, scripts: &[ScriptBuf]) -> Answered<Vec<History>> {
         let names: Vec<String> = scripts.iter().map(|script| name_of(script)).collect();
         let new: Vec<String> = names.iter().filter(|name| !self.scripts.contains_key(*name)).cloned().collect();
-        self.subscribe(&new).await?;
+        let mut refused = Refused::new();
+        self.subscribe(&new, &mut refused).await?;
         for _ in 0..LOOKS_MAX {
-            let unread = |name: &&String| self.scripts.get(*name).is_none_or(|known| known.history.is_none());
+            let is_read = |name: &String| self.scripts.get(name).is_some_and(|known| known.history.is_some());
+            let unread = |name: &&String| !refused.contains_key(*name) && !is_read(name);
             let unread: Vec<String> = names.iter().filter(unread).cloned().collect();
             if unread.is_empty() {
                 break;
             }
-            self.read_histories(&unread).await?;
+            self.read_histories(&unread, &mut refused).await?;
         }
-        let history = |name: &String| {
+        let mut histories = Vec::with_capacity(names.len());
+        for name in &names {
             let known = self.scripts.get(name).and_then(|known| known.history.clone());
-            known.ok_or_else(|| ChainError::confused("its subscriptions and its histories differ"))
-        };
-        names.iter().map(history).collect()
+            if known.is_none() {
+                // Next time it is subscribed to anew.
+                self.scripts.remove(name);
+            }
+            histories.push(known.ok_or_else(|| match refused.get(name) {
+                Some(fault) => fault.clone().into(),
+                None => ChainError::confused("its subscriptions and its histories differ"),
+            }));
+        }
+        Ok(histories)
     }
 
-    async fn subscribe(&mut self, names: &[String]) -> Answered<()> {
+    async fn subscribe(&mut self, names: &[String], refused: &mut Refused) -> Answered<()> {
         let params = names.iter().map(|name| json!([name])).collect();
         let answers = self.call_many("blockchain.scripthash.subscribe", params).await?;
         for (name, answer) in names.iter().zip(answers) {
-            let status: Option<String> = read("blockchain.scripthash.subscribe", answer?)?;
+            let Some(answer) = told(name, answer, refused) else { continue };
+            let status: Option<String> = read("blockchain.scripthash.subscribe", answer)?;
             // Nothing was ever paid to it.
             let history = status.is_none().then(Vec::new);
             self.scripts.insert(name.clone(), Known { status, history });
@@ -158,12 +170,13 @@ impl Session {
     }
 
     /// A history counts when it is what the subscription stands for; else both are asked for again.
-    async fn read_histories(&mut self, names: &[String]) -> Answered<()> {
+    async fn read_histories(&mut self, names: &[String], refused: &mut Refused) -> Answered<()> {
         let params = names.iter().map(|name| json!([name])).collect();
         let answers = self.call_many("blockchain.scripthash.get_history", params).await?;
         let mut differ = Vec::new();
         for (name, answer) in names.iter().zip(answers) {
-            let replies: Vec<HistoryReply> = read("blockchain.scripthash.get_history", answer?)?;
+            let Some(answer) = told(name, answer, refused) else { continue };
+            let replies: Vec<HistoryReply> = read("blockchain.scripthash.get_history", answer)?;
             let status = status_of(&replies)?;
             let known = self.scripts.entry(name.clone()).or_default();
             if known.status == status {
@@ -172,8 +185,15 @@ impl Session {
                 differ.push(name.clone());
             }
         }
-        self.subscribe(&differ).await
+        self.subscribe(&differ, refused).await
     }
+}
+
+/// What a server says instead of a history.
+type Refused = HashMap<String, Fault>;
+
+fn told(name: &str, answer: Result<Value, Fault>, refused: &mut Refused) -> Option<Value> {
+    answer.map_err(|fault| refused.insert(name.to_owned(), fault)).ok()
 }
 
 impl Session {
@@ -188,12 +208,34 @@ impl Session {
     /// Servers remember transactions that have left; the history of a script they touch does not.
     pub async fn knows(&mut self, transaction: &Transaction) -> Answered<bool> {
         let txid = transaction.compute_txid();
-        let scripts = || transaction.output.iter().map(|output| &output.script_pubkey);
-        // One that is followed already, if there is one: a stranger's may have a history without end.
-        let followed = scripts().find(|script| self.scripts.contains_key(&name_of(script)));
-        let Some(script) = followed.or_else(|| scripts().next()) else { return Ok(false) };
-        let history = self.histories(std::slice::from_ref(script)).await?;
-        Ok(history.concat().iter().any(|entry| entry.txid == txid))
+        let mut refused = None;
+        for (script, touches) in self.scripts_of(transaction) {
+            match self.histories(std::slice::from_ref(&script)).await?.pop() {
+                Some(Ok(history)) if history.iter().any(|entry| entry.txid == txid) => return Ok(true),
+                Some(Ok(_)) if touches => return Ok(false),
+                Some(Err(error)) => refused = Some(error),
+                _ => {}
+            }
+        }
+        refused.map_or(Ok(false), Err)
+    }
+
+    /// The scripts that a transaction spends from, if they are P2WSH, and those it pays; whether it is certain that it
+    /// touches them. Those followed already come first: a stranger's may have a history without end.
+    fn scripts_of(&self, transaction: &Transaction) -> Vec<(ScriptBuf, bool)> {
+        let follows = |script: &ScriptBuf| self.scripts.contains_key(&name_of(script));
+        // Of another kind of output the last element is no script: then nothing has happened at its address.
+        let last = transaction.input.iter().filter_map(|input| input.witness.last());
+        let from = last.map(|bytes| Script::from_bytes(bytes).to_p2wsh());
+        let from = from.map(|script| {
+            let known = follows(&script);
+            (script, known)
+        });
+        let to = transaction.output.iter().map(|output| (output.script_pubkey.clone(), true));
+        let mut scripts: Vec<_> = from.chain(to).collect();
+        scripts.sort_by_key(|(script, _)| !follows(script));
+        scripts.dedup();
+        scripts
     }
 
     pub async fn proof(&mut self, txid: Txid, height: u32) -> Answered<Option<Proof>> {
@@ -207,7 +249,7 @@ impl Session {
         let params = json!([encode::serialize_hex(transaction)]);
         match self.call::<Value>("blockchain.transaction.broadcast", params).await? {
             Ok(_) => Ok(()),
-            Err(fault) if fault.is_node_away() => Err(ChainError::unreachable(fault.message)),
+            Err(fault) if fault.is_trouble() => Err(ChainError::unreachable(fault.message)),
             Err(fault) => Err(ChainError::Rejected(fault.message)),
         }
     }

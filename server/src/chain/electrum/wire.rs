@@ -11,11 +11,14 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 
 use crate::chain::ChainError;
 use crate::chain::link::Stream;
+use crate::chain::trouble::is_warming_up;
 
 /// More in one bundle, and both sides could wait for the other to read.
 const CALLS_PER_BUNDLE: usize = 100;
 /// Twice the hexadecimal of a block full of one transaction.
-const LINE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+const LINE_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Of a longer line so much of each end is looked at, to see what it answers.
+const END_BYTES: usize = 100;
 /// The protocol this speaks; 1.6 answers some questions in another form.
 const PROTOCOL: [&str; 2] = ["1.4", "1.4.3"];
 
@@ -37,10 +40,31 @@ impl fmt::Debug for Wire {
 /// The server understood and says no.
 #[derive(Debug, Clone)]
 pub struct Fault {
+    /// Absent where a server answers with a text only.
+    pub code: Option<i64>,
     pub message: String,
 }
 
+/// ElectrumX: this connection asked for too much; the question took too long.
+const BUSY: [i64; 2] = [-101, -102];
+/// Something broke in the server. Some servers give this number to whatever goes wrong, a node's verdict too.
+const INTERNAL_ERROR: i64 = -32603;
+
 impl Fault {
+    fn read(error: &Value) -> Self {
+        // Some servers answer with an object, some with a text.
+        let message = error.get("message").and_then(Value::as_str).or_else(|| error.as_str());
+        let message = message.map_or_else(|| error.to_string(), str::to_owned);
+        Self { code: error.get("code").and_then(Value::as_i64), message }
+    }
+
+    /// The trouble is the server's or its node's own: the same question may be answered later.
+    pub fn is_trouble(&self) -> bool {
+        let broken = self.code == Some(INTERNAL_ERROR) && !self.message.contains("RPC error");
+        let busy = self.code.is_some_and(|code| BUSY.contains(&code));
+        busy || broken || self.is_node_away() || is_warming_up(&self.message)
+    }
+
     /// Each server says it in its own words, most in Bitcoin Core's.
     pub fn is_not_found(&self) -> bool {
         let words = ["No such mempool or blockchain transaction", "No such mempool transaction", "missing transaction"];
@@ -48,7 +72,7 @@ impl Fault {
     }
 
     /// electrs, when its own node does not answer.
-    pub fn is_node_away(&self) -> bool {
+    fn is_node_away(&self) -> bool {
         self.message.contains("failed to broadcast transaction") || self.message.contains("unavailable index")
     }
 }
@@ -56,10 +80,10 @@ impl Fault {
 impl From<Fault> for ChainError {
     fn from(fault: Fault) -> Self {
         // electrs, while it puts its index in order after a first reading.
-        if fault.message.contains("unavailable index") {
+        if fault.message.contains("unavailable index") || is_warming_up(&fault.message) {
             return Self::Loading(fault.message);
         }
-        Self::Confused(fault.message)
+        if fault.is_trouble() { Self::Unreachable(fault.message) } else { Self::Confused(fault.message) }
     }
 }
 
@@ -73,6 +97,10 @@ struct Reply {
     result: Value,
     error: Option<Value>,
 }
+
+/// A line that is too long to be kept, with the number of the question it answers, if that was found.
+#[derive(Debug)]
+struct TooLong(Option<u64>);
 
 impl Wire {
     /// Says hello; a server that speaks no protocol of ours is told apart from one that is away.
@@ -115,11 +143,18 @@ impl Wire {
         self.stream.flush().await.map_err(ChainError::unreachable)?;
         let mut answers: HashMap<u64, Result<Value, Fault>> = HashMap::new();
         while answers.len() < params.len() {
-            let reply = self.line().await?;
+            let reply = match self.line().await? {
+                Ok(reply) => reply,
+                Err(TooLong(Some(id))) if (first..self.next_id).contains(&id) => {
+                    answers.insert(id, Err(Fault { code: None, message: "the answer is too long".to_owned() }));
+                    continue;
+                }
+                Err(TooLong(_)) => return Err(ChainError::confused("a line that is too long")),
+            };
             match (reply.id, reply.method) {
                 (Some(id), None) if (first..self.next_id).contains(&id) => {
                     let answer = match reply.error.filter(|error| !error.is_null()) {
-                        Some(error) => Err(Fault { message: message_of(&error) }),
+                        Some(error) => Err(Fault::read(&error)),
                         None => Ok(reply.result),
                     };
                     answers.insert(id, answer);
@@ -141,21 +176,52 @@ impl Wire {
         }
     }
 
-    async fn line(&mut self) -> Result<Reply, ChainError> {
+    async fn line(&mut self) -> Result<Result<Reply, TooLong>, ChainError> {
         let mut line = Vec::new();
-        let mut limited = (&mut self.stream).take(LINE_BYTES_MAX);
+        let mut limited = (&mut self.stream).take(u64::try_from(LINE_BYTES_MAX).map_err(ChainError::confused)?);
         let read = limited.read_until(b'\n', &mut line).await.map_err(ChainError::unreachable)?;
         if read == 0 {
-            return Err(ChainError::unreachable("the server has hung up"));
+            return Err(hung_up());
         }
-        serde_json::from_slice(&line).map_err(|error| ChainError::confused(format!("not Electrum's protocol: {error}")))
+        if read == LINE_BYTES_MAX && !line.ends_with(b"\n") {
+            line.truncate(END_BYTES);
+            let end = self.skip_line().await?;
+            return Ok(Err(TooLong(id_in(&line).or_else(|| id_in(&end)))));
+        }
+        let odd = |error| ChainError::confused(format!("not Electrum's protocol: {error}"));
+        serde_json::from_slice(&line).map(Ok).map_err(odd)
+    }
+
+    /// The end of a line whose rest nobody wants.
+    async fn skip_line(&mut self) -> Result<Vec<u8>, ChainError> {
+        let mut end = Vec::new();
+        loop {
+            let some = self.stream.fill_buf().await.map_err(ChainError::unreachable)?;
+            if some.is_empty() {
+                return Err(hung_up());
+            }
+            let newline = some.iter().position(|byte| *byte == b'\n');
+            let used = newline.map_or(some.len(), |place| place.saturating_add(1));
+            end.extend(some.iter().take(used));
+            end.drain(..end.len().saturating_sub(END_BYTES));
+            self.stream.consume(used);
+            if newline.is_some() {
+                return Ok(end);
+            }
+        }
     }
 }
 
-/// Some servers answer with an object, some with a text.
-fn message_of(error: &Value) -> String {
-    let message = error.get("message").and_then(Value::as_str).or_else(|| error.as_str());
-    message.map_or_else(|| error.to_string(), str::to_owned)
+fn hung_up() -> ChainError {
+    ChainError::unreachable("the server has hung up")
+}
+
+/// The number of the question, in one end of its answer.
+fn id_in(part: &[u8]) -> Option<u64> {
+    let text = String::from_utf8_lossy(part);
+    let (_, rest) = text.split_once("\"id\":")?;
+    let digits: String = rest.trim_start().chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().ok()
 }
 
 /// A result in the shape it should have.

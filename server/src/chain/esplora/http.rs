@@ -13,6 +13,7 @@ use tokio::sync::Mutex;
 
 use crate::chain::ChainError;
 use crate::chain::link::{Place, Road};
+use crate::chain::trouble::is_warming_up;
 
 /// A page of the largest transactions there can be.
 const ANSWER_BYTES_MAX: usize = 32 * 1024 * 1024;
@@ -91,6 +92,7 @@ impl Http {
         let (status, bytes) = self.ask(Method::POST, path, body).await?;
         match status {
             StatusCode::OK => Ok(()),
+            StatusCode::BAD_REQUEST if is_warming_up(&words(&bytes)) => Err(ChainError::Loading(words(&bytes))),
             // The node's words, with its number: anything else is the server's own trouble.
             StatusCode::BAD_REQUEST if words(&bytes).contains("RPC error") => Err(ChainError::Rejected(words(&bytes))),
             other => Err(self.odd(path, other, &bytes)),
@@ -99,10 +101,10 @@ impl Http {
 
     fn odd(&self, path: &str, status: StatusCode, bytes: &Bytes) -> ChainError {
         let said = format!("{}{path}: {status}: {}", self.name, words(bytes));
-        if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
-            ChainError::Unreachable(said)
-        } else {
-            ChainError::Confused(said)
+        match status {
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => ChainError::Busy(said),
+            other if other.is_server_error() => ChainError::Unreachable(said),
+            _ => ChainError::Confused(said),
         }
     }
 

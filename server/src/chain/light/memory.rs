@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use bitcoin::{BlockHash, Transaction, Txid};
+use bitcoin::{BlockHash, ScriptBuf, Transaction, Txid};
 
 /// At some hundred bytes each a few MB; then everything is read anew.
 const KEPT_MAX: usize = 10_000;
@@ -18,6 +18,8 @@ struct Kept {
     transactions: HashMap<Txid, Transaction>,
     /// The position in the block.
     places: HashMap<(Txid, BlockHash), u32>,
+    /// Scripts whose history was refused, and the height at which it was asked for.
+    refused: HashMap<ScriptBuf, u32>,
 }
 
 impl Memory {
@@ -43,6 +45,20 @@ impl Memory {
             kept.places.clear();
         }
         kept.places.insert((txid, block), position);
+    }
+
+    /// Whether this history was refused when the chain had this height.
+    pub fn is_refused(&self, script: &ScriptBuf, height: u32) -> bool {
+        self.lock().refused.get(script) == Some(&height)
+    }
+
+    /// True if that is news.
+    pub fn keep_refused(&self, script: ScriptBuf, height: u32) -> bool {
+        let mut kept = self.lock();
+        if kept.refused.len() >= KEPT_MAX {
+            kept.refused.clear();
+        }
+        kept.refused.insert(script, height).is_none()
     }
 
     fn lock(&self) -> MutexGuard<'_, Kept> {

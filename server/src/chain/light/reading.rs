@@ -2,12 +2,13 @@
 
 mod block;
 mod coins;
+mod history;
 mod trial;
 
 use std::collections::{BTreeMap, HashSet};
 
 use bitcoin::block::Header;
-use bitcoin::{FeeRate, Network, OutPoint, ScriptBuf, Transaction, Txid};
+use bitcoin::{FeeRate, Network, OutPoint, Transaction, Txid};
 
 use self::block::Block;
 use super::memory::Memory;
@@ -92,7 +93,7 @@ impl<'a> Reader<'a> {
         let Some(stretch) = self.stretch(cursor, watched, &mut facts).await? else {
             return Ok(Err("it has fewer headers than it says".to_owned()));
         };
-        let histories = self.histories(watched, stretch.fork.height).await?;
+        let histories = self.histories(watched, &stretch).await?;
         let blocks = match self.blocks(&stretch, &histories).await? {
             Ok(blocks) => blocks,
             Err(odd) => return Ok(Err(odd)),
@@ -155,26 +156,6 @@ impl<'a> Reader<'a> {
         }
         headers.remove(0);
         Ok(Some(Stretch { fork, headers, height }))
-    }
-
-    /// What touches the watched scripts, and the scripts of watched outputs.
-    async fn histories(&self, watched: &Watched, above: u32) -> Result<Vec<Entry>, ChainError> {
-        let scripts: Vec<ScriptBuf> = watched.scripts.iter().collect();
-        let mut entries: Vec<Entry> = self.source.histories(&scripts, above).await?.concat();
-        let known: HashSet<Txid> = entries.iter().map(|entry| entry.txid).collect();
-        let mut more = HashSet::new();
-        for outpoint in watched.outpoints.iter().filter(|outpoint| !known.contains(&outpoint.txid)) {
-            let Some(output) = self.output(outpoint).await? else { continue };
-            if !watched.scripts.contains(&output.script_pubkey) {
-                more.insert(output.script_pubkey);
-            }
-        }
-        let more: Vec<ScriptBuf> = more.into_iter().collect();
-        entries.extend(self.source.histories(&more, above).await?.concat());
-        // The same transaction may touch several; confirmed sorts before waiting.
-        entries.sort_by_key(|entry| (entry.txid, entry.height.is_none(), entry.height));
-        entries.dedup();
-        Ok(entries)
     }
 
     /// The transactions of the stretch, each proved to be in its block, by height.
@@ -248,8 +229,10 @@ impl<'a> Reader<'a> {
         let Some(output) = self.output(&outpoint).await? else { return Ok(None) };
         for _ in 0..TRIES_MAX {
             let height = self.source.height().await?;
-            let history = self.source.histories(std::slice::from_ref(&output.script_pubkey), 0).await?.concat();
-            let Some(own) = history.iter().find(|entry| entry.txid == outpoint.txid) else { return Ok(None) };
+            let history = self.history(&output.script_pubkey).await?;
+            // A server that has just indexed a block may list it both there and as waiting.
+            let places = history.iter().filter(|entry| entry.txid == outpoint.txid);
+            let Some(own) = places.max_by_key(|entry| entry.height) else { return Ok(None) };
             let mut transaction = None;
             for entry in &history {
                 let Some(other) = self.checked(entry.txid).await? else { continue };

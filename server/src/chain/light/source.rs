@@ -21,7 +21,7 @@ pub trait Source: fmt::Debug + Send + Sync {
 
     /// For each script, in the same order, what touches it: everything that waits, and what is confirmed above this
     /// height (and perhaps more). As of no earlier than the last `height`.
-    fn histories<'a>(&'a self, scripts: &'a [ScriptBuf], above: u32) -> Answer<'a, Vec<Vec<Entry>>>;
+    fn histories<'a>(&'a self, scripts: &'a [ScriptBuf], above: u32) -> Answer<'a, Vec<History>>;
 
     /// A transaction it has, perhaps one that it should have forgotten.
     fn transaction(&self, txid: Txid) -> Answer<'_, Option<Transaction>>;
@@ -37,6 +37,9 @@ pub trait Source: fmt::Debug + Send + Sync {
 
     fn estimate(&self, target_blocks: u16) -> Answer<'_, Option<FeeRate>>;
 }
+
+/// What touches one script, or why the server does not tell it: of a script with a long history many do not.
+pub type History = Result<Vec<Entry>, ChainError>;
 
 /// A transaction in a history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

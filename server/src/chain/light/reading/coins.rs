@@ -21,7 +21,7 @@ impl Reader<'_> {
         for _ in 0..TRIES_MAX {
             // A history is as of no earlier than the last height.
             let height = self.source.height().await?;
-            let history = self.source.histories(std::slice::from_ref(script), 0).await?.concat();
+            let history = self.history(script).await?;
             if let Some(confirmed) = self.confirmed(&history, height).await? {
                 return Ok(unspent_of(script, &confirmed));
             }
