@@ -137,10 +137,20 @@ pub async fn unread(desk: &Desk, account: UserId) -> Done<BTreeMap<TradeId, i64>
     room::unread(&desk.store.connection().await?, account).await
 }
 
-/// The windows that run in one's trades, the next end first.
-pub async fn my_deadlines(desk: &Desk, account: UserId) -> Done<Vec<DeadlineRow>> {
-    let rows = deadlines::of_account(&desk.store.connection().await?, account).await?;
-    Ok(rows.into_iter().map(|(row, _)| row).collect())
+/// The window of each of one's trades that ends next.
+pub async fn my_deadlines(desk: &Desk, account: UserId) -> Done<BTreeMap<PublicRef, DeadlineRow>> {
+    let client = desk.store.connection().await?;
+    let now = desk.now(&client).await?;
+    let mut by_trade = BTreeMap::<PublicRef, Vec<DeadlineRow>>::new();
+    for (row, _) in deadlines::of_account(&client, account).await? {
+        by_trade.entry(row.trade).or_default().push(row);
+    }
+    Ok(by_trade.into_iter().filter_map(|(trade, rows)| Some((trade, next_end(&rows, now)?.clone()))).collect())
+}
+
+/// The window that ends next, of those in order of their ends; when all are over, the one that ended last.
+pub fn next_end(windows: &[DeadlineRow], now: Timestamp) -> Option<&DeadlineRow> {
+    windows.iter().find(|window| window.due_at > now).or(windows.last())
 }
 
 /// The contract as a file: exactly the hashed bytes.

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::card::{Card, card};
+use super::share::{escrow_words, own_part};
 use super::weather;
 use crate::desk::room::RoomView;
 use crate::desk::sight::OutOfSight;
@@ -167,35 +168,6 @@ fn subtitle(facts: &TradeFacts) -> String {
     format!("Trade {} · {who}", row.reference.grouped())
 }
 
-/// What this viewer gets from the escrow: by the payout that was made, else by the contract.
-fn own_part(facts: &TradeFacts) -> (&'static str, String, String) {
-    let payouts = &facts.book.contract.payouts;
-    let entry = match facts.party {
-        Party::Buyer => payouts.release.first(),
-        Party::Seller => payouts.refund.first(),
-        Party::Arbitrator => return Default::default(),
-    };
-    let Some(entry) = entry else { return Default::default() };
-    let state = &facts.row.state;
-    if state.stage == Stage::Cancelled {
-        return Default::default();
-    }
-    if !matches!(state.stage, Stage::PayingOut | Stage::Completed) {
-        let label = if facts.party == Party::Buyer { "You receive" } else { "A refund gives you" };
-        return (label, format!("{} before the miner fee", btc_words(entry.sat)), entry.address.clone());
-    }
-    let label = match (facts.party, state.stage) {
-        (Party::Buyer, Stage::Completed) => "You received",
-        (Party::Buyer, _) => "You receive",
-        (_, Stage::Completed) => "You got back",
-        _ => "You get back",
-    };
-    match facts.row.payout_txid.and_then(|txid| facts.book.part_of(facts.party, txid)) {
-        Some(part) => (label, btc_words(part), entry.address.clone()),
-        None => Default::default(),
-    }
-}
-
 /// The agreed price, grouped for people.
 pub fn price_words(price: &str, facts: &TradeFacts) -> String {
     let amount = price.parse().ok().and_then(|price| Fiat::new(price, facts.fiat.currency()).ok());
@@ -310,20 +282,6 @@ fn banner(trade: &Trade, may_reinstate: bool) -> String {
         Stage::Cancelled => "This trade is cancelled. Do not pay, and send nothing to its address.".into(),
         _ => String::new(),
     }
-}
-
-fn escrow_words(facts: &TradeFacts) -> String {
-    let deposit = facts.row.state.deposit;
-    if facts.row.state.stage == Stage::Completed {
-        return if facts.row.payout_txid.is_some() { "empty: paid out" } else { "empty" }.into();
-    }
-    if deposit.seen.to_sat() == 0 && facts.row.state.stage == Stage::Cancelled {
-        return "empty".into();
-    }
-    if deposit.seen.to_sat() == 0 {
-        return format!("{} are due", btc_words(facts.row.deposit));
-    }
-    btc_words(deposit.seen)
 }
 
 fn deposits(facts: &TradeFacts) -> Vec<DepositLine> {
