@@ -194,3 +194,29 @@ pub async fn signing_page(
     let view = signing::view(desk, &client, &row, party, paper).await?;
     Ok((row, party, view))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::deadlines::What;
+
+    #[test]
+    fn a_window_that_is_over_gives_way_to_the_one_that_runs() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let window = |what, second| DeadlineRow {
+            trade: PublicRef::from_bits([1, 2, 3, 4, 5]),
+            what,
+            who: "buyer".into(),
+            started_at: at(0),
+            due_at: at(second),
+            at_zero: String::new(),
+            sequence: 0,
+        };
+        let both = [window(What::Answer, 10), window(What::Ruling, 20)];
+        let shown = |second| next_end(&both, at(second)).map(|one| one.what);
+        assert_eq!(shown(9), Some(What::Answer));
+        assert_eq!(shown(10), Some(What::Ruling));
+        assert_eq!(shown(30), Some(What::Ruling), "when all are over, the last");
+        assert_eq!(next_end(&[], at(0)), None);
+    }
+}

@@ -93,6 +93,11 @@ impl Card {
     }
 }
 
+/// The trade waits for the payment, and there is something to pay for.
+pub fn may_pay(facts: &TradeFacts) -> bool {
+    !facts.row.state.frozen && !payment::must_not_pay(facts)
+}
+
 /// The card for this viewer.
 pub fn card(site: &Site, facts: &TradeFacts) -> Card {
     let trade = &facts.row.state;

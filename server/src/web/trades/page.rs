@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::card::{Card, card};
+use super::card::{Card, card, may_pay};
 use super::share::{escrow_words, own_part};
 use super::weather;
 use crate::desk::room::RoomView;
@@ -123,7 +123,7 @@ impl TradePage {
             stage: state.stage.as_str(),
             title: if party == Party::Seller { format!("{btc} → {fiat}") } else { format!("{fiat} → {btc}") },
             subtitle: subtitle(&facts),
-            steps: steps(state, party),
+            steps: steps(state, party, may_pay(&facts)),
             banner: weather::banner(&facts).unwrap_or_else(|| banner(state, facts.may_reinstate)),
             over: state.stage == Stage::Completed,
             unseen: facts.out_of_sight.as_ref().map(Unseen::from),
@@ -235,7 +235,7 @@ fn key_words(stage: Stage, party: Party, signed: bool) -> &'static str {
     }
 }
 
-fn steps(trade: &Trade, party: Party) -> Vec<Step> {
+fn steps(trade: &Trade, party: Party, may_pay: bool) -> Vec<Step> {
     let now = match trade.stage {
         Stage::Proposed => 0,
         Stage::AwaitingDeposit => 1,
@@ -251,7 +251,7 @@ fn steps(trade: &Trade, party: Party) -> Vec<Step> {
     let act = match (trade.stage, party) {
         (Stage::Proposed, _) => "Sign the contract",
         (Stage::AwaitingDeposit, Party::Seller) => "Lock the coins",
-        (Stage::Funded, Party::Buyer) => "Send the money",
+        (Stage::Funded, Party::Buyer) if may_pay => "Send the money",
         (Stage::PaymentSent, Party::Seller) => "Confirm the money",
         (Stage::PayingOut, _) => "Coins on their way",
         _ => "",

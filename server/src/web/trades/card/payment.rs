@@ -65,17 +65,23 @@ fn to_pay(facts: &TradeFacts, rail: &str, over: bool) -> Card {
     if over { card.act("Open a dispute", at(facts, "dispute"), "") } else { card }
 }
 
+pub(super) fn must_not_pay(facts: &TradeFacts) -> bool {
+    let trade = &facts.row.state;
+    weather::foreign_spend(facts).is_some() || trade.buyer_gave_up() || trade.is_short()
+}
+
 /// The trade waits for the payment, and there is nothing that could be released for it.
 fn nobody_pays(facts: &TradeFacts) -> Option<Card> {
+    if !must_not_pay(facts) {
+        return None;
+    }
     let trade = &facts.row.state;
     let why = if weather::foreign_spend(facts).is_some() {
         SPENT_ELSEWHERE.to_owned()
     } else if trade.buyer_gave_up() {
         format!("{} What is in escrow can be divided as both agree.", signed_away(facts))
-    } else if trade.is_short() {
-        format!("{} It can go back, or be divided as both agree.", what_is_left(facts))
     } else {
-        return None;
+        format!("{} It can go back, or be divided as both agree.", what_is_left(facts))
     };
     let title = if facts.party == Party::Buyer { "Do not pay" } else { "The buyer must not pay" };
     let paid = match facts.party {
