@@ -137,10 +137,20 @@ pub async fn unread(desk: &Desk, account: UserId) -> Done<BTreeMap<TradeId, i64>
     room::unread(&desk.store.connection().await?, account).await
 }
 
-/// The windows that run in one's trades, the next end first.
-pub async fn my_deadlines(desk: &Desk, account: UserId) -> Done<Vec<DeadlineRow>> {
-    let rows = deadlines::of_account(&desk.store.connection().await?, account).await?;
-    Ok(rows.into_iter().map(|(row, _)| row).collect())
+/// The window of each of one's trades that ends next.
+pub async fn my_deadlines(desk: &Desk, account: UserId) -> Done<BTreeMap<PublicRef, DeadlineRow>> {
+    let client = desk.store.connection().await?;
+    let now = desk.now(&client).await?;
+    let mut by_trade = BTreeMap::<PublicRef, Vec<DeadlineRow>>::new();
+    for (row, _) in deadlines::of_account(&client, account).await? {
+        by_trade.entry(row.trade).or_default().push(row);
+    }
+    Ok(by_trade.into_iter().filter_map(|(trade, rows)| Some((trade, next_end(&rows, now)?.clone()))).collect())
+}
+
+/// The window that ends next, of those in order of their ends; when all are over, the one that ended last.
+pub fn next_end(windows: &[DeadlineRow], now: Timestamp) -> Option<&DeadlineRow> {
+    windows.iter().find(|window| window.due_at > now).or(windows.last())
 }
 
 /// The contract as a file: exactly the hashed bytes.
@@ -183,4 +193,30 @@ pub async fn signing_page(
     }
     let view = signing::view(desk, &client, &row, party, paper).await?;
     Ok((row, party, view))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::deadlines::What;
+
+    #[test]
+    fn a_window_that_is_over_gives_way_to_the_one_that_runs() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let window = |what, second| DeadlineRow {
+            trade: PublicRef::from_bits([1, 2, 3, 4, 5]),
+            what,
+            who: "buyer".into(),
+            started_at: at(0),
+            due_at: at(second),
+            at_zero: String::new(),
+            sequence: 0,
+        };
+        let both = [window(What::Answer, 10), window(What::Ruling, 20)];
+        let shown = |second| next_end(&both, at(second)).map(|one| one.what);
+        assert_eq!(shown(9), Some(What::Answer));
+        assert_eq!(shown(10), Some(What::Ruling));
+        assert_eq!(shown(30), Some(What::Ruling), "when all are over, the last");
+        assert_eq!(next_end(&[], at(0)), None);
+    }
 }

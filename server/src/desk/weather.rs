@@ -5,9 +5,9 @@ use jiff::Timestamp;
 use super::effects::Made;
 use super::error::Done;
 use super::room;
+use crate::domain::Stage;
 use crate::domain::money::btc_words;
-use crate::domain::trade::{NOTHING_BELOW_SAT, Trade};
-use crate::domain::{Event, Stage};
+use crate::domain::trade::{Act, NOTHING_BELOW_SAT, Trade};
 use crate::store::trades::TradeRow;
 use crate::store::{Transaction, deposits};
 
@@ -20,14 +20,14 @@ pub(super) async fn tell(
 ) -> Done<()> {
     // Nothing else is known to spend what it was made of.
     let is_missing = has_vanished(before, &row.state) && !deposits::missing(tx, row.id).await?.is_empty();
-    match words(before, &row.state, made.event, is_missing, now) {
+    match words(before, &row.state, made, is_missing, now) {
         Some(words) => room::system(tx, row.id, &words, now).await,
         None => Ok(()),
     }
 }
 
-fn words(before: &Trade, after: &Trade, event: Option<Event>, is_missing: bool, now: Timestamp) -> Option<String> {
-    if event.is_some() {
+fn words(before: &Trade, after: &Trade, made: &Made<'_>, is_missing: bool, now: Timestamp) -> Option<String> {
+    if made.event.is_some() {
         return None;
     }
     if after.frozen && !before.frozen {
@@ -39,12 +39,16 @@ fn words(before: &Trade, after: &Trade, event: Option<Event>, is_missing: bool, 
     }
     if before.frozen && !after.frozen {
         let minutes = before.frozen_since.map_or(0, |since| now.duration_since(since).as_mins());
-        let what = if after.signed.len() < before.signed.len() {
-            "A new deposit has taken the place of the one that vanished; what was signed over that one is signed again."
-        } else {
-            "The deposit is confirmed again."
+        let what = match made.act {
+            // What is left is told by the act itself.
+            Act::LosePart { .. } => "",
+            _ if after.deposit.renewed => {
+                "A new deposit has taken the place of the one that vanished; what was signed over that one is signed \
+                 again. "
+            }
+            _ => "The deposit is confirmed again. ",
         };
-        return Some(format!("{what} Clocks stood still for {minutes} minutes, and every window is longer by that."));
+        return Some(format!("{what}Clocks stood still for {minutes} minutes, and every window is longer by that."));
     }
     let what = if is_missing {
         "is not seen at present. The desk hands it to the network again."

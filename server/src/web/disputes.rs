@@ -13,7 +13,7 @@ use super::papers;
 use super::posted::{Errors, Fields, Posted};
 use super::shown::Choice;
 use super::site::Site;
-use super::trades::{Sheet, file, reference, sent};
+use super::trades::{Sheet, file, reference, ruling_fits, sent};
 use super::visitor::SignedIn;
 use crate::desk::disputes::{self as desk, DisputeFacts, Opening};
 use crate::desk::error::Error;
@@ -22,7 +22,7 @@ use crate::desk::trades::TradeRow;
 use crate::desk::{payouts, rulings, trade_facts, trades};
 use crate::domain::disputing::{Reason, Wanted, owed_by};
 use crate::domain::trade::{Act, PayoutKind};
-use crate::domain::{Party, PublicRef, Refusal, RefusalKind, Side};
+use crate::domain::{Party, PublicRef, Refusal, RefusalKind, Side, Stage};
 
 /// The form to open a dispute.
 #[derive(Debug, Serialize)]
@@ -158,6 +158,8 @@ pub struct RulingPage {
     pub can_accept: bool,
     pub can_object: bool,
     pub can_sign: bool,
+    /// It is in force and cannot be paid out of what is left in escrow.
+    pub too_much: bool,
     /// The ruling pays this viewer, or pays him more.
     pub favoured: bool,
     pub typed: Fields,
@@ -178,15 +180,19 @@ async fn ruling_page(
     let (made, party) = rulings::made(&site.desk, reference, who.account.id).await?;
     let (state, actor) = (&made.row.state, party.into());
     let may = |act: &Act| made.ruling.in_force() && state.apply(act, actor, made.now).is_ok();
+    let facts = trade_facts::beside_the_room(&site.desk, reference, who.account.id).await?;
+    let too_much = facts.row.state.stage == Stage::Ruled && !ruling_fits(&facts);
     Ok(RulingPage {
         reference: reference.to_string(),
         grouped: reference.grouped(),
         version: state.version,
         can_accept: may(&Act::AcceptRuling)
             && state.ruling.as_ref().is_some_and(|ruling| made.now < ruling.objection_by)
-            && party.side().is_some_and(|side| !state.agrees_with_ruling(side)),
+            && party.side().is_some_and(|side| !state.agrees_with_ruling(side))
+            && !too_much,
         can_object: may(&Act::Object),
-        can_sign: may(&Act::SignPayout { kind: PayoutKind::Ruling }),
+        can_sign: may(&Act::SignPayout { kind: PayoutKind::Ruling }) && !too_much,
+        too_much,
         favoured: party == made.parts.favours().into(),
         ruling: RulingShown::new(&made, &who.account.unit),
         typed,

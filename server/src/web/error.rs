@@ -8,10 +8,11 @@ use serde::Serialize;
 
 use super::page::Page;
 use super::posted::Errors;
+use super::shown::Way;
 use super::site::Site;
 use super::visitor::Visitor;
 use crate::desk;
-use crate::domain::{Refusal, RefusalKind};
+use crate::domain::{PublicRef, Refusal, RefusalKind};
 
 pub type Answer = Result<HttpResponse, Trouble>;
 
@@ -97,6 +98,8 @@ pub struct ErrorPage {
     pub reference: Option<String>,
     /// Where signing in leads back to.
     pub sign_in: Option<String>,
+    /// The trade or dispute that it was about.
+    pub about: Option<Way>,
 }
 
 impl Page for ErrorPage {
@@ -104,7 +107,8 @@ impl Page for ErrorPage {
 }
 
 impl ErrorPage {
-    pub fn new(status: StatusCode, told: Told, back: Option<&str>) -> Self {
+    /// `path` is where it happened, `back` where one can come back to.
+    pub fn new(status: StatusCode, told: Told, path: &str, back: Option<&str>) -> Self {
         let title = match status {
             StatusCode::NOT_FOUND => "Nothing here",
             StatusCode::UNAUTHORIZED => "Please sign in",
@@ -119,8 +123,20 @@ impl ErrorPage {
             title: title.into(),
             words: told.words,
             reference: told.reference,
+            about: about(path).filter(|_| !matches!(status, StatusCode::NOT_FOUND | StatusCode::UNAUTHORIZED)),
             sign_in: (status == StatusCode::UNAUTHORIZED).then(|| back.unwrap_or("/").to_owned()),
         }
+    }
+}
+
+/// The page of the trade or dispute that a path lies in.
+fn about(path: &str) -> Option<Way> {
+    let mut parts = path.trim_start_matches('/').split('/');
+    let (kind, reference) = (parts.next()?, parts.next()?.parse::<PublicRef>().ok()?);
+    match kind {
+        "trades" => Some(Way::new(format!("/trades/{reference}"), "Back to the trade")),
+        "arbitration" => Some(Way::new(format!("/arbitration/{reference}"), "Back to the dispute")),
+        _ => None,
     }
 }
 
@@ -130,6 +146,12 @@ pub async fn nothing_here(_request: HttpRequest) -> Answer {
 }
 
 /// The page for an error answer, in the visitor's own look.
-pub fn told_page(site: &Site, visitor: &Visitor, status: StatusCode, told: Told, back: Option<&str>) -> Answer {
-    ErrorPage::new(status, told, back).answer_with(status, site, visitor)
+pub fn told_page(
+    site: &Site,
+    visitor: &Visitor,
+    status: StatusCode,
+    told: Told,
+    (path, back): (&str, Option<&str>),
+) -> Answer {
+    ErrorPage::new(status, told, path, back).answer_with(status, site, visitor)
 }

@@ -47,7 +47,8 @@ pub async fn on_every_answer(
         let status = answer.status();
         let request = answer.request().clone();
         let back = (request.method() == Method::GET).then(|| request.uri().path_and_query()).flatten();
-        if let Ok(page) = told_page(&site, &visitor, status, told, back.map(|path| path.as_str())) {
+        let place = (request.path(), back.map(|path| path.as_str()));
+        if let Ok(page) = told_page(&site, &visitor, status, told, place) {
             answer = answer.into_response(page.map_into_boxed_body());
         }
     }

@@ -5,6 +5,7 @@ mod children;
 mod funding;
 mod page;
 mod payout;
+mod share;
 mod sheets;
 mod strays;
 mod weather;
@@ -20,6 +21,7 @@ pub use page::{TradePage, dots, price_words, stage_words};
 pub use payout::*;
 pub use sheets::*;
 pub use strays::*;
+pub use weather::ruling_fits;
 
 use super::error::Answer;
 use super::live;
@@ -76,7 +78,7 @@ pub async fn list(site: web::Data<Site>, who: SignedIn) -> Answer {
     for row in trade_facts::mine(&site.desk, who.account.id).await? {
         let Some(party) = row.party_of(who.account.id) else { continue };
         let turn = row.state.turn();
-        let next = due.iter().find(|one| one.trade == row.reference);
+        let next = due.get(&row.reference);
         let unread = unread.get(&row.id).copied().unwrap_or(0);
         let line = TradeLine { unread, ..line(&row, party, next.map(|one| one.due_at.into())) };
         if turn.contains(&party) {

@@ -21,7 +21,7 @@ under_every_sky! {
 }
 
 /// The deposit's block leaves the chain, and its sender spends the coin elsewhere.
-async fn is_double_spent(sky: &Sky, coin: &crate::chains::coins::Coin) {
+pub(super) async fn is_double_spent(sky: &Sky, coin: &crate::chains::coins::Coin) {
     sky.reorganises(1, Fate::Waiting).await;
     sky.takes_back(coin).await;
     sky.works().await;
@@ -38,7 +38,7 @@ async fn a_deposit_lost_for_good_ends_a_paid_trade_as_lost_in_words(sky: &mut Sk
 }
 
 /// Nine tenths of the deposit, and the whole of it from a coin that can be taken back; the larger sum stays.
-async fn paid_with_two(sky: &mut Sky) -> (trine::domain::PublicRef, crate::chains::coins::Coin, u64) {
+pub(super) async fn paid_with_two(sky: &mut Sky) -> (trine::domain::PublicRef, crate::chains::coins::Coin, u64) {
     let trade = sky.small().await;
     let most = sky.row(trade).await.deposit.to_sat() * 9 / 10;
     sky.sends(trade, most).await;

@@ -2,6 +2,7 @@
 
 mod deposits;
 mod lost;
+mod offered;
 mod reading;
 mod reorganisations;
 mod spends;
@@ -128,6 +129,13 @@ impl Sky {
         let seen = who.browser.get(&format!("/trades/{trade}")).await;
         let link = format!("href=\"/trades/{trade}/{place}\"");
         assert!(seen.body.contains(&link), "{} is not led to {place}:\n{}", who.name, seen.words());
+    }
+
+    /// Nothing on the trade's page leads to this place, or is sent there.
+    pub async fn page_lacks(&self, who: &Person, trade: PublicRef, place: &str) {
+        let seen = who.browser.get(&format!("/trades/{trade}")).await;
+        let to = format!("=\"/trades/{trade}/{place}\"");
+        assert!(!seen.body.contains(&to), "{} is led to {place}:\n{}", who.name, seen.words());
     }
 
     /// Every one of the three reads this.

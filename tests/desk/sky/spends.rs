@@ -20,14 +20,14 @@ under_every_sky! {
 }
 
 /// The payout of this kind, as the desk keeps it: any kit has the same.
-async fn kept(sky: &Sky, kind: &str) -> Psbt {
+pub(super) async fn kept(sky: &Sky, kind: &str) -> Psbt {
     let sql = sky.story.site.sql().await;
     let row = sql.query("SELECT psbt FROM payouts WHERE kind = $1 ORDER BY fee_sat DESC", &[&kind]).await.unwrap();
     Psbt::deserialize(row[0].get(0)).unwrap()
 }
 
 /// Two of the three sign by themselves, and one of them gives it to the network.
-async fn spent_by_two(sky: &Sky, mut psbt: Psbt, people: [&Person; 2]) -> Transaction {
+pub(super) async fn spent_by_two(sky: &Sky, mut psbt: Psbt, people: [&Person; 2]) -> Transaction {
     for person in people {
         person.wallet.sign(&mut psbt).unwrap();
     }

@@ -89,7 +89,7 @@ impl Story {
             .get(0)
     }
 
-    async fn proposes(&self, who: &Person, trade: PublicRef, unit: &str, buyer: &str) -> Seen {
+    pub async fn proposes(&self, who: &Person, trade: PublicRef, unit: &str, buyer: &str) -> Seen {
         let fields = [("unit", unit), ("buyer", buyer), ("note", "Let us end it."), ("do", "propose")];
         self.send(who, trade, &format!("/trades/{trade}/settlement"), &fields).await
     }

@@ -197,7 +197,8 @@ fn utc(at: Timestamp, form: &str) -> String {
     at.to_zoned(TimeZone::UTC).strftime(form).to_string()
 }
 
-/// The timeline as plain text. Lines of a message after its first are set in, so that none can pass for an event.
+/// The timeline as plain text. Lines of a message after its first are set in behind a bar, so that none can pass for an
+/// event or a picture.
 pub(super) fn plain(room: &RoomRow, desk: &str, timeline: &[MessageRow], now: Timestamp) -> String {
     let mut text = format!(
         "Trade {} on {desk}, the room as of {}\nBuyer {}, seller {}, arbitrator {}\n\n",
@@ -210,7 +211,7 @@ pub(super) fn plain(room: &RoomRow, desk: &str, timeline: &[MessageRow], now: Ti
     for line in timeline {
         let who = line.account.map_or("*", |account| name_of(room, account));
         let colon = if line.account.is_some() { ":" } else { "" };
-        let body = line.body.replace('\n', "\n    ");
+        let body = line.body.replace('\n', "\n    | ");
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{}  {who}{colon} {body}", utc(line.at, "%Y-%m-%d %H:%M:%S UTC"));
         if let Some(picture) = &line.picture {

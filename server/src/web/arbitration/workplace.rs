@@ -19,7 +19,7 @@ use crate::web::page::Page;
 use crate::web::posted::{Errors, Fields};
 use crate::web::shown::{Choice, Way, bitcoin, minutes};
 use crate::web::times::Moment;
-use crate::web::trades::{price_words, stage_words};
+use crate::web::trades::{price_words, ruling_fits, stage_words};
 
 /// A label and what it says.
 #[derive(Debug, Serialize)]
@@ -153,6 +153,9 @@ fn to_do(facts: &TradeFacts) -> (String, Vec<Way>) {
             }
             _ => "Rule, with the facts you found and your reasons.".into(),
         },
+        Stage::Ruled if !ruling_fits(facts) => {
+            "The ruling does not fit what is left in escrow: withdraw it and rule again.".into()
+        }
         Stage::Ruled if signed => "You have signed the payout. It waits for one trader's signature.".into(),
         Stage::Ruled if may(PayoutKind::Ruling) => {
             let words = "The time to object is over. Sign the payout.";

@@ -2,15 +2,15 @@
 
 mod deposit;
 mod later;
+mod payment;
 
 use serde::Serialize;
 
 use super::weather;
-use crate::desk::trade_facts::TradeFacts;
+use crate::desk::trade_facts::{self, TradeFacts};
 use crate::domain::money::btc_words;
 use crate::domain::trade::PayoutKind;
 use crate::domain::{Party, Stage, Wish};
-use crate::web::shown::account_number;
 use crate::web::site::Site;
 use crate::web::times::Moment;
 
@@ -93,6 +93,11 @@ impl Card {
     }
 }
 
+/// The trade waits for the payment, and there is something to pay for.
+pub fn may_pay(facts: &TradeFacts) -> bool {
+    !facts.row.state.frozen && !payment::must_not_pay(facts)
+}
+
 /// The card for this viewer.
 pub fn card(site: &Site, facts: &TradeFacts) -> Card {
     let trade = &facts.row.state;
@@ -104,8 +109,8 @@ pub fn card(site: &Site, facts: &TradeFacts) -> Card {
         }
         Stage::Proposed => proposed(facts),
         Stage::AwaitingDeposit => deposit::awaited(facts),
-        Stage::Funded => funded(facts),
-        Stage::PaymentSent => payment_sent(facts),
+        Stage::Funded => payment::funded(facts),
+        Stage::PaymentSent => payment::payment_sent(facts),
         Stage::RefundDue => later::refund_due(facts),
         Stage::Disputed => later::disputed(facts),
         Stage::Ruled => later::ruled(facts),
@@ -113,7 +118,7 @@ pub fn card(site: &Site, facts: &TradeFacts) -> Card {
         Stage::Completed => later::completed(facts),
         Stage::Cancelled => deposit::cancelled(facts),
     };
-    card.due = facts.deadlines.first().map(|deadline| Due {
+    card.due = trade_facts::next_end(&facts.deadlines, facts.now).map(|deadline| Due {
         at: deadline.due_at.into(),
         now: Moment::from(facts.now).iso,
         words: left(deadline.due_at.duration_since(facts.now).as_mins()),
@@ -197,123 +202,7 @@ fn receives(facts: &TradeFacts) -> String {
     }
 }
 
-fn funded(facts: &TradeFacts) -> Card {
-    let trade = &facts.row.state;
-    let over = trade.pay_by.is_some_and(|by| facts.now >= by);
-    let rail = &facts.method.method().label;
-    match facts.party {
-        Party::Buyer => {
-            let name = facts
-                .payee
-                .as_ref()
-                .and_then(|fields| fields.first())
-                .map(|(_, value)| value.clone())
-                .unwrap_or_default();
-            let mut card = Card::new(
-                format!("Send {} to {name}", facts.fiat),
-                format!("The coins are locked. Pay by {rail} from your own account, then press the button."),
-            );
-            for (label, value) in facts.payee.iter().flatten() {
-                card = card.fact(label.clone(), account_number(value), value.clone());
-            }
-            if facts.payee.is_some() {
-                card =
-                    card.checked_at("Have them compared with the contract before you send money", at(facts, "payment"));
-            }
-            card = card
-                .fact("Amount", facts.fiat.to_string(), facts.fiat.plain())
-                .fact("Reference", facts.row.reference.to_string(), facts.row.reference.to_string())
-                .note(
-                    "Write nothing else in the reference.",
-                    "A word about bitcoin can make the bank hold the payment.",
-                )
-                .act(format!("I have sent {}", facts.fiat), at(facts, "payment"), "big")
-                .act("Cancel the purchase", at(facts, "cancellation"), "");
-            if over { card.act("Open a dispute", at(facts, "dispute"), "") } else { card }
-        }
-        Party::Seller if over => Card::new(
-            "The buyer has not paid in time",
-            "If nothing has arrived, close the trade and sign the refund. If money has arrived, say so.",
-        )
-        .act("Close as unpaid", at(facts, "unpaid"), "big")
-        .press("I see money that was not marked", at(facts, "payment-seen"), "quiet")
-        .act("Open a dispute", at(facts, "dispute"), ""),
-        Party::Seller => Card::new(
-            format!("Waiting for {} to pay", facts.row.buyer_name),
-            format!(
-                "{} by {rail}. The coins are locked; you release them when the money is in your account.",
-                facts.fiat
-            ),
-        )
-        .press("I see money that was not marked", at(facts, "payment-seen"), "quiet"),
-        Party::Arbitrator => {
-            Card::new("The coins are in escrow", "The buyer pays next. There is nothing for you to do.")
-        }
-    }
-}
-
-fn payment_sent(facts: &TradeFacts) -> Card {
-    let trade = &facts.row.state;
-    let dispute = |card: Card| {
-        card.act("Propose a settlement", at(facts, "settlement"), "").act("Open a dispute", at(facts, "dispute"), "")
-    };
-    match facts.party {
-        Party::Seller if !trade.has_signed(PayoutKind::Release, Party::Buyer) => dispute(
-            Card::new(
-                "You have seen the money",
-                format!("The release still needs {}'s signature, which comes first.", facts.row.buyer_name),
-            )
-            .act("Send the coins back instead", at(facts, "refund"), ""),
-        ),
-        Party::Seller => {
-            let mut card = Card::new(
-                format!("Has {} arrived?", facts.fiat),
-                format!("{} marked the payment as sent. Log in to your own account and look.", facts.row.buyer_name),
-            );
-            for (label, value) in facts.payer.iter().flatten() {
-                card = card.fact(format!("Payer: {label}"), account_number(value), "");
-            }
-            if facts.payer.is_some() {
-                card = card
-                    .checked_at("Have the payer compared with the contract before you release", at(facts, "release"));
-            }
-            // The first field is the name; the rest says which account to look into.
-            for (label, value) in facts.payee.iter().flatten().skip(1) {
-                card = card.fact(format!("Your {label}"), account_number(value), "");
-            }
-            card = card
-                .fact("Reference", facts.row.reference.to_string(), "")
-                .note(
-                    "Never release on a receipt.",
-                    "Only your own account tells whether the money is there, and the sender's name must match.",
-                )
-                .act("It is there: release the coins", at(facts, "release"), "big");
-            if !trade.seller_answered {
-                card = card.press("I am looking into it", at(facts, "payment/answer"), "quiet");
-            }
-            dispute(card)
-        }
-        Party::Buyer if !trade.has_signed(PayoutKind::Release, Party::Buyer) => dispute(
-            Card::new("The seller sees your money", "Sign the release, so that the coins can come to you.").act(
-                "Sign the release",
-                at(facts, "payment-release"),
-                "big",
-            ),
-        ),
-        Party::Buyer => {
-            let card = Card::new(
-                format!("Waiting for {} to release", facts.row.seller_name),
-                "Your payment is marked and your signature is in. You will have the coins when the seller has signed too.",
-            );
-            let card = if trade.mark_undone || trade.seller_answered {
-                card
-            } else {
-                card.press("I marked it by mistake", at(facts, "payment/undo"), "")
-            };
-            dispute(card)
-        }
-        Party::Arbitrator => {
-            Card::new("The payment is marked as sent", "The seller answers next. There is nothing for you to do.")
-        }
-    }
+/// A release was built over what is in escrow: of less than was agreed, or of a deposit that came too late, there is none.
+pub fn can_be_released(facts: &TradeFacts) -> bool {
+    facts.book.live(PayoutKind::Release.as_str()).next().is_some()
 }

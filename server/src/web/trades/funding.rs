@@ -3,7 +3,7 @@
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
 
-use super::reference;
+use super::{reference, weather};
 use crate::desk::signing::{Paper, SigningView};
 use crate::desk::trade_facts::{self, TradeFacts};
 use crate::domain::money::{btc_plain, btc_words};
@@ -31,6 +31,8 @@ pub struct FundingPage {
     /// Something is asked for: the deposit, or what is missing of it.
     pub asks: bool,
     pub top_up: Option<TopUp>,
+    /// The deposit is gone from the chain: a new one takes its place.
+    pub again: bool,
     /// The window is over: what is sent now comes too late.
     pub too_late: bool,
 }
@@ -59,6 +61,7 @@ impl FundingPage {
         let asked = missing.map_or(row.deposit, |missing| missing.top_up);
         let too_late = trade.confirm_by.is_some() || trade.deposit_by.is_some_and(|by| facts.now >= by);
         let seller = facts.party == Party::Seller;
+        let again = seller && weather::needs_new_deposit(facts);
         Ok(Self {
             bundle_hash: signer_hash(),
             amount: btc_words(asked),
@@ -68,7 +71,8 @@ impl FundingPage {
             contract_hash: data_encoding::HEXLOWER.encode(&row.contract_hash),
             confirmations: trade.confirmations,
             seller,
-            asks: seller && missing.is_some() && !too_late,
+            asks: (seller && missing.is_some() && !too_late) || again,
+            again,
             top_up: missing.filter(|missing| missing.expected.to_sat() > 0).map(|missing| TopUp {
                 expected: btc_words(missing.expected),
                 short_by: btc_words(missing.short_by),

@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use super::card::{Card, card};
+use super::card::{Card, card, may_pay};
+use super::share::{escrow_words, own_part};
 use super::weather;
 use crate::desk::room::RoomView;
 use crate::desk::sight::OutOfSight;
@@ -122,7 +123,7 @@ impl TradePage {
             stage: state.stage.as_str(),
             title: if party == Party::Seller { format!("{btc} → {fiat}") } else { format!("{fiat} → {btc}") },
             subtitle: subtitle(&facts),
-            steps: steps(state, party),
+            steps: steps(state, party, may_pay(&facts)),
             banner: weather::banner(&facts).unwrap_or_else(|| banner(state, facts.may_reinstate)),
             over: state.stage == Stage::Completed,
             unseen: facts.out_of_sight.as_ref().map(Unseen::from),
@@ -165,35 +166,6 @@ fn subtitle(facts: &TradeFacts) -> String {
         Party::Arbitrator => format!("{} buys from {}", row.buyer_name, row.seller_name),
     };
     format!("Trade {} · {who}", row.reference.grouped())
-}
-
-/// What this viewer gets from the escrow: by the payout that was made, else by the contract.
-fn own_part(facts: &TradeFacts) -> (&'static str, String, String) {
-    let payouts = &facts.book.contract.payouts;
-    let entry = match facts.party {
-        Party::Buyer => payouts.release.first(),
-        Party::Seller => payouts.refund.first(),
-        Party::Arbitrator => return Default::default(),
-    };
-    let Some(entry) = entry else { return Default::default() };
-    let state = &facts.row.state;
-    if state.stage == Stage::Cancelled {
-        return Default::default();
-    }
-    if !matches!(state.stage, Stage::PayingOut | Stage::Completed) {
-        let label = if facts.party == Party::Buyer { "You receive" } else { "A refund gives you" };
-        return (label, format!("{} before the miner fee", btc_words(entry.sat)), entry.address.clone());
-    }
-    let label = match (facts.party, state.stage) {
-        (Party::Buyer, Stage::Completed) => "You received",
-        (Party::Buyer, _) => "You receive",
-        (_, Stage::Completed) => "You got back",
-        _ => "You get back",
-    };
-    match facts.row.payout_txid.and_then(|txid| facts.book.part_of(facts.party, txid)) {
-        Some(part) => (label, btc_words(part), entry.address.clone()),
-        None => Default::default(),
-    }
 }
 
 /// The agreed price, grouped for people.
@@ -263,7 +235,7 @@ fn key_words(stage: Stage, party: Party, signed: bool) -> &'static str {
     }
 }
 
-fn steps(trade: &Trade, party: Party) -> Vec<Step> {
+fn steps(trade: &Trade, party: Party, may_pay: bool) -> Vec<Step> {
     let now = match trade.stage {
         Stage::Proposed => 0,
         Stage::AwaitingDeposit => 1,
@@ -279,7 +251,7 @@ fn steps(trade: &Trade, party: Party) -> Vec<Step> {
     let act = match (trade.stage, party) {
         (Stage::Proposed, _) => "Sign the contract",
         (Stage::AwaitingDeposit, Party::Seller) => "Lock the coins",
-        (Stage::Funded, Party::Buyer) => "Send the money",
+        (Stage::Funded, Party::Buyer) if may_pay => "Send the money",
         (Stage::PaymentSent, Party::Seller) => "Confirm the money",
         (Stage::PayingOut, _) => "Coins on their way",
         _ => "",
@@ -310,20 +282,6 @@ fn banner(trade: &Trade, may_reinstate: bool) -> String {
         Stage::Cancelled => "This trade is cancelled. Do not pay, and send nothing to its address.".into(),
         _ => String::new(),
     }
-}
-
-fn escrow_words(facts: &TradeFacts) -> String {
-    let deposit = facts.row.state.deposit;
-    if facts.row.state.stage == Stage::Completed {
-        return if facts.row.payout_txid.is_some() { "empty: paid out" } else { "empty" }.into();
-    }
-    if deposit.seen.to_sat() == 0 && facts.row.state.stage == Stage::Cancelled {
-        return "empty".into();
-    }
-    if deposit.seen.to_sat() == 0 {
-        return format!("{} are due", btc_words(facts.row.deposit));
-    }
-    btc_words(deposit.seen)
 }
 
 fn deposits(facts: &TradeFacts) -> Vec<DepositLine> {

@@ -11,7 +11,7 @@ use crate::desk::trades::TradeRow;
 use crate::desk::under_way::{self, Step, UnderWay};
 use crate::desk::{handover, trade_facts};
 use crate::domain::money::sats_grouped;
-use crate::domain::trade::{LINGERS_AFTER_BLOCKS, PayoutKind};
+use crate::domain::trade::{LINGERS_AFTER_BLOCKS, Outcome, PayoutKind};
 use crate::domain::{Party, PublicRef, Refusal, Side, Stage};
 use crate::web::error::Answer;
 use crate::web::page::{Page, see_other};
@@ -125,6 +125,9 @@ fn name(row: &TradeRow, viewer: Party, party: Party) -> String {
 }
 
 fn where_it_stands(row: &TradeRow, steps: &[Step], waited: u32) -> String {
+    if row.state.outcome == Some(Outcome::Lost) {
+        return "What it was to spend is lost: the deposit was spent elsewhere. Nothing was paid out.".into();
+    }
     if row.state.stage == Stage::Completed {
         return "It is confirmed. Nothing more can be done, and nothing needs to be.".into();
     }
@@ -165,8 +168,10 @@ impl StepLine {
         let signed: Vec<String> = step.signed_by.iter().map(|party| name(row, viewer, *party)).collect();
         let refused = step.handover.as_ref().is_some_and(|told| told.refusal.is_some());
         let running = row.state.stage == Stage::PayingOut;
+        let lost = row.state.outcome == Some(Outcome::Lost);
         Self {
             state: match (running, step.current, step.seen) {
+                _ if lost => "",
                 (false, _, true) => "confirmed",
                 (true, _, true) => "on the network",
                 (true, true, false) if refused => "not taken",

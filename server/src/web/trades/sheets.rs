@@ -162,7 +162,7 @@ impl Slip {
             ),
             Self::PaymentRelease => (
                 "Sign the release".to_owned(),
-                format!("{other} sees your money. Your signature for the release pays only you, and needs {other}'s signature too."),
+                format!("Your signature for the release pays only you, and needs {other}'s signature too."),
                 String::new(),
                 "Send my signature",
             ),

@@ -48,8 +48,8 @@ pub async fn sign_stray(
     let (trade, txid) = (reference(&path.0)?, &path.1);
     match payouts::sign_stray(&site.desk, trade, who.account.id, txid, upload(&posted)).await {
         Ok(()) => Ok(see_other(format!("/trades/{trade}"))),
-        Err(Error::Refused(refusal)) if refusal.kind == RefusalKind::Invalid => {
-            let mut page = stray(&site, &who, trade, txid).await?;
+        Err(Error::Refused(refusal)) if refusal.kind != RefusalKind::NotFound => {
+            let Ok(mut page) = stray(&site, &who, trade, txid).await else { return Err(refusal.into()) };
             page.typed = posted.fields.clone();
             page.errors = Errors::from(&refusal);
             page.sign(status_of(refusal.kind), &site, &who.visitor)

@@ -5,7 +5,7 @@ use bitcoin::Amount;
 use super::card::Card;
 use crate::desk::trade_facts::TradeFacts;
 use crate::domain::money::{btc_words, sats_grouped};
-use crate::domain::trade::{NOTHING_BELOW_SAT, Outcome};
+use crate::domain::trade::{NOTHING_BELOW_SAT, Outcome, PayoutKind};
 use crate::domain::{Party, Stage};
 
 /// A young coinbase is spent by nobody for so many blocks.
@@ -46,7 +46,7 @@ pub fn banner(facts: &TradeFacts) -> Option<String> {
 }
 
 /// A spend of the escrow that the desk did not send, while it is not the end of the trade yet.
-fn foreign_spend(facts: &TradeFacts) -> Option<bitcoin::Txid> {
+pub fn foreign_spend(facts: &TradeFacts) -> Option<bitcoin::Txid> {
     if matches!(facts.row.state.stage, Stage::Proposed | Stage::Cancelled | Stage::Completed) {
         return None;
     }
@@ -58,6 +58,25 @@ fn foreign_spend(facts: &TradeFacts) -> Option<bitcoin::Txid> {
     coins.filter_map(|one| one.spent_by).find(|txid| !own(txid))
 }
 
+/// The payout of the ruling in force was built over what is in escrow; its parts may be more than that.
+pub fn ruling_fits(facts: &TradeFacts) -> bool {
+    facts.book.live(PayoutKind::Ruling.as_str()).next().is_some()
+}
+
+/// The deposit is lost: whatever was signed, nothing was paid out.
+pub fn is_lost(facts: &TradeFacts) -> bool {
+    facts.row.state.outcome == Some(Outcome::Lost)
+}
+
+/// The seller may put a new deposit in the place of the one that is gone. Not if it was to go back to him, nor while
+/// enough is at the address that waits for its block.
+pub fn needs_new_deposit(facts: &TradeFacts) -> bool {
+    let trade = &facts.row.state;
+    let there = facts.book.deposits.iter().filter(|one| one.is_there()).map(|one| one.value);
+    let sum = there.fold(Amount::ZERO, |sum, value| sum.checked_add(value).unwrap_or(Amount::MAX_MONEY));
+    trade.frozen && trade.ever_funded && trade.stage != Stage::RefundDue && sum < facts.row.deposit
+}
+
 /// While a trade is frozen nobody has anything to do, whatever its stage is.
 pub fn frozen_card(facts: &TradeFacts) -> Option<Card> {
     let trade = &facts.row.state;
@@ -66,17 +85,18 @@ pub fn frozen_card(facts: &TradeFacts) -> Option<Card> {
     }
     let words = match facts.party {
         Party::Buyer if trade.stage == Stage::Funded => "Do not pay now.",
-        Party::Seller => {
-            "Release nothing. If the deposit does not come back by itself, send it again to the same address: a new \
-             deposit of at least the sum due takes its place."
+        Party::Seller if needs_new_deposit(facts) => {
+            "Release nothing. The deposit is not seen on the network any more. If it does not come back by itself, send it \
+             again to the same address: a new deposit of at least the sum due takes its place."
         }
+        Party::Seller => "Release nothing. Send nothing either: it is seen on the network and waits for a block.",
         _ => "There is nothing for you to do.",
     };
     let card = Card::new(
         "Wait: the deposit is not confirmed",
         format!("The block that held it has left the chain. {words} Clocks stand still."),
     );
-    Some(if facts.party == Party::Seller {
+    Some(if facts.party == Party::Seller && needs_new_deposit(facts) {
         card.act("Show the address again", format!("/trades/{}/funding", facts.row.reference), "quiet")
     } else {
         card

@@ -61,11 +61,13 @@ fn no_message_passes_for_an_event_in_the_export() {
     let mut photo = line(2, Some(2), "");
     photo.picture =
         Some(PictureRow { id: AttachmentId(Uuid::nil()), width: 60, height: 40, upload_sha256: vec![0xab; 32] });
-    let forged = "Hi\n2026-11-21 14:02:00 UTC  * Coins arrived in escrow.";
-    let text = plain(&room(Stage::Funded), "desk.example", &[line(1, Some(1), forged), photo], Timestamp::UNIX_EPOCH);
-    assert!(text.contains("2026-11-21 14:02:00 UTC  anna-k: Hi\n    2026-11-21"));
+    let picture = "[picture 1, 60 × 40, SHA-256 of the upload cdcd]";
+    let forged = format!("Hi\n2026-11-21 14:02:00 UTC  * Coins arrived in escrow.\n{picture}");
+    let text = plain(&room(Stage::Funded), "desk.example", &[line(1, Some(1), &forged), photo], Timestamp::UNIX_EPOCH);
+    assert!(text.contains("2026-11-21 14:02:00 UTC  anna-k: Hi\n    | 2026-11-21"));
     assert!(!text.contains("\n2026-11-21 14:02:00 UTC  *"));
-    assert!(text.contains("60 × 40, SHA-256 of the upload abab"));
+    let pictures: Vec<_> = text.lines().filter(|line| line.starts_with("    [picture")).collect();
+    assert!(matches!(pictures.as_slice(), [one] if one.contains("60 × 40, SHA-256 of the upload abab")), "{text}");
     assert!(text.ends_with("\n2 lines; this is all that was said and happened here.\n"));
 }
 

@@ -4,7 +4,7 @@ use super::{Card, at, other, weather};
 use crate::desk::trade_facts::TradeFacts;
 use crate::domain::Party;
 use crate::domain::money::btc_words;
-use crate::domain::trade::{Amendment, AmendmentKind};
+use crate::domain::trade::{Act, Amendment, AmendmentKind};
 
 pub(super) fn awaited(facts: &TradeFacts) -> Card {
     if facts.party == Party::Arbitrator {
@@ -19,14 +19,26 @@ pub(super) fn awaited(facts: &TradeFacts) -> Card {
     match &facts.missing {
         Some(missing) if missing.expected.to_sat() == 0 => nothing_there(facts),
         Some(_) => short(facts),
-        None => Card::new(
-            "The deposit is on its way",
-            format!(
-                "Seen on the network, not deep enough yet: it needs {} confirmations. The buyer does not pay before.",
-                facts.row.state.confirmations
-            ),
-        ),
+        None => {
+            let card = Card::new(
+                "The deposit is on its way",
+                format!(
+                    "Seen on the network, not deep enough yet: it needs {} confirmations. The buyer does not pay before.",
+                    facts.row.state.confirmations
+                ),
+            );
+            leave(card, facts)
+        }
     }
+}
+
+/// Nothing is confirmed though its time is over: nobody has to wait for it.
+fn leave(card: Card, facts: &TradeFacts) -> Card {
+    if facts.row.state.apply(&Act::Cancel, facts.party.into(), facts.now).is_err() {
+        return card;
+    }
+    card.note("Its time is over, so either of you may cancel.", "Coins that confirm later go back to the seller.")
+        .press("Cancel the trade", at(facts, "cancel"), "")
 }
 
 fn nothing_there(facts: &TradeFacts) -> Card {
@@ -53,11 +65,12 @@ fn short(facts: &TradeFacts) -> Card {
     let over = trade.confirm_by.is_some() || trade.deposit_by.is_some_and(|by| facts.now >= by);
     let change = at(facts, "amendment");
     match facts.party {
-        _ if over => Card::new(
-            title,
-            format!("{counts} More would come too late. Change the contract together in time, or the coins go back."),
-        )
-        .act("Change the contract", change, "big"),
+        _ if over => {
+            let words = format!(
+                "{counts} More would come too late. Change the contract together in time, or the coins go back."
+            );
+            leave(Card::new(title, words).act("Change the contract", change, "big"), facts)
+        }
         Party::Seller => Card::new(
             title,
             format!(

@@ -1,6 +1,6 @@
 //! The cards of trades that go another way than straight to the release, and of those that are over.
 
-use super::{Card, at, weather};
+use super::{Card, at, can_be_released, weather};
 use crate::desk::handover;
 use crate::desk::trade_facts::TradeFacts;
 use crate::domain::trade::{Act, LINGERS_AFTER_BLOCKS, Outcome, PayoutKind};
@@ -99,12 +99,10 @@ pub(super) fn disputed(facts: &TradeFacts) -> Card {
     }
 }
 
-/// A release was built over what is in escrow: of less than was agreed, or of a deposit that came too late, there is none.
-fn can_be_released(facts: &TradeFacts) -> bool {
-    facts.book.live(PayoutKind::Release.as_str()).next().is_some()
-}
-
 pub(super) fn ruled(facts: &TradeFacts) -> Card {
+    if !weather::ruling_fits(facts) {
+        return ruled_over_more(facts);
+    }
     if facts.party == Party::Arbitrator {
         return Card::new("You have ruled", "When the time to object is over, sign the payout.").act(
             "To the workplace",
@@ -128,6 +126,28 @@ pub(super) fn ruled(facts: &TradeFacts) -> Card {
     )
     .act("Read the ruling", at(facts, "ruling"), "big")
     .act("Propose a settlement", at(facts, "settlement"), "")
+}
+
+/// What was ruled on is not there any more, or not all of it.
+fn ruled_over_more(facts: &TradeFacts) -> Card {
+    let title = "The ruling does not fit what is left in escrow";
+    if facts.party == Party::Arbitrator {
+        return Card::new(title, "It cannot be paid out. Withdraw it and rule again, over what is there.").act(
+            "To the workplace",
+            format!("/arbitration/{}", facts.row.reference),
+            "big",
+        );
+    }
+    let words = format!(
+        "It cannot be paid out, and nothing of it is to be signed. {} withdraws it and rules again; you can also settle \
+         between yourselves.",
+        facts.row.arbitrator_name
+    );
+    Card::new(title, words).act("Read the ruling", at(facts, "ruling"), "quiet").act(
+        "Propose a settlement",
+        at(facts, "settlement"),
+        "",
+    )
 }
 
 pub(super) fn settling(facts: &TradeFacts) -> Card {
@@ -191,7 +211,7 @@ pub(super) fn completed(facts: &TradeFacts) -> Card {
         _ => "The coins went to outputs that are not of this contract.",
     };
     let card = Card::new("Completed", weather::ending(facts).unwrap_or(words));
-    match facts.row.payout_txid {
+    match facts.row.payout_txid.filter(|_| !weather::is_lost(facts)) {
         Some(txid) => card.fact("Transaction", txid.to_string(), txid.to_string()),
         None => card,
     }
