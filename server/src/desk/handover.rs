@@ -1,6 +1,6 @@
 //! Hands complete payouts, and the children that pay for them, to the network; and writes down what the node says.
 //!
-//! A refusal is told on the trade's page, in words. The desk tries again at growing intervals as long as the payout is
+//! A refusal is told on the trade's page, in words, and to whom the coins would go. The desk tries again at growing intervals as long as the payout is
 //! the one under way, for a mempool empties and a chain comes back; it never does so silently.
 
 use bitcoin::{Transaction as Tx, Txid};
@@ -10,7 +10,7 @@ use serde_json::json;
 use super::error::{Done, Error};
 use super::escrow_book::EscrowBook;
 use super::watcher::chain_trouble;
-use super::{Desk, children, crash, effects, funding};
+use super::{Desk, children, crash, effects, funding, notices};
 use crate::chain::ChainError;
 use crate::domain::{Stage, TradeId};
 use crate::escrow::SignedPayout;
@@ -151,7 +151,8 @@ async fn note(
         Attempt { trade: row.id, txid: going.txid, what: going.what, height, refusal, next_at: Some(next_at), at };
     handovers::note(tx, &attempt).await?;
     outbox::add_for(tx, effects::BROADCAST, Some(row.id), &going.job.payload, at, next_at).await?;
-    tracing::warn!(trade.id = %row.reference, txid = %going.txid, why, "the node refuses a transaction; it is told on the page");
+    notices::refused(tx, row, going.what, going.txid, at).await?;
+    tracing::warn!(trade.id = %row.reference, txid = %going.txid, why, "the node refuses a transaction; whom it pays is told");
     Ok(())
 }
 

@@ -1,18 +1,19 @@
 //! People are told of their trades in the transaction that changes them, each thing once, and reminded of their windows
 //! while these run. Which ways the words go is not decided here.
 
+use bitcoin::Txid;
 use jiff::{SignedDuration, Timestamp};
 
 use super::effects::Made;
 use super::error::Done;
-use super::{Desk, clock, crash, sight};
+use super::{Desk, clock, crash, funding, sight};
 use crate::domain::deadlines::Deadline;
 use crate::domain::notices::{self, Kind, Notice, Percent, Turn};
-use crate::domain::trade::Trade;
-use crate::domain::{Party, TradeId, UserId};
+use crate::domain::trade::{LINGERS_AFTER_BLOCKS, Trade};
+use crate::domain::{Party, Side, TradeId, UserId};
 use crate::store::notices::{self as store, NewNotice};
 use crate::store::trades::{self, TradeRow};
-use crate::store::{Transaction, deadlines};
+use crate::store::{Transaction, deadlines, handovers};
 
 /// Longer than anybody waits for what he was told of.
 const KEPT_DAYS: i64 = 180;
@@ -45,6 +46,35 @@ pub(super) fn of_take(trade: TradeId, state: &Trade, maker: UserId) -> NewNotice
 pub(super) async fn ask(tx: &Transaction<'_>, row: &TradeRow, party: Party, cause: String, now: Timestamp) -> Done<()> {
     let notice = Notice { party, kinds: vec![Kind::Turn], turn: Turn::Open, window: None, own: false };
     Ok(store::add(tx, &new(row, notice, cause, 0), now).await?)
+}
+
+/// The node refuses a transaction: whom it pays is told so once, however often it is tried again.
+pub(super) async fn refused(tx: &Transaction<'_>, row: &TradeRow, what: &str, txid: Txid, now: Timestamp) -> Done<()> {
+    // A refund of coins beside the trade is the seller's.
+    let payees = if what == "stray" { vec![Side::Seller] } else { payees(row) };
+    held_up(tx, row, &payees, &format!("refused {txid}"), now).await
+}
+
+/// A payout that has waited for so many blocks and is in none: whom it pays is told so once.
+pub(super) async fn lingering(desk: &Desk, tx: &Transaction<'_>, trade: TradeId) -> Done<()> {
+    let Some(handed) = funding::tip_height(tx).await?.checked_sub(LINGERS_AFTER_BLOCKS) else { return Ok(()) };
+    let Some(txid) = handovers::lingers(tx, trade, handed).await? else { return Ok(()) };
+    let Some(row) = trades::find_by_id(tx, trade).await? else { return Ok(()) };
+    let now = desk.now(tx).await?;
+    held_up(tx, &row, &payees(&row), &format!("lingers {txid}"), now).await
+}
+
+/// Who gets coins of the payout under way bears its miner fee.
+fn payees(row: &TradeRow) -> Vec<Side> {
+    row.state.paying_out.map(|kind| row.state.fee_bearers(kind)).unwrap_or_default()
+}
+
+async fn held_up(tx: &Transaction<'_>, row: &TradeRow, payees: &[Side], cause: &str, now: Timestamp) -> Done<()> {
+    for side in payees {
+        let notice = notices::of_held_up((*side).into());
+        store::add(tx, &new(row, notice, cause.to_owned(), 0), now).await?;
+    }
+    Ok(())
 }
 
 fn new(row: &TradeRow, notice: Notice, cause: String, over: Percent) -> NewNotice {

@@ -125,7 +125,11 @@ fn retry_at(now: Timestamp, attempts: i32) -> Timestamp {
 
 async fn perform(desk: &Desk, tx: &crate::store::Transaction<'_>, job: &Job) -> Done<()> {
     match (job.kind.as_str(), job.trade) {
-        (judge::JUDGE, Some(trade)) => judge::judge(desk, tx, trade).await,
+        (judge::JUDGE, Some(trade)) => {
+            judge::judge(desk, tx, trade).await?;
+            // A payout under way is judged with every block.
+            notices::lingering(desk, tx, trade).await
+        }
         (watcher::DEPOSIT, Some(trade)) => {
             let txid = job.payload.get("txid").and_then(|txid| txid.as_str()).unwrap_or_default();
             watcher::broadcast_deposit(desk, tx, trade, txid).await

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::lifecycle::Stage;
 use super::people::{Party, Side, words};
-use super::trade::{Deposit, PayoutKind, Trade};
+use super::trade::{Deposit, PayoutKind, Settlement, Trade};
 
 /// A window of a trade.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -34,10 +34,14 @@ words!(What {
     Cosignature = "cosignature",
 });
 
+/// A window in which nobody must act: what its end brings comes by itself.
+const CLOCK: &str = "clock";
+
 /// A window that runs now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deadline {
     pub what: What,
+    /// One of the parties, `both` traders, `chain` or `clock`.
     pub who: &'static str,
     pub started_at: Timestamp,
     pub due_at: Timestamp,
@@ -56,7 +60,9 @@ impl Trade {
         let deadline = |what, who, due_at: Option<Timestamp>, at_zero| {
             due_at.map(|due_at| Deadline { what, who, started_at: since, due_at, at_zero })
         };
+        let settlement = self.settlement.as_ref().filter(|_| self.holds_money() && self.paying_out.is_none());
         let mut running = match self.stage {
+            _ if settlement.is_some() => self.windows_beside(settlement),
             Stage::Proposed => vec![deadline(What::Signing, "both", Some(self.sign_by), "the trade is cancelled")],
             Stage::AwaitingDeposit => match self.confirm_by {
                 Some(by) => vec![deadline(
@@ -74,11 +80,17 @@ impl Trade {
             },
             Stage::Funded => vec![deadline(
                 What::Payment,
-                "buyer",
+                if self.may_be_paid() { "buyer" } else { CLOCK },
                 self.pay_by,
                 "the seller may take the coins back; either may open a dispute",
             )],
-            Stage::PaymentSent => vec![deadline(What::Release, "seller", self.release_by, "the arbitrator is called")],
+            Stage::PaymentSent => {
+                let who = match self.release_waits_for().as_slice() {
+                    [one] => one.as_str(),
+                    _ => "both",
+                };
+                vec![deadline(What::Release, who, self.release_by, "the arbitrator is called")]
+            }
             Stage::RefundDue => {
                 vec![deadline(What::Objection, "buyer", self.refund_objection_by, "the arbitrator may sign the refund")]
             }
@@ -86,7 +98,11 @@ impl Trade {
                 Some(dispute) if !(dispute.buyer_spoke && dispute.seller_spoke) => vec![
                     deadline(
                         What::Answer,
-                        if dispute.buyer_spoke { "seller" } else { "buyer" },
+                        match (dispute.buyer_spoke, dispute.seller_spoke) {
+                            (false, false) => "both",
+                            (true, _) => "seller",
+                            (false, true) => "buyer",
+                        },
                         Some(dispute.answer_by),
                         "the arbitrator may rule on what is there",
                     ),
@@ -124,19 +140,6 @@ impl Trade {
             },
             Stage::PayingOut | Stage::Completed | Stage::Cancelled => Vec::new(),
         };
-        if let Some(settlement) = self.settlement.as_ref().filter(|_| self.holds_money() && self.paying_out.is_none()) {
-            // Nothing is ruled beside an accepted settlement; what the other windows bring still stands.
-            running.retain(|one| {
-                one.is_some_and(|one| !matches!(one.what, What::Answer | What::Ruling | What::Cosignature))
-            });
-            running.push(Some(Deadline {
-                what: What::Cosignature,
-                who: settlement.proposer.as_str(),
-                started_at: settlement.accepted_at,
-                due_at: settlement.arbitrator_from,
-                at_zero: "in a dispute the arbitrator may sign the settlement in his place",
-            }));
-        }
         if let Some(proposed) = &self.amendment {
             let at_zero = "the proposal lapses and the contract stays as it is";
             running.push(Some(Deadline {
@@ -150,6 +153,49 @@ impl Trade {
         running.into_iter().flatten().collect()
     }
 
+    /// An accepted settlement is the only payout: beside it runs only what still brings something, a dispute.
+    fn windows_beside(&self, settlement: Option<&Settlement>) -> Vec<Option<Deadline>> {
+        let Some(Settlement { proposer, accepted_at, arbitrator_from, .. }) = settlement else { return Vec::new() };
+        let cosignature = Deadline {
+            what: What::Cosignature,
+            who: proposer.as_str(),
+            started_at: *accepted_at,
+            due_at: *arbitrator_from,
+            at_zero: "in a dispute the arbitrator may sign the settlement in his place",
+        };
+        let beside = match self.stage {
+            Stage::Funded => Some((What::Payment, CLOCK, self.pay_by, "either may open a dispute")),
+            Stage::PaymentSent => Some((What::Release, proposer.as_str(), self.release_by, "the arbitrator is called")),
+            _ => None,
+        };
+        let beside = beside.and_then(|(what, who, due_at, at_zero)| {
+            Some(Deadline { what, who, started_at: self.stage_since, due_at: due_at?, at_zero })
+        });
+        vec![Some(cosignature), beside]
+    }
+
+    /// The buyer may still pay: nothing of the escrow is missing, and he has signed nothing of it away.
+    fn may_be_paid(&self) -> bool {
+        !self.is_short() && !self.buyer_gave_up()
+    }
+
+    /// Whose signature comes next after the payment: a release is never signed ahead of the buyer. Of less than was
+    /// agreed there may be none at all, and both have to find a way.
+    fn release_waits_for(&self) -> Vec<Party> {
+        if self.has_signed(PayoutKind::Release, Party::Buyer) || self.buyer_gave_up() {
+            vec![Party::Seller]
+        } else if self.is_short() {
+            vec![Party::Buyer, Party::Seller]
+        } else {
+            vec![Party::Buyer]
+        }
+    }
+
+    /// The time that kept the arbitrator from acting is over, as of the last change. The clock makes one when it ends.
+    fn is_over(&self, by: Timestamp) -> bool {
+        self.as_of >= by
+    }
+
     /// Who must act now; empty when only clock or chain can.
     pub fn turn(&self) -> Vec<Party> {
         if self.frozen {
@@ -161,7 +207,9 @@ impl Trade {
             && self.stage != Stage::Completed
         {
             let mut turn = vec![settlement.proposer.into()];
-            turn.extend((self.stage == Stage::Disputed).then_some(Party::Arbitrator));
+            let called =
+                matches!(self.stage, Stage::Disputed | Stage::Ruled) && self.is_over(settlement.arbitrator_from);
+            turn.extend(called.then_some(Party::Arbitrator));
             return turn;
         }
         match self.stage {
@@ -170,14 +218,17 @@ impl Trade {
                 .filter_map(|(party, agreed)| (!agreed).then_some(party))
                 .collect(),
             Stage::AwaitingDeposit => self.turn_before_the_deposit(),
-            Stage::Funded => vec![Party::Buyer],
-            Stage::PaymentSent => vec![Party::Seller],
+            Stage::Funded => self.may_be_paid().then_some(Party::Buyer).into_iter().collect(),
+            Stage::PaymentSent => self.release_waits_for(),
             Stage::RefundDue if !self.reinstating.is_empty() => {
                 let asked = |party: &Party| party.side().is_some_and(|side| !self.reinstating.contains(&side));
                 Party::ALL.into_iter().filter(asked).collect()
             }
             Stage::RefundDue if unsigned(PayoutKind::Refund, Party::Seller) => vec![Party::Seller],
-            Stage::RefundDue => vec![Party::Buyer, Party::Arbitrator],
+            Stage::RefundDue => {
+                let called = self.refund_objection_by.is_some_and(|by| self.is_over(by));
+                [Some(Party::Buyer), called.then_some(Party::Arbitrator)].into_iter().flatten().collect()
+            }
             Stage::Disputed => {
                 let mut turn = vec![Party::Arbitrator];
                 if let Some(dispute) = &self.dispute {
@@ -189,7 +240,9 @@ impl Trade {
             Stage::Ruled => {
                 let favours = self.ruling.as_ref().map_or(Side::Buyer, |ruling| ruling.favours);
                 let mut turn = Vec::new();
-                if unsigned(PayoutKind::Ruling, Party::Arbitrator) {
+                // To an objection he answers at once: he may withdraw the ruling.
+                let called = self.ruling.as_ref().is_some_and(|one| one.objected || self.is_over(one.objection_by));
+                if called && unsigned(PayoutKind::Ruling, Party::Arbitrator) {
                     turn.push(Party::Arbitrator);
                 }
                 if unsigned(PayoutKind::Ruling, favours.into()) {
@@ -200,6 +253,7 @@ impl Trade {
             _ => Vec::new(),
         }
     }
+
     /// Whoever has not signed the proposed contract; else the seller, while something is missing.
     fn turn_before_the_deposit(&self) -> Vec<Party> {
         if let Some(proposed) = &self.amendment {

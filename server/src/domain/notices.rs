@@ -98,6 +98,7 @@ pub fn words(trade: Option<PublicRef>, kinds: &[Kind], turn: Turn, until: Option
         ([Kind::Message], _) => "a new message".to_owned(),
         (_, Turn::Yours) if news => format!("news; your turn{until}"),
         (_, Turn::Yours) => format!("your turn{until}"),
+        (_, Turn::Open) if kinds.contains(&Kind::Money) => "something is held up; you may act".to_owned(),
         (_, Turn::Open) => format!("you may still act{until}"),
         (_, Turn::Theirs) => format!("news; the others' turn{until}"),
         (_, Turn::Nobody) if kinds.contains(&Kind::End) => "it is over".to_owned(),
@@ -115,8 +116,11 @@ pub fn words(trade: Option<PublicRef>, kinds: &[Kind], turn: Turn, until: Option
 pub fn of_change(before: &Trade, after: &Trade, event: Option<Event>, act: &Act, actor: Actor) -> Vec<Notice> {
     let (was, is) = (before.turn(), after.turn());
     let began = before.stage != after.stage;
+    let over = matches!(act, Act::WindowPassed { what: What::Objection | What::Cosignature, .. });
     let told = |party: Party| {
         let mut kinds = Vec::new();
+        // What the arbitrator could not do before, he can do now.
+        let began = began || (over && party == Party::Arbitrator);
         if is.contains(&party) && (began || !was.contains(&party)) {
             kinds.push(Kind::Turn);
         }
@@ -140,6 +144,11 @@ pub fn of_take(trade: &Trade) -> Notice {
     let party = trade.maker.into();
     let window = window_of(trade, party);
     Notice { party, kinds: vec![Kind::Turn], turn: turn_of(trade, party), window, own: false }
+}
+
+/// What is told to whom a transaction pays that the network does not take, or lets wait: he can have more paid for it.
+pub fn of_held_up(party: Party) -> Notice {
+    Notice { party, kinds: vec![Kind::Turn, Kind::Money], turn: Turn::Open, window: None, own: false }
 }
 
 pub fn turn_of(trade: &Trade, party: Party) -> Turn {
@@ -233,6 +242,10 @@ mod tests {
             "Trade 7KQ2-M4XN: you may still act until 22 Nov 14:20 UTC. A tenth of the time is left."
         );
         assert_eq!(said(&[Kind::Message], Turn::Open, None, 0), "Trade 7KQ2-M4XN: a new message.");
+        assert_eq!(
+            said(&[Kind::Turn, Kind::Money], Turn::Open, None, 0),
+            "Trade 7KQ2-M4XN: something is held up; you may act."
+        );
         assert_eq!(
             said(&[Kind::Money], Turn::Theirs, until, 0),
             "Trade 7KQ2-M4XN: news; the others' turn until 22 Nov 14:20 UTC."

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::deadlines::{Deadline, What};
 use super::lifecycle::Stage;
-use super::people::Party;
+use super::people::{Party, Side};
 use super::trade::Trade;
 
 /// Reminders in hundredths of a window.
@@ -41,7 +41,8 @@ impl Trade {
             What::Objection => all.filter(named).collect(),
             // The chain's; whose coins they are can pay the miners more.
             What::Confirmation => vec![Party::Seller],
-            _ if window.who == "both" => all.filter(|party| turn.contains(party)).collect(),
+            // The traders: the arbitrator has windows of his own.
+            _ if window.who == "both" => all.filter(|party| party.side().is_some() && turn.contains(party)).collect(),
             _ => all.filter(|party| named(party) && turn.contains(party)).collect(),
         }
     }
@@ -51,6 +52,14 @@ impl Trade {
         match (window.what, self.stage) {
             // The taker was at the desk as he took.
             (What::Signing, Stage::Proposed) => Some(self.maker.into()),
+            // Whoever must sign first: it is as long as the seller needs.
+            (What::Release, _) => Some(Party::Seller),
+            (What::Answer, _) if window.who == "both" => {
+                let end = |side: &Side| {
+                    self.hours.window((*side).into(), window.started_at, self.windows.answer_minutes).due_at
+                };
+                [Side::Buyer, Side::Seller].into_iter().max_by_key(end).map(Party::from)
+            }
             _ => Party::from_word(window.who),
         }
     }

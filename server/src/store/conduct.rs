@@ -100,11 +100,37 @@ pub struct Tally {
     pub late_releases: i64,
 }
 
-const TALLY: &str = "
+/// A release is late for the seller only if he could have signed it: the buyer's signature was there for half of the
+/// window at least, and since then no coins went missing and the seller has agreed to nothing else. `e` is the event.
+macro_rules! if_late {
+    ($before:literal, $after:literal) => {
+        concat!(
+            $before,
+            "EXISTS (
+                SELECT 1 FROM trade_events s
+                 WHERE s.trade = e.trade AND s.version < e.version AND s.actor = 'buyer'
+                   AND s.act::jsonb ->> 'act' = 'sign_payout' AND s.act::jsonb ->> 'kind' = 'release'
+                   AND s.at <= e.at - (e.at - (SELECT max(b.at) FROM trade_events b
+                                                WHERE b.trade = e.trade AND b.version < e.version
+                                                  AND b.event IN ('payment_marked_sent', 'payment_seen'))) / 2
+                   AND NOT EXISTS (
+                       SELECT 1 FROM trade_events f
+                        WHERE f.trade = e.trade AND f.version > s.version AND f.version < e.version
+                          AND (f.act::jsonb ->> 'act' IN ('lose_part', 'lose_deposit')
+                               OR f.act::jsonb #>> '{deposit,renewed}' = 'true'
+                               OR (f.actor = 'seller' AND f.act::jsonb ->> 'act' = 'accept_settlement'))))",
+            $after
+        )
+    };
+}
+
+const TALLY: &str = if_late!(
+    "
     WITH mine AS (
         SELECT id, 'buyer' AS side, state FROM trades WHERE buyer = $1
          UNION ALL SELECT id, 'seller', state FROM trades WHERE seller = $1),
-         did AS (SELECT m.side, m.state, e.event FROM mine m JOIN trade_events e ON e.trade = m.id)
+         did AS (SELECT m.side, m.state, e.trade, e.version, e.at, e.event
+                   FROM mine m JOIN trade_events e ON e.trade = m.id)
     SELECT (SELECT count(*) FROM feedback WHERE about = $1 AND good),
            (SELECT count(*) FROM feedback WHERE about = $1 AND NOT good),
            count(*) FILTER (WHERE event = 'signing_window_passed' AND NOT (state ->> (side || '_agreed'))::boolean),
@@ -112,8 +138,10 @@ const TALLY: &str = "
            count(*) FILTER (WHERE event = 'closed_unpaid' AND side = 'buyer'),
            count(*) FILTER (WHERE event = 'cancelled_by_buyer' AND side = 'buyer'),
            count(*) FILTER (WHERE event = 'payment_mark_undone' AND side = 'buyer'),
-           count(*) FILTER (WHERE event = 'release_window_passed' AND side = 'seller')
-      FROM did";
+           count(*) FILTER (WHERE event = 'release_window_passed' AND side = 'seller' AND ",
+    ")
+      FROM did e"
+);
 
 pub async fn tally(client: &impl GenericClient, account: UserId) -> Stored<Tally> {
     let row = client.query_one(&client.prepare_cached(TALLY).await?, &[&account.0]).await?;
@@ -128,6 +156,39 @@ pub async fn tally(client: &impl GenericClient, account: UserId) -> Stored<Tally
         late_releases: row.try_get(7)?,
     })
 }
+
+/// What limits the next takes of accounts.
+pub(super) const RECORDS: &str = if_late!(
+    "
+    SELECT a.id, count(*) FILTER (WHERE t.outcome = 'released'), count(*) FILTER (WHERE t.stage = 'proposed'),
+           count(*) FILTER (WHERE t.stage NOT IN ('proposed', 'completed', 'cancelled', 'paying_out')),
+           CASE WHEN max(l.last) > $2::timestamptz - interval '7 days' THEN sum(l.count)::bigint ELSE 0 END
+      FROM unnest($1::uuid[]) AS a (id)
+     CROSS JOIN LATERAL (SELECT id, stage, outcome, 'buyer' AS side, (state ->> 'buyer_agreed')::boolean AS agreed
+                           FROM trades WHERE buyer = a.id
+                          UNION ALL
+                         SELECT id, stage, outcome, 'seller', (state ->> 'seller_agreed')::boolean
+                           FROM trades WHERE seller = a.id) AS t
+     CROSS JOIN LATERAL (
+           SELECT count(*), max(at) AS last
+             FROM (SELECT e.at FROM trade_events e
+                    WHERE e.trade = t.id AND CASE e.event
+                          WHEN 'signing_window_passed' THEN NOT t.agreed
+                          WHEN 'deposit_window_passed' THEN t.side = 'seller'
+                          WHEN 'deposit_short' THEN t.side = 'seller'
+                          WHEN 'release_window_passed' THEN t.side = 'seller' AND ",
+    "
+                          WHEN 'closed_unpaid' THEN t.side = 'buyer'
+                          WHEN 'cancelled_by_buyer' THEN t.side = 'buyer'
+                          WHEN 'payment_mark_undone' THEN t.side = 'buyer'
+                          ELSE false END
+                    UNION ALL
+                   SELECT r.signed_at FROM rulings r
+                    WHERE r.trade = t.id AND r.signed_at IS NOT NULL AND r.withdrawn_at IS NULL
+                      AND CASE t.side WHEN 'buyer' THEN r.buyer_sat ELSE r.seller_sat END = 0) AS lapse (at)
+            WHERE at > $2::timestamptz - interval '30 days') AS l
+     GROUP BY a.id"
+);
 
 const REPORT: &str = "
     INSERT INTO reports (trade, author, reason, words, at) VALUES ($1, $2, $3, $4, $5)

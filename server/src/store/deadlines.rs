@@ -13,7 +13,7 @@ use crate::domain::{Party, PublicRef, TradeId, UserId};
 pub struct DeadlineRow {
     pub trade: PublicRef,
     pub what: What,
-    /// `both`, `chain`, or one of the parties.
+    /// `both`, `chain`, `clock`, or one of the parties.
     pub who: String,
     pub started_at: Timestamp,
     pub due_at: Timestamp,

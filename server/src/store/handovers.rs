@@ -86,3 +86,16 @@ pub async fn of_trade(client: &impl GenericClient, trade: TradeId) -> Stored<Vec
         })
         .collect()
 }
+
+const LINGERS: &str = "
+    SELECT h.txid FROM trades t JOIN handovers h ON h.trade = t.id AND h.txid = t.payout_txid
+     WHERE t.id = $1 AND t.stage = 'paying_out' AND h.height <= $2
+       AND NOT EXISTS (SELECT 1 FROM deposits d
+                        WHERE d.trade = t.id AND d.spent_by = h.txid AND d.spent_height IS NOT NULL)";
+
+/// The payout under way, if it was handed over in this block or before it and is in none yet.
+pub async fn lingers(client: &impl GenericClient, trade: TradeId, height: u32) -> Stored<Option<Txid>> {
+    let height = i32::try_from(height).unwrap_or(i32::MAX);
+    let row = client.query_opt(&client.prepare_cached(LINGERS).await?, &[&trade.0, &height]).await?;
+    row.map(|row| read_txid(row.try_get(0)?)).transpose()
+}

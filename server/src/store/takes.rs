@@ -12,6 +12,7 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 pub use self::written::{NewTake, NewTrade, Written, commit, is_overtaken};
+use super::conduct::RECORDS;
 use super::offers::Halts;
 use super::{GenericClient, Stored, arbitrators, draws, hours, keys, offers, payment_accounts, watched};
 use crate::domain::UserId;
@@ -72,35 +73,6 @@ pub async fn hold_people(client: &impl GenericClient, people: &[UserId]) -> Stor
     };
     client.query(&client.prepare_cached(PEOPLE).await?, &[&ids]).await?.iter().map(person).collect()
 }
-
-const RECORDS: &str = "
-    SELECT a.id, count(*) FILTER (WHERE t.outcome = 'released'), count(*) FILTER (WHERE t.stage = 'proposed'),
-           count(*) FILTER (WHERE t.stage NOT IN ('proposed', 'completed', 'cancelled', 'paying_out')),
-           CASE WHEN max(l.last) > $2::timestamptz - interval '7 days' THEN sum(l.count)::bigint ELSE 0 END
-      FROM unnest($1::uuid[]) AS a (id)
-     CROSS JOIN LATERAL (SELECT id, stage, outcome, 'buyer' AS side, (state ->> 'buyer_agreed')::boolean AS agreed
-                           FROM trades WHERE buyer = a.id
-                          UNION ALL
-                         SELECT id, stage, outcome, 'seller', (state ->> 'seller_agreed')::boolean
-                           FROM trades WHERE seller = a.id) AS t
-     CROSS JOIN LATERAL (
-           SELECT count(*), max(at) AS last
-             FROM (SELECT e.at FROM trade_events e
-                    WHERE e.trade = t.id AND CASE e.event
-                          WHEN 'signing_window_passed' THEN NOT t.agreed
-                          WHEN 'deposit_window_passed' THEN t.side = 'seller'
-                          WHEN 'deposit_short' THEN t.side = 'seller'
-                          WHEN 'release_window_passed' THEN t.side = 'seller'
-                          WHEN 'closed_unpaid' THEN t.side = 'buyer'
-                          WHEN 'cancelled_by_buyer' THEN t.side = 'buyer'
-                          WHEN 'payment_mark_undone' THEN t.side = 'buyer'
-                          ELSE false END
-                    UNION ALL
-                   SELECT r.signed_at FROM rulings r
-                    WHERE r.trade = t.id AND r.signed_at IS NOT NULL AND r.withdrawn_at IS NULL
-                      AND CASE t.side WHEN 'buyer' THEN r.buyer_sat ELSE r.seller_sat END = 0) AS lapse (at)
-            WHERE at > $2::timestamptz - interval '30 days') AS l
-     GROUP BY a.id";
 
 /// What limits the next takes of these accounts; who never traded is not there.
 pub async fn records(

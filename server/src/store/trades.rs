@@ -182,7 +182,11 @@ pub async fn save(
 
 const DUE: &str = "
     SELECT DISTINCT d.trade FROM deadlines d JOIN trades t ON t.id = d.trade
-     WHERE d.due_at <= $1 AND t.stage IN ('proposed', 'awaiting_deposit', 'payment_sent')
+     WHERE d.due_at <= $1
+       AND (t.stage IN ('proposed', 'awaiting_deposit', 'payment_sent')
+            OR (t.stage IN ('refund_due', 'disputed', 'ruled') AND d.what IN ('objection', 'cosignature')
+                AND (d.what = 'objection' OR t.state ->> 'settlement' IS NOT NULL)
+                AND (t.state ->> 'as_of')::timestamptz < d.due_at))
        AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.trade = t.id AND o.kind = 'judge' AND o.done_at IS NULL)";
 
 /// Trades with a window that is over and that the clock changes, once everything the chain told of them is judged.

@@ -72,7 +72,7 @@ fn acts(at: Timestamp) -> Vec<Act> {
         acts.push(Act::SignPayout { kind });
         acts.push(Act::SayFee { kind, fee: Amount::from_sat(700) });
     }
-    for what in [What::Signing, What::Deposit, What::Confirmation, What::Release] {
+    for what in [What::Signing, What::Deposit, What::Confirmation, What::Release, What::Objection, What::Cosignature] {
         acts.push(Act::WindowPassed { what, tip_at: Some(at) });
     }
     acts.extend([Act::SignAmendment, Act::WithdrawAmendment, Act::AgreeToReinstate, Act::TakeBackReinstatement]);

@@ -153,6 +153,12 @@ pub fn of_act(act: &Act, facts: &EventFacts<'_>) -> Option<String> {
         Act::WindowPassed { what: What::Deposit, .. } => {
             "The deposit was seen in time and waits for its confirmation.".into()
         }
+        Act::WindowPassed { what: What::Objection, .. } => {
+            format!("The time to object is over. {} may sign now.", facts.arbitrator)
+        }
+        Act::WindowPassed { what: What::Cosignature, .. } => {
+            format!("The settlement was not completed in time. {} is called.", facts.arbitrator)
+        }
         Act::AnswerMark => format!("{who} is looking for the money. The mark stands."),
         Act::SignPayout { kind: PayoutKind::Release } => format!("{who} signed the release."),
         Act::SignPayout { kind: PayoutKind::Refund } => format!("{who} signed the refund."),

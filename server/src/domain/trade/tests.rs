@@ -6,6 +6,7 @@ use super::*;
 mod amending;
 mod told;
 mod turns;
+mod waits;
 
 pub(super) const NOON: Timestamp = Timestamp::UNIX_EPOCH;
 

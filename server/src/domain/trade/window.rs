@@ -1,5 +1,5 @@
 //! What happens when a window ends. Nothing irreversible: zero gives the other side a right; only an unfunded trade is
-//! cancelled, and an overdue release goes to the arbitrator.
+//! cancelled, and an overdue release goes to the arbitrator. Where the arbitrator had to wait for an end, it is his turn.
 
 use jiff::Timestamp;
 
@@ -13,7 +13,7 @@ impl Trade {
     /// The window that is over now and changes something, for the job that fires.
     pub fn overdue(&self, at: Timestamp, tip_at: Option<Timestamp>) -> Option<Act> {
         // What moves the stage comes first: a proposal that is too late ends with its stage anyway.
-        [What::Deposit, What::Confirmation, What::Release, What::Signing]
+        [What::Deposit, What::Confirmation, What::Release, What::Signing, What::Objection, What::Cosignature]
             .into_iter()
             .map(|what| Act::WindowPassed { what, tip_at })
             .find(|act| self.apply(act, Actor::Clock, at).is_ok())
@@ -52,6 +52,15 @@ impl Trade {
                 let disputed = self.event(Event::ReleaseWindowPassed, actor)?;
                 Ok(self.dispute_begins(disputed, None, at))
             }
+            (What::Objection | What::Cosignature, _)
+                if self.arbitrator_waits_until(what).is_some_and(|by| at >= by) =>
+            {
+                if actor != Actor::Clock {
+                    return Err(not_now(self.stage));
+                }
+                // From this change on it is his turn.
+                Ok(self.field(|_| {}))
+            }
             _ => Err(not_now(self.stage)),
         }
     }
@@ -75,6 +84,18 @@ impl Trade {
     fn deposit_short(&self, actor: Actor, at: Timestamp) -> Result<Change, Refusal> {
         let back = self.event(Event::DepositShort, actor)?.and(Effect::BuildRefund).and(Effect::ReturnReservation);
         Ok(self.refund_begins(back, at))
+    }
+
+    /// The end of the window that keeps the arbitrator from signing, unless something has changed since it ended: he is
+    /// called once.
+    fn arbitrator_waits_until(&self, what: What) -> Option<Timestamp> {
+        let ends = match (what, self.stage, &self.settlement) {
+            (What::Objection, Stage::RefundDue, None) => self.refund_objection_by,
+            (What::Objection, Stage::Ruled, None) => self.ruling.as_ref().map(|ruling| ruling.objection_by),
+            (What::Cosignature, Stage::Disputed | Stage::Ruled, Some(settlement)) => Some(settlement.arbitrator_from),
+            _ => None,
+        };
+        ends.filter(|by| !self.frozen && self.as_of < *by)
     }
 
     fn nobody_released(&self) -> bool {

@@ -1,5 +1,6 @@
 //! Being told: reminders, and the ways in which words reach people.
 
+mod calls;
 mod feeds;
 mod hooks;
 mod mails;

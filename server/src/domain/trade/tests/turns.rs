@@ -54,7 +54,12 @@ fn in_escrow_it_is_the_buyers_then_the_sellers_turn() {
 fn a_refund_asks_the_seller_and_then_one_of_the_others() {
     let refund = || sign(PayoutKind::Refund);
     assert_eq!(unpaid().turn(), [Party::Seller]);
-    assert_eq!(after(&unpaid(), &[(refund(), Actor::Seller, 71)]).turn(), [Party::Buyer, Party::Arbitrator]);
+    assert_eq!(after(&unpaid(), &[(refund(), Actor::Seller, 71)]).turn(), [Party::Buyer]);
+    assert_eq!(
+        after(&unpaid(), &[(refund(), Actor::Seller, 70 + 1440)]).turn(),
+        [Party::Buyer, Party::Arbitrator],
+        "when nobody can object any more"
+    );
     assert_eq!(windows(&unpaid()), [(What::Objection, "buyer")]);
     // 24 hours for the buyer to object; then the arbitrator may sign, not a minute before.
     assert!(refused(&unpaid(), &refund(), Actor::Arbitrator, 70 + 1439).contains("may still object"));
@@ -82,21 +87,22 @@ fn a_dispute_asks_the_arbitrator_and_who_has_not_spoken() {
     let by_buyer = after(&paid(), &[(Act::OpenDispute, Actor::Buyer, 30)]);
     assert_eq!(windows(&by_buyer), [(What::Answer, "seller"), (What::Ruling, "arbitrator")]);
     assert_eq!((disputed().turn(), windows(&disputed())), (vec![Arbitrator], vec![(What::Ruling, "arbitrator")]));
-    assert_eq!(ruled().turn(), [Arbitrator, Buyer]);
+    assert_eq!(ruled().turn(), [Buyer]);
     assert_eq!(windows(&ruled()), [(What::Objection, "seller"), (What::Cosignature, "buyer")]);
     let signed = after(&ruled(), &[(sign(PayoutKind::Ruling), Actor::Arbitrator, 2_000)]);
     assert_eq!(signed.turn(), [Buyer]);
-    assert_eq!(after(&ruled(), &[(sign(PayoutKind::Ruling), Actor::Buyer, 200)]).turn(), [Arbitrator]);
+    assert_eq!(after(&ruled(), &[(sign(PayoutKind::Ruling), Actor::Buyer, 200)]).turn(), [], "it waits for objections");
+    assert_eq!(after(&ruled(), &[(sign(PayoutKind::Ruling), Actor::Buyer, 2_000)]).turn(), [Arbitrator]);
 }
 
 #[test]
 fn an_accepted_settlement_waits_for_its_proposer() {
     let accept = Act::AcceptSettlement { outcome: Outcome::Split };
     let settled = after(&disputed(), &[(accept.clone(), Actor::Seller, 50)]);
-    assert_eq!(settled.turn(), [Party::Buyer, Party::Arbitrator]);
+    assert_eq!(settled.turn(), [Party::Buyer]);
     assert_eq!(windows(&settled), [(What::Cosignature, "buyer")], "nothing is ruled beside it");
     let back = after(&unpaid(), &[(accept, Actor::Seller, 80)]);
-    assert_eq!(windows(&back), [(What::Objection, "buyer"), (What::Cosignature, "buyer")], "what stands, stands");
+    assert_eq!(windows(&back), [(What::Cosignature, "buyer")], "no refund is signed beside it");
     let sent = after(&settled, &[(sign(PayoutKind::Settlement), Actor::Buyer, 60)]);
     assert_eq!((sent.turn(), windows(&sent)), (vec![], vec![]));
     let done = after(&sent, &[(Act::ConfirmPayout { outcome: Outcome::Split }, Actor::Chain, 70)]);
