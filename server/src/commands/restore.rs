@@ -164,7 +164,8 @@ fn words(found: &Found, report: &Report) -> String {
          of them finish it without the desk.\n  \
          - Whoever signed since is asked again. A signature given is an option for ever: it still counts where it is kept.\n  \
          - Indices, levels and fee addresses go on a hundred above what is known, so that none is given twice.\n  \
-         - Everybody signs in anew, with the password of then, and makes new addresses for feeds and calendars. Invitations used since can be used again: look through them.\n  \
+         - Everybody signs in anew, with the password of then. Invitations used since can be used again: look through them.\n  \
+         - The secret addresses of feeds and calendars are over: whoever reads them makes new ones.\n  \
          - Mails and reminders of then may go out a second time. The public log says that the desk was restored.\n\
          \nStart trine serve now.\n",
         counted(found, report)

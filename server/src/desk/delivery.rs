@@ -16,7 +16,7 @@ use super::throttle::{self, AGAIN_ACCOUNT};
 use super::{Desk, crash};
 use crate::courier::Lost;
 use crate::courier::hook::Call;
-use crate::courier::mail::Letter;
+use crate::courier::mail::{CONVERSATION_MAX, Letter};
 use crate::domain::notices::{self, Channel};
 use crate::domain::{Refusal, UserId};
 use crate::store::channels as channel_store;
@@ -25,8 +25,9 @@ pub use crate::store::deliveries::{DeliveryRow, Purpose, State};
 
 /// How often the desk looks by itself for what is due.
 const BEAT: Duration = Duration::from_secs(1);
-/// Longer than any receiver is waited for: twice [`crate::courier::mail::CONVERSATION_MAX`].
+/// Longer than any receiver is waited for.
 const LEASE_SECONDS: i64 = 120;
+const _: () = assert!(CONVERSATION_MAX.as_secs() < LEASE_SECONDS.unsigned_abs());
 /// So many at once: a receiver that hangs holds up one of them, and only for itself.
 const AT_ONCE: usize = 6;
 /// What has not arrived for so long is news no more.
