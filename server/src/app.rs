@@ -23,7 +23,7 @@ use crate::{
     desk::{Desk, Secrets, admin, delivery, live, worker},
     settings::{Backend, Settings},
     store::{
-        Store,
+        self, Store,
         migrate::{self, Schema},
     },
     telemetry,
@@ -103,9 +103,8 @@ pub fn desk(settings: &Settings, chain: Arc<dyn Chain>) -> anyhow::Result<Desk> 
 
 /// Brings the schema up to date; a schema this program does not know is left alone.
 async fn migrate(settings: &Settings) -> anyhow::Result<()> {
-    let url = settings.database.url.expose_secret();
-    let (mut client, connection) =
-        tokio_postgres::connect(url, NoTls).await.context("the database cannot be reached")?;
+    let place = store::place(settings.database.url.expose_secret()).context("database.url cannot be read")?;
+    let (mut client, connection) = place.connect(NoTls).await.context("the database cannot be reached")?;
     let connection = actix_web::rt::spawn(connection);
     if migrate::check(&mut client).await? == Schema::Ahead {
         bail!(

@@ -81,7 +81,8 @@ pub struct Server {
 #[derive(Debug, Config)]
 #[config(layer_attr(serde(deny_unknown_fields)))]
 pub struct Database {
-    /// Like "postgresql://trine:password@127.0.0.1/trine".
+    /// Like "postgresql://trine:password@127.0.0.1/trine". Without a host it is the PostgreSQL of this machine, by the
+    /// socket in /run/postgresql, as the user that the desk runs as.
     #[config(env = "DATABASE_URL", default = "postgresql:///trine", deserialize_with = secret)]
     pub url: SecretString,
 }
@@ -151,11 +152,12 @@ pub struct Secrets {
     #[config(env = "TRINE_SESSION_KEY", default = "change-me", deserialize_with = secret)]
     pub session_key: SecretString,
 
-    /// Encrypts payment details, payer fields and attachments at rest.
+    /// Encrypts payment details, payer fields and attachments at rest. Never change it: nothing that was written with
+    /// another key opens any more, and the desk refuses to start.
     #[config(env = "TRINE_DATA_KEY", default = "change-me", deserialize_with = secret)]
     pub data_key: SecretString,
 
-    /// The number of the data key; a new key gets the next number, rows remember theirs.
+    /// The number of the data key, which every backup names. There is one key: never change its number either.
     #[config(env = "TRINE_DATA_KEY_VERSION", default = 1)]
     pub data_key_version: u8,
 }
@@ -174,8 +176,8 @@ pub struct Fees {
     #[config(env = "TRINE_ARBITRATOR_FEE_BP", default = 0)]
     pub arbitrator_fee_bp: u32,
 
-    /// A watch-only account of yours, like "xpub6C…"; each trade's fees go to a fresh address of it. Needed as soon as a
-    /// fee is not zero.
+    /// A watch-only account of yours, like "xpub6C…" ("tpub…" on networks without worth); each trade's fees go to a fresh
+    /// address of it. Needed as soon as a fee is not zero.
     #[config(env = "TRINE_DESK_FEE_XPUB")]
     pub desk_fee_xpub: Option<String>,
 

@@ -11,6 +11,7 @@ const INSIDE: &str = r#"
 set -eu
 dpkg --force-depends --install "$1" >/tmp/dpkg.log 2>&1 || { cat /tmp/dpkg.log; exit 1; }
 echo "said: $(grep -c 'Trine is installed' /tmp/dpkg.log)"
+echo "way to check: $(grep -c 'set -a; . /etc/trine/secrets.env; trine settings check /etc/trine/trine.toml' /tmp/dpkg.log)"
 echo "user: $(getent passwd trine | cut -d: -f6,7)"
 for path in /usr/bin/trine /etc/trine /etc/trine/trine.toml /etc/trine/secrets.env /var/lib/trine \
   /usr/lib/systemd/system/trine.service /usr/lib/systemd/system/trine-backup.timer; do
@@ -101,6 +102,7 @@ fn the_debian_package_installs_the_desk_with_hardened_units_and_purges_all_but_i
     let version = concat!("version: trine ", env!("CARGO_PKG_VERSION"));
     for line in [
         "said: 1",
+        "way to check: 1",
         "user: /var/lib/trine:/usr/sbin/nologin",
         "owner: /usr/bin/trine root:root 755",
         "owner: /etc/trine root:trine 750",

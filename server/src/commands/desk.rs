@@ -103,10 +103,10 @@ pub(super) fn open(settings: &Settings) -> anyhow::Result<Desk> {
     app::desk(settings, Arc::new(Practice::in_memory()))
 }
 
-/// The same on another database.
+/// The same on a database that is being restored, whose every row is looked at.
 pub(super) fn open_at(settings: &Settings, place: &Place) -> anyhow::Result<Desk> {
     let mut desk = open(settings)?;
-    desk.store = Store::open_with(place.config().clone())?;
+    desk.store = Store::open_with(place.config().clone())?.patient()?;
     Ok(desk)
 }
 

@@ -16,7 +16,7 @@ pub const MANIFEST: &str = "manifest.json";
 pub const DUMP: &str = "desk.dump";
 
 /// What is not in a backup, said where somebody will look for it.
-pub const LEFT_OUT: &str = "The settings and their two secrets are not in this backup. Without server.data_key of the \
+pub const LEFT_OUT: &str = "The settings and their two secrets are not in this backup. Without secrets.data_key of the \
 version below nobody can read payment details and pictures in it. Keep the settings in another place. No key that could \
 move a coin is in it either: the desk has none.";
 

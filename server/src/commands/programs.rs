@@ -9,6 +9,8 @@ use anyhow::{Context, bail, ensure};
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, TargetSessionAttrs};
 
+use crate::store;
+
 /// Where a database is, as libpq reads it.
 #[derive(Debug, Clone)]
 pub struct Place {
@@ -19,7 +21,7 @@ pub struct Place {
 impl Place {
     /// From a URL as in the settings.
     pub fn of(url: &str) -> anyhow::Result<Self> {
-        let config: Config = url.parse().context("database.url cannot be read")?;
+        let config = store::place(url).context("database.url cannot be read")?;
         Ok(Self { environment: environment(&config)?, config })
     }
 

@@ -94,6 +94,7 @@ async fn fill(settings: &Settings, place: &Place, found: &Found) -> anyhow::Resu
     let arguments =
         ["--exit-on-error", "--single-transaction", "--no-owner", "--no-privileges", "--no-password", &database, &dump];
     programs::run("pg_restore", place, &arguments)?;
+    client.batch_execute(restores::FROM_A_BACKUP).await?;
     if migrate::check(&mut client).await? == Schema::Ahead {
         bail!("this backup is of a newer Trine than this one. Take that one");
     }
@@ -164,6 +165,7 @@ fn words(found: &Found, report: &Report) -> String {
          - Whoever signed since is asked again. A signature given is an option for ever: it still counts where it is kept.\n  \
          - Indices, levels and fee addresses go on a hundred above what is known, so that none is given twice.\n  \
          - Everybody signs in anew, with the password of then. Invitations used since can be used again: look through them.\n  \
+         - The secret addresses of feeds and calendars are over: whoever reads them makes new ones.\n  \
          - Mails and reminders of then may go out a second time. The public log says that the desk was restored.\n\
          \nStart trine serve now.\n",
         counted(found, report)

@@ -4,21 +4,26 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
+use lettre::Address;
 use lettre::address::Envelope;
 use lettre::message::header::{ContentType, Header, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, Message};
-use lettre::transport::smtp::authentication::Credentials;
-use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
+use lettre::transport::smtp;
+use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, Tls, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
 use lettre::transport::smtp::response::Severity;
-use lettre::transport::smtp::{self, AsyncSmtpTransport};
-use lettre::{Address, AsyncTransport, Tokio1Executor};
 use secrecy::{ExposeSecret, SecretString};
+use tokio::time::timeout;
 
 use super::Lost;
 
-/// For each step of a conversation with the mail server.
+/// For a connection to the mail server.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// For all that is said on it until it has taken the mail. Shorter than a mail is leased for.
+pub const CONVERSATION_MAX: Duration = Duration::from_secs(60);
+/// For its farewell, which nothing depends on.
+const FAREWELL_MAX: Duration = Duration::from_secs(5);
 /// RFC 5321: the longest address there is.
 pub const ADDRESS_BYTES_MAX: usize = 254;
 /// What a mail server says when it is the desk that it does not like: no fault of who is written to.
@@ -53,9 +58,13 @@ pub struct Post {
 /// Sends mails.
 #[derive(Debug)]
 pub struct Mailer {
-    transport: AsyncSmtpTransport<Tokio1Executor>,
+    host: String,
+    port: u16,
+    tls: Tls,
+    login: Option<Credentials>,
     from: Mailbox,
     desk: String,
+    limit: Duration,
 }
 
 /// One mail.
@@ -93,17 +102,25 @@ impl Mailer {
             Security::StartTls => Tls::Required(parameters(&post.host, post.certificate.as_deref())?),
             Security::Tls => Tls::Wrapper(parameters(&post.host, post.certificate.as_deref())?),
         };
-        let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&post.host)
-            .port(post.port)
-            .tls(tls)
-            .hello_name(ClientId::Domain(post.desk.clone()))
-            .timeout(Some(PATIENCE));
-        if let Some((user, password)) = &post.login {
-            let login = Credentials::new(user.clone(), password.expose_secret().to_owned());
-            builder = builder.credentials(login);
-        }
-        let from = post.from.parse().context("the sender of mails is no mail address")?;
-        Ok(Self { transport: builder.build(), from, desk: post.desk.clone() })
+        let login = |(user, password): &(String, SecretString)| {
+            Credentials::new(user.clone(), password.expose_secret().to_owned())
+        };
+        Ok(Self {
+            host: post.host.clone(),
+            port: post.port,
+            tls,
+            login: post.login.as_ref().map(login),
+            from: post.from.parse().context("the sender of mails is no mail address")?,
+            desk: post.desk.clone(),
+            limit: CONVERSATION_MAX,
+        })
+    }
+
+    /// The same with less patience.
+    #[must_use]
+    pub fn within(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
     }
 
     /// Sends one mail; it has arrived when the mail server has taken it.
@@ -120,10 +137,35 @@ impl Mailer {
             .map_err(|error| Lost::Never(format!("The mail could not be written: {error}.")))?;
         let envelope = Envelope::new(Some(self.from.email.clone()), vec![to])
             .map_err(|error| Lost::Never(format!("The mail could not be addressed: {error}.")))?;
-        match self.transport.send_raw(&envelope, &message.formatted()).await {
-            Ok(_) => Ok(()),
-            Err(error) => Err(lost(&error)),
+        match timeout(self.limit, self.hand_over(&envelope, &message.formatted())).await {
+            Ok(Ok(mut server)) => {
+                // It has taken the mail. If it does not say goodbye, that changes nothing.
+                let _ = timeout(FAREWELL_MAX.min(self.limit), server.quit()).await;
+                Ok(())
+            }
+            Ok(Err(error)) => Err(lost(&error)),
+            Err(_) => Err(Lost::Later("The mail server does not answer in time.".into())),
         }
+    }
+
+    /// A connection whose server has taken the mail.
+    async fn hand_over(&self, envelope: &Envelope, mail: &[u8]) -> Result<AsyncSmtpConnection, smtp::Error> {
+        let (place, name) = ((self.host.as_str(), self.port), ClientId::Domain(self.desk.clone()));
+        let (from_the_start, afterwards) = match &self.tls {
+            Tls::Wrapper(tls) => (Some(tls.clone()), None),
+            Tls::Required(tls) | Tls::Opportunistic(tls) => (None, Some(tls.clone())),
+            Tls::None => (None, None),
+        };
+        let mut server =
+            AsyncSmtpConnection::connect_tokio1(place, Some(PATIENCE), &name, from_the_start, None).await?;
+        if let Some(tls) = afterwards {
+            server.starttls(tls, &name).await?;
+        }
+        if let Some(login) = &self.login {
+            server.auth(DEFAULT_MECHANISMS, login).await?;
+        }
+        server.send(envelope, mail).await?;
+        Ok(server)
     }
 }
 

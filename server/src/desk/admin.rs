@@ -20,15 +20,23 @@ const REASON_CHARS_MAX: usize = 200;
 /// How a backup is noted.
 pub(super) const BACKED_UP: &str = "backed up";
 
-/// Writes the network at the very first start; afterwards refuses another one: its addresses would be traps.
+/// Writes the network and what tells the data key from others at the very first start; afterwards refuses another network,
+/// whose addresses would be traps, and another key, which opens nothing.
 pub async fn settle(desk: &Desk) -> Done<()> {
     let network = desk.rules.network.to_string();
-    let settled = desk_state::settle(&desk.store.connection().await?, &network).await?;
+    let client = desk.store.connection().await?;
+    let settled = desk_state::settle(&client, &network).await?;
     if settled != network {
         let words =
             format!("This desk's database belongs to the network \"{settled}\"; the settings say \"{network}\".");
         return Err(Refusal::conflict(words).into());
     }
+    if !desk_state::is_key(&client, &desk.secrets.data_key_mark()).await? {
+        let words = "secrets.data_key or secrets.data_key_version is not the one that this desk's database was made with: \
+                     nothing private in it would open. Bring back the key and the version of then.";
+        return Err(Refusal::conflict(words).into());
+    }
+    drop(client);
     restored::at_home(desk).await.map(drop)
 }
 

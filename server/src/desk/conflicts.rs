@@ -12,7 +12,8 @@ use super::trades::{self, Held, Who};
 use super::{Desk, arbitrators, public_log, room};
 use crate::domain::text;
 use crate::domain::trade::Act;
-use crate::domain::{Actor, Party, PublicRef, Refusal, Stage, UserId};
+use crate::domain::{Actor, Party, PublicRef, Refusal, RefusalKind, Stage, TradeId, UserId};
+use crate::store::Connection;
 use crate::store::conflicts::{self as store, ConflictRow};
 use crate::store::trades::{self as trade_store, TradeRow};
 
@@ -77,20 +78,32 @@ pub async fn of(desk: &Desk, reference: PublicRef, account: UserId) -> Done<Opti
 pub async fn call_off(desk: &Desk) -> Done<usize> {
     let mut client = desk.store.connection().await?;
     let now = desk.now(&client).await?;
-    let mut called_off = 0;
+    let (mut called_off, mut first) = (0, Ok(()));
     for id in store::without_arbitrator(&client, arbitrators::drilled_since(desk, now)).await? {
-        let tx = client.transaction().await?;
-        let Some(row) = trade_store::lock_by_id(&tx, id).await? else { continue };
-        let now = desk.now(&tx).await?;
-        match trades::change(desk, &tx, row, Act::LoseArbitrator, DESK, now).await {
-            Ok(_) => {
-                desk.keep(tx).await?;
-                called_off += 1;
+        // A trade that cannot go on holds up no other; the first trouble is told at the end.
+        match call_one_off(desk, &mut client, id).await {
+            Err(error) if !error.is_away() => {
+                tracing::error!(trade.id = %id, %error, "a trade without an arbitrator could not be called off");
+                first = first.and(Err(error));
             }
-            // A deposit was seen: he keeps the duty.
-            Err(Error::Refused(_)) => tx.rollback().await?,
-            Err(error) => return Err(error),
+            done => called_off += usize::from(done?),
         }
     }
-    Ok(called_off)
+    first.map(|()| called_off)
+}
+
+/// False if it is not to be called off any more.
+async fn call_one_off(desk: &Desk, client: &mut Connection, id: TradeId) -> Done<bool> {
+    let tx = client.transaction().await?;
+    let Some(row) = trade_store::lock_by_id(&tx, id).await? else { return Ok(false) };
+    let now = desk.now(&tx).await?;
+    match trades::change(desk, &tx, row, Act::LoseArbitrator, DESK, now).await {
+        Ok(_) => desk.keep(tx).await.map(|()| true),
+        // A deposit was seen: he keeps the duty.
+        Err(Error::Refused(refusal)) if refusal.kind != RefusalKind::Unavailable => {
+            tx.rollback().await?;
+            Ok(false)
+        }
+        Err(error) => Err(error),
+    }
 }

@@ -16,7 +16,7 @@ use super::throttle::{self, AGAIN_ACCOUNT};
 use super::{Desk, crash};
 use crate::courier::Lost;
 use crate::courier::hook::Call;
-use crate::courier::mail::Letter;
+use crate::courier::mail::{CONVERSATION_MAX, Letter};
 use crate::domain::notices::{self, Channel};
 use crate::domain::{Refusal, UserId};
 use crate::store::channels as channel_store;
@@ -27,6 +27,7 @@ pub use crate::store::deliveries::{DeliveryRow, Purpose, State};
 const BEAT: Duration = Duration::from_secs(1);
 /// Longer than any receiver is waited for.
 const LEASE_SECONDS: i64 = 120;
+const _: () = assert!(CONVERSATION_MAX.as_secs() < LEASE_SECONDS.unsigned_abs());
 /// So many at once: a receiver that hangs holds up one of them, and only for itself.
 const AT_ONCE: usize = 6;
 /// What has not arrived for so long is news no more.
@@ -35,6 +36,8 @@ const STALE_HOURS: i64 = 24;
 const HOOK_RETRIES_SECONDS: [i64; 6] = [5, 300, 1_800, 7_200, 18_000, 36_000];
 /// Mail servers that are away are away for longer, and turn strangers away at first.
 const MAIL_RETRIES_SECONDS: [i64; 6] = [60, 300, 900, 3_600, 10_800, 21_600];
+/// What is told of one that the desk itself failed over.
+const OWN_FAULT: &str = "The desk could not make it. Its operator finds the reason in the log.";
 /// The last that went out are shown.
 const SHOWN_MAX: i64 = 12;
 
@@ -66,7 +69,15 @@ fn hands(desk: &Desk) -> impl Iterator<Item = Channel> {
 
 async fn one_after_the_other(desk: &Desk, channel: Channel) -> Done<()> {
     while let Some(claim) = claim(desk, channel).await? {
-        deliver(desk, channel, &claim).await?;
+        match deliver(desk, channel, &claim).await {
+            // One that cannot be made counts as one that did not arrive, and holds up no other.
+            Err(error) if !error.is_away() => {
+                tracing::error!(%error, delivery = %claim.id, channel = channel.as_str(), "could not be made");
+                let now = desk.now(&desk.store.connection().await?).await?;
+                not_arrived(desk, channel, &claim, OWN_FAULT, now).await?;
+            }
+            done => done?,
+        }
     }
     Ok(())
 }
@@ -94,10 +105,7 @@ async fn deliver(desk: &Desk, channel: Channel, claim: &Claim) -> Done<()> {
     crash::point(crash::AFTER_SENDING);
     match outcome {
         Ok(()) => settle(desk, claim, State::Sent, "", now).await,
-        Err(Lost::Later(why)) => match retry(channel, claim.attempts) {
-            Some(seconds) => settle(desk, claim, State::Waiting, &why, after(now, seconds)).await,
-            None => settle(desk, claim, State::Failed, &why, now).await,
-        },
+        Err(Lost::Later(why)) => not_arrived(desk, channel, claim, &why, now).await,
         Err(Lost::Never(why)) => settle(desk, claim, State::Failed, &why, now).await,
         Err(Lost::Gone(why)) => stop(desk, channel, claim, &why, now).await,
     }
@@ -198,6 +206,14 @@ fn time(at: Timestamp) -> String {
 fn retry(channel: Channel, attempts: i32) -> Option<i64> {
     let waits = if channel == Channel::Mail { &MAIL_RETRIES_SECONDS } else { &HOOK_RETRIES_SECONDS };
     waits.get(usize::try_from(attempts.saturating_sub(1)).ok()?).copied()
+}
+
+/// It is tried again, or was tried often enough.
+async fn not_arrived(desk: &Desk, channel: Channel, claim: &Claim, why: &str, now: Timestamp) -> Done<()> {
+    match retry(channel, claim.attempts) {
+        Some(seconds) => settle(desk, claim, State::Waiting, why, after(now, seconds)).await,
+        None => settle(desk, claim, State::Failed, why, now).await,
+    }
 }
 
 async fn settle(desk: &Desk, claim: &Claim, state: State, outcome: &str, due_at: Timestamp) -> Done<()> {

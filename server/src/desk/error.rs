@@ -38,6 +38,15 @@ impl Error {
     }
 }
 
+impl Error {
+    /// Whether the database itself is away, or takes nothing: then the rest of a round need not be tried either. Waiting
+    /// in vain for one row is the trouble of that row alone.
+    pub fn is_away(&self) -> bool {
+        let Self::Refused(refusal) = self else { return false };
+        refusal.kind == RefusalKind::Unavailable && refusal.words != words_for(Unavailable::Busy)
+    }
+}
+
 impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(refusal)

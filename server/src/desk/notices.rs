@@ -13,7 +13,7 @@ use crate::domain::trade::{LINGERS_AFTER_BLOCKS, Trade};
 use crate::domain::{Party, Side, TradeId, UserId};
 use crate::store::notices::{self as store, NewNotice};
 use crate::store::trades::{self, TradeRow};
-use crate::store::{Transaction, deadlines, handovers};
+use crate::store::{Connection, Transaction, deadlines, handovers};
 
 /// Longer than anybody waits for what he was told of.
 const KEPT_DAYS: i64 = 180;
@@ -106,19 +106,32 @@ pub async fn remind(desk: &Desk) -> Done<()> {
     if due.is_empty() || sight::trouble(&client).await?.is_some() {
         return Ok(());
     }
+    let mut first = Ok(());
     for trade in due {
-        let tx = client.transaction().await?;
-        let now = desk.now(&tx).await?;
-        let Some(row) = trades::lock_by_id(&tx, trade).await? else { continue };
-        // What an outage cost is counted first: then it may not be time yet.
-        let row = clock::catch_up(desk, &tx, row, now).await?;
-        for window in row.state.deadlines() {
-            remind_of(&tx, &row, &window, now).await?;
+        // A trade that cannot go on holds up no other; the first trouble is told at the end.
+        match remind_in(desk, &mut client, trade).await {
+            Err(error) if !error.is_away() => {
+                tracing::error!(trade.id = %trade, %error, "nobody could be reminded");
+                first = first.and(Err(error));
+            }
+            done => done?,
         }
-        crash::point(crash::REMINDER_BEFORE_COMMIT);
-        tx.commit().await?;
-        crash::point(crash::REMINDER_AFTER_COMMIT);
     }
+    first
+}
+
+async fn remind_in(desk: &Desk, client: &mut Connection, trade: TradeId) -> Done<()> {
+    let tx = client.transaction().await?;
+    let now = desk.now(&tx).await?;
+    let Some(row) = trades::lock_by_id(&tx, trade).await? else { return Ok(()) };
+    // What an outage cost is counted first: then it may not be time yet.
+    let row = clock::catch_up(desk, &tx, row, now).await?;
+    for window in row.state.deadlines() {
+        remind_of(&tx, &row, &window, now).await?;
+    }
+    crash::point(crash::REMINDER_BEFORE_COMMIT);
+    tx.commit().await?;
+    crash::point(crash::REMINDER_AFTER_COMMIT);
     Ok(())
 }
 

@@ -21,7 +21,7 @@ pub struct Restored {
 }
 
 /// Looks whether the desk lives where it did; if it does not, numbering goes on a hundred above what is known, sessions
-/// end, and the public log says so.
+/// and secret addresses end, and the public log says so.
 pub async fn at_home(desk: &Desk) -> Done<Option<Restored>> {
     let mut client = desk.store.connection().await?;
     let tx = client.transaction().await?;

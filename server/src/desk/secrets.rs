@@ -43,14 +43,12 @@ impl Secrets {
 
     /// HMAC-SHA-256 under the token key; `purpose` keeps uses apart.
     pub fn mac(&self, purpose: &str, bytes: &[u8]) -> [u8; 32] {
-        let key = self.token_key.expose_secret();
-        let Ok(mut mac) = <Hmac<Sha256> as hmac::KeyInit>::new_from_slice(key) else {
-            unreachable!("HMAC takes a key of any length")
-        };
-        mac.update(purpose.as_bytes());
-        mac.update(&[0]);
-        mac.update(bytes);
-        mac.finalize().into_bytes().into()
+        keyed(self.token_key.expose_secret(), purpose, bytes)
+    }
+
+    /// What tells the data key and its version from others, and nothing else of them.
+    pub fn data_key_mark(&self) -> [u8; 32] {
+        keyed(self.data_key.expose_secret(), "data key", &[self.data_key_version])
     }
 
     /// Encrypts a private field: version byte, 12-byte nonce, AES-256-GCM ciphertext. `place` binds it to its row.
@@ -79,6 +77,16 @@ impl Secrets {
     fn cipher(&self) -> Aes256Gcm {
         Aes256Gcm::new(&Key::<Aes256Gcm>::from(*self.data_key.expose_secret()))
     }
+}
+
+fn keyed(key: &[u8; 32], purpose: &str, bytes: &[u8]) -> [u8; 32] {
+    let Ok(mut mac) = <Hmac<Sha256> as hmac::KeyInit>::new_from_slice(key) else {
+        unreachable!("HMAC takes a key of any length")
+    };
+    mac.update(purpose.as_bytes());
+    mac.update(&[0]);
+    mac.update(bytes);
+    mac.finalize().into_bytes().into()
 }
 
 #[cfg(test)]

@@ -9,8 +9,9 @@ use jiff::{SignedDuration, Timestamp};
 use super::error::Done;
 use super::trades::{self, Who};
 use super::{Desk, audit, clock, effects, estimates, handover, judge, notices, sight, watcher};
+use crate::domain::TradeId;
 use crate::store::outbox::{self, Job};
-use crate::store::{deposits, trades as store};
+use crate::store::{Connection, Transaction, deposits, trades as store};
 
 /// How often the desk looks by itself when nothing wakes it.
 const BEAT: Duration = Duration::from_secs(1);
@@ -65,21 +66,33 @@ pub async fn fire_windows(desk: &Desk) -> Done<()> {
     let now = desk.now(&client).await?;
     // In this order: what was read up to this time is judged, or the trade is not among those that are due.
     let tip_at = deposits::cursor(&client).await?.map(|cursor| desk.clock.shifted_tip(cursor.tip_at, cursor.seen_at));
-    let due = store::due(&client, now).await?;
-    for id in due {
-        let tx = client.transaction().await?;
-        let now = desk.now(&tx).await?;
-        let Some(row) = store::lock_by_id(&tx, id).await? else { continue };
-        if row.state.overdue(now, tip_at).is_none() {
-            continue;
+    let mut first = Ok(());
+    for id in store::due(&client, now).await? {
+        // A trade that cannot go on holds up no other; the first trouble is told at the end.
+        match fire(desk, &mut client, id, tip_at).await {
+            Err(error) if !error.is_away() => {
+                tracing::error!(trade.id = %id, %error, "a window that is over could not be ended");
+                first = first.and(Err(error));
+            }
+            done => done?,
         }
-        let row = clock::catch_up(desk, &tx, row, now).await?;
-        if let Some(act) = row.state.overdue(now, tip_at) {
-            trades::change(desk, &tx, row, act, Who::CLOCK, now).await?;
-        }
-        tx.commit().await?;
-        desk.live.kick();
     }
+    first
+}
+
+async fn fire(desk: &Desk, client: &mut Connection, id: TradeId, tip_at: Option<Timestamp>) -> Done<()> {
+    let tx = client.transaction().await?;
+    let now = desk.now(&tx).await?;
+    let Some(row) = store::lock_by_id(&tx, id).await? else { return Ok(()) };
+    if row.state.overdue(now, tip_at).is_none() {
+        return Ok(());
+    }
+    let row = clock::catch_up(desk, &tx, row, now).await?;
+    if let Some(act) = row.state.overdue(now, tip_at) {
+        trades::change(desk, &tx, row, act, Who::CLOCK, now).await?;
+    }
+    tx.commit().await?;
+    desk.live.kick();
     Ok(())
 }
 
@@ -90,31 +103,42 @@ pub async fn empty_outbox(desk: &Desk) -> Done<()> {
         let tx = client.transaction().await?;
         let now = desk.now(&tx).await?;
         let Some(job) = outbox::next(&tx, now).await? else { return Ok(()) };
-        if job.kind == judge::JUDGE && sight::trouble(&tx).await?.is_some() {
-            outbox::later(&tx, job.number, retry_at(now, 0), "the chain is out of sight").await?;
-            tx.commit().await?;
-            continue;
+        if let Err(error) = attempt(desk, tx, &job, now).await {
+            // Not even its failure could be written down: it is on another connection, or the same job would be the
+            // first again for ever.
+            drop(client);
+            let other = desk.store.connection().await?;
+            outbox::later(&other, job.number, retry_at(now, job.attempts), &error.to_string()).await?;
+            return Err(error);
         }
-        // A savepoint: what a job did before it failed is undone, and the note of its failure stays.
-        let mut tx = tx;
-        let work = tx.transaction().await?;
-        let outcome = match perform(desk, &work, &job).await {
-            Ok(()) => work.commit().await.map_err(super::Error::from),
-            Err(error) => {
-                work.rollback().await?;
-                Err(error)
-            }
-        };
-        match outcome {
-            Ok(()) => outbox::done(&tx, job.number, now).await?,
-            Err(error) => {
-                tracing::error!(job = job.kind, attempts = job.attempts, %error, "a job failed and will be tried again");
-                outbox::later(&tx, job.number, retry_at(now, job.attempts), &error.to_string()).await?;
-            }
-        }
-        tx.commit().await?;
         desk.live.kick();
     }
+}
+
+/// Does a job, or notes why it is done later.
+async fn attempt(desk: &Desk, mut tx: Transaction<'_>, job: &Job, now: Timestamp) -> Done<()> {
+    if job.kind == judge::JUDGE && sight::trouble(&tx).await?.is_some() {
+        outbox::later(&tx, job.number, retry_at(now, 0), "the chain is out of sight").await?;
+        return Ok(tx.commit().await?);
+    }
+    outbox::may_wait(&tx).await?;
+    // A savepoint: what a job did before it failed is undone, and the note of its failure stays.
+    let work = tx.transaction().await?;
+    let outcome = match perform(desk, &work, job).await {
+        Ok(()) => work.commit().await.map_err(super::Error::from),
+        Err(error) => {
+            work.rollback().await?;
+            Err(error)
+        }
+    };
+    match outcome {
+        Ok(()) => outbox::done(&tx, job.number, now).await?,
+        Err(error) => {
+            tracing::error!(job = job.kind, attempts = job.attempts, %error, "a job failed and will be tried again");
+            outbox::later(&tx, job.number, retry_at(now, job.attempts), &error.to_string()).await?;
+        }
+    }
+    Ok(tx.commit().await?)
 }
 
 fn retry_at(now: Timestamp, attempts: i32) -> Timestamp {
@@ -123,7 +147,7 @@ fn retry_at(now: Timestamp, attempts: i32) -> Timestamp {
     now.checked_add(SignedDuration::from_secs(doubled.min(RETRY_SECONDS_MAX))).unwrap_or(now)
 }
 
-async fn perform(desk: &Desk, tx: &crate::store::Transaction<'_>, job: &Job) -> Done<()> {
+async fn perform(desk: &Desk, tx: &Transaction<'_>, job: &Job) -> Done<()> {
     match (job.kind.as_str(), job.trade) {
         (judge::JUDGE, Some(trade)) => {
             judge::judge(desk, tx, trade).await?;

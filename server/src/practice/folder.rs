@@ -132,8 +132,10 @@ mod tests {
     #[test]
     fn practice_settings_are_good_settings_and_nobody_else_can_read_them() {
         let folder = std::env::temp_dir().join(format!("trine-folder-{}", uuid::Uuid::new_v4().simple()));
-        let text =
-            settings_text("postgresql:///trine?user=trine&host=/x", &folder.join("practice.chain"), "tpub").unwrap();
+        let account = bitcoin::bip32::Xpriv::new_master(bitcoin::NetworkKind::Test, &[7; 32]).unwrap();
+        let account = bitcoin::bip32::Xpub::from_priv(&bitcoin::secp256k1::Secp256k1::new(), &account).to_string();
+        let place = "postgresql:///trine?user=trine&host=/x";
+        let text = settings_text(place, &folder.join("practice.chain"), &account).unwrap();
         fs::create_dir(&folder).unwrap();
         let path = folder.join("settings.toml");
         write_secret_file(&path, &text).unwrap();

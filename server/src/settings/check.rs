@@ -1,11 +1,13 @@
 //! What is wrong with these settings, said in words: every doubt at once, so that an operator mends them in one go.
 
-use bitcoin::Network;
+use bitcoin::bip32::Xpub;
+use bitcoin::{Network, NetworkKind};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::chain::link::Place;
 use crate::chain::{electrum, esplora};
 use crate::domain::fees::{ARBITRATOR_FEE_BP_MAX, DESK_FEE_BP_MAX};
+use crate::store;
 
 use super::{Backend, DEFAULT_SECRET, Settings, host_of};
 
@@ -21,6 +23,7 @@ impl Settings {
         let mut found = Vec::new();
         self.check_secrets(&mut found);
         self.check_server(&mut found);
+        self.check_database(&mut found);
         self.check_chain(&mut found);
         self.check_money(&mut found);
         self.check_courier(&mut found);
@@ -82,6 +85,17 @@ impl Settings {
         if !is_play && self.server.origins.iter().any(|origin| origin.starts_with("http://") && !local(origin)) {
             found
                 .push("server.origins: plain http is for onion addresses and this machine only. Use https.".to_owned());
+        }
+    }
+
+    fn check_database(&self, found: &mut Vec<String>) {
+        // What is wrong with it may be beside its password, so none of it is repeated.
+        if store::place(self.database.url.expose_secret()).is_err() {
+            found.push(
+                "database.url cannot be read. Write it like \"postgresql://trine:password@127.0.0.1/trine\"; letters \
+                 like @, / and % in a password are written as %40, %2F and %25."
+                    .to_owned(),
+            );
         }
     }
 
@@ -167,6 +181,9 @@ impl Settings {
                     .to_owned(),
             );
         }
+        if let Some(why) = fees.desk_fee_xpub.as_deref().and_then(|text| wrong_account(text, self.chain.network)) {
+            found.push(format!("fees.desk_fee_xpub {why}"));
+        }
         if fees.miner_fee_cap_sat == 0 || fees.miner_fee_cap_sat > MINER_FEE_CAP_SAT_MAX {
             found.push(format!("fees.miner_fee_cap_sat is outside 1 to {MINER_FEE_CAP_SAT_MAX} sat."));
         }
@@ -188,6 +205,31 @@ impl Settings {
             found.push(format!("windows.{name}_minutes is 0. Nobody could ever be in time."));
         }
     }
+}
+
+/// Why fees cannot be sent to this account, in words without the text itself: it may be a secret.
+fn wrong_account(text: &str, network: Network) -> Option<String> {
+    let wanted = if network == Network::Bitcoin { "xpub" } else { "tpub" };
+    if let Ok(account) = text.parse::<Xpub>() {
+        let fits = account.network == NetworkKind::from(network);
+        return (!fits).then(|| {
+            format!("is of another network than chain.network, \"{network}\". There it begins with {wanted}.")
+        });
+    }
+    let (begins, is_descriptor) = (text.get(..4).unwrap_or_default(), text.contains(['(', '[', '/']));
+    Some(match begins {
+        _ if begins.ends_with("prv") || (is_descriptor && text.contains("prv")) => format!(
+            "is a private key: whoever reads these settings can spend what it holds. Take it out, and name the public \
+             {wanted} of another account that nobody else has seen."
+        ),
+        "ypub" | "zpub" | "upub" | "vpub" | "Ypub" | "Zpub" | "Upub" | "Vpub" => format!(
+            "begins with {begins}, a form of some wallets only. Let the wallet show the same account as {wanted}."
+        ),
+        _ if is_descriptor => {
+            format!("is a descriptor or has a path. Name only the key in it, from {wanted} to its last letter.")
+        }
+        _ => format!("is no account that can be read. It begins with {wanted} and has 111 letters."),
+    })
 }
 
 #[cfg(test)]

@@ -13,6 +13,15 @@ pub async fn settle(client: &impl GenericClient, network: &str) -> Stored<String
     Ok(client.query_one(&client.prepare_cached(NETWORK).await?, &[]).await?.try_get(0)?)
 }
 
+const MARK: &str = "UPDATE desk_state SET data_key_mark = $1 WHERE data_key_mark IS NULL";
+const MARKED: &str = "SELECT data_key_mark = $1 FROM desk_state";
+
+/// Writes what tells the data key from others, where nothing stands yet. False if that of another key stands there.
+pub async fn is_key(client: &impl GenericClient, mark: &[u8; 32]) -> Stored<bool> {
+    client.execute(&client.prepare_cached(MARK).await?, &[&mark.as_slice()]).await?;
+    Ok(client.query_one(&client.prepare_cached(MARKED).await?, &[&mark.as_slice()]).await?.try_get(0)?)
+}
+
 const PAUSED: &str = "SELECT paused_why FROM desk_state";
 
 /// Why the desk is paused, if it is.

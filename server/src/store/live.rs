@@ -6,14 +6,15 @@
 use std::future::poll_fn;
 
 use jiff::Timestamp;
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio_postgres::{AsyncMessage, Client, NoTls, Statement};
 use uuid::Uuid;
 
 use super::{GenericClient, Store, Stored};
 use crate::domain::{SessionId, TradeId, UserId};
 
-/// Notifications that wait to be heard; then the connection is not read on.
+/// Notifications that wait to be heard. More are dropped: who tells does not hear meanwhile, and a connection that is not
+/// read on would never answer it again. A hint that is lost costs its page some seconds.
 const WAITING_MAX: usize = 4_096;
 /// Rows taken at a time.
 pub const TAKEN_MAX: i64 = 1_000;
@@ -74,7 +75,7 @@ impl Store {
                     Err(_) => break,
                 };
                 if let Some(news) = news
-                    && tell.send(news).await.is_err()
+                    && matches!(tell.try_send(news), Err(TrySendError::Closed(_)))
                 {
                     break;
                 }

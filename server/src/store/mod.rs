@@ -178,7 +178,7 @@ pub type Transaction<'a> = deadpool_postgres::Transaction<'a>;
 impl Store {
     /// Opens a pool on a libpq URL; connects on first use.
     pub fn open(database_url: &str) -> anyhow::Result<Self> {
-        Self::open_with(database_url.parse()?)
+        Self::open_with(place(database_url)?)
     }
 
     /// The same from its parts.
@@ -187,6 +187,13 @@ impl Store {
         let pool = pool(&config, CONNECTIONS_MAX)?;
         let batches = pool_of_batches(&config)?;
         Ok(Self { pool, batches, config })
+    }
+
+    /// The same for work that looks through everything there is: no statement is given up.
+    pub fn patient(mut self) -> anyhow::Result<Self> {
+        self.config.options("-c timezone=UTC -c jit=off");
+        self.pool = pool(&self.config, CONNECTIONS_MAX)?;
+        Ok(self)
     }
 
     /// The same with so many connections at most.
@@ -210,6 +217,19 @@ impl Store {
     pub async fn connection_apart(&self) -> Stored<Apart> {
         Ok(deadpool_postgres::Object::take(self.connection().await?))
     }
+}
+
+/// Where Debian's PostgreSQL has its socket, and where others do.
+const SOCKETS: [&str; 3] = ["/run/postgresql", "/var/run/postgresql", "/tmp"];
+
+/// Where a libpq URL leads; without a host to the PostgreSQL of this machine, as libpq itself would have it.
+pub fn place(database_url: &str) -> Result<tokio_postgres::Config, tokio_postgres::Error> {
+    let mut config: tokio_postgres::Config = database_url.parse()?;
+    if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
+        let there = SOCKETS.into_iter().find(|folder| std::path::Path::new(folder).is_dir());
+        config.host_path(there.unwrap_or("/run/postgresql"));
+    }
+    Ok(config)
 }
 
 const OPTIONS: &str =
@@ -250,6 +270,15 @@ pub fn amount(sats: i64) -> Stored<bitcoin::Amount> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_url_without_a_host_leads_to_a_socket_of_this_machine() {
+        use tokio_postgres::config::Host;
+        let of = |url: &str| place(url).unwrap().get_hosts().to_vec();
+        assert!(matches!(&of("postgresql:///trine")[..], [Host::Unix(folder)] if folder.is_absolute()));
+        assert_eq!(of("postgresql://db.example/trine"), [Host::Tcp("db.example".into())]);
+        assert!(of("hostaddr=127.0.0.1 dbname=trine").is_empty());
+    }
 
     #[test]
     fn a_pooler_that_lost_the_database_says_nothing_of_what_was_done() {

@@ -59,6 +59,13 @@ pub async fn next(client: &impl GenericClient, now: Timestamp) -> Stored<Option<
     .transpose()
 }
 
+const MAY_WAIT: &str = "SET LOCAL idle_in_transaction_session_timeout = 0";
+
+/// A job may ask the chain, and its transaction waits for the answer as long as that is waited for.
+pub async fn may_wait(client: &impl GenericClient) -> Stored<()> {
+    Ok(client.batch_execute(MAY_WAIT).await?)
+}
+
 const DONE: &str = "UPDATE outbox SET done_at = $2, attempts = attempts + 1 WHERE number = $1";
 
 pub async fn done(client: &impl GenericClient, number: i64, at: Timestamp) -> Stored<()> {
@@ -66,7 +73,8 @@ pub async fn done(client: &impl GenericClient, number: i64, at: Timestamp) -> St
     Ok(())
 }
 
-const LATER: &str = "UPDATE outbox SET due_at = $2, last_error = $3, attempts = attempts + 1 WHERE number = $1";
+const LATER: &str =
+    "UPDATE outbox SET due_at = $2, last_error = $3, attempts = attempts + 1 WHERE number = $1 AND done_at IS NULL";
 
 /// To be tried again at a time, with what went wrong.
 pub async fn later(client: &impl GenericClient, number: i64, due_at: Timestamp, error: &str) -> Stored<()> {

@@ -56,16 +56,23 @@ pub async fn about(client: &impl GenericClient) -> Stored<About> {
     })
 }
 
+/// What was filled from a backup is a copy, whatever the numbers of its database are: two that are made alike have the
+/// same ones.
+pub const FROM_A_BACKUP: &str = "UPDATE desk_state SET home = 'a backup'";
+
+// Before the cluster's own number was added, a home was two numbers long; such a one goes on as it is.
 const AT_HOME: &str = "
-    UPDATE desk_state SET home = here.numbers
-      FROM (SELECT d.oid || ':' || 'desk_state'::regclass::oid AS numbers
+    UPDATE desk_state SET home = here.cluster || ':' || here.numbers
+      FROM (SELECT (SELECT system_identifier FROM pg_control_system()) AS cluster,
+                   d.oid || ':' || 'desk_state'::regclass::oid AS numbers
               FROM pg_database d WHERE d.datname = current_database()) here
-     WHERE home IS DISTINCT FROM here.numbers
-    RETURNING (SELECT s.home FROM desk_state s) IS NOT NULL";
+     WHERE home IS DISTINCT FROM here.cluster || ':' || here.numbers
+    RETURNING coalesce((SELECT s.home FROM desk_state s) <> here.numbers, false)";
 
 /// Notes the database the desk lives in. True if it lived in another one before: then this is a restored copy. Whoever
-/// asks at the same time waits, and hears that all is well.
+/// asks at the same time waits, and hears that all is well. The rest of the transaction may take as long as it does.
 pub async fn moved(client: &impl GenericClient) -> Stored<bool> {
+    client.batch_execute(LONG).await?;
     let row = client.query_opt(&client.prepare_cached(AT_HOME).await?, &[]).await?;
     Ok(row.map(|row| row.try_get(0)).transpose()?.unwrap_or(false))
 }
@@ -85,15 +92,20 @@ const RAISE: &str = "
 const FEE_ADDRESSES: &str = "SELECT setval('fee_addresses', (SELECT last_value FROM fee_addresses) + 100)";
 const PUBLIC_LOG: &str = "
     SELECT setval(pg_get_serial_sequence('public_log', 'number'), (SELECT coalesce(max(number), 0) FROM public_log) + 100)";
-// Numbers of transactions belong to the server that gave them.
-const MADE_BEFORE: &str = "UPDATE trades SET made_in = '0'::xid8";
+// Numbers of transactions belong to the server that gave them. Those below all that are under way here are never asked for
+// again; the others would be taken for new ones.
+const MADE_BEFORE: &str = "
+    UPDATE trades SET made_in = '0'::xid8 WHERE made_in >= pg_snapshot_xmin(pg_current_snapshot())";
 const END_SESSIONS: &str = "DELETE FROM sessions";
+const END_FEEDS: &str = "DELETE FROM notice_channels WHERE channel = 'feed'";
+const END_CALENDARS: &str = "DELETE FROM calendar_feeds";
 const NOTE: &str = "INSERT INTO restores (at, last_seen) SELECT $1, (SELECT at FROM desk_beat) RETURNING last_seen";
 
-/// Goes on a hundred above everything that was ever given and may not be given twice, and ends all sessions: one that was
-/// ended since the backup would live again. When the desk of the backup was last alive.
+/// Goes on a hundred above everything that was ever given and may not be given twice, and ends all sessions and secret
+/// addresses of feeds and calendars: those that were ended since the backup would live again. When the desk of the backup
+/// was last alive.
 pub async fn go_on(client: &impl GenericClient, now: Timestamp) -> Stored<Option<Timestamp>> {
-    for statement in [RAISE, MADE_BEFORE, END_SESSIONS] {
+    for statement in [RAISE, MADE_BEFORE, END_SESSIONS, END_FEEDS, END_CALENDARS] {
         client.execute(&client.prepare_cached(statement).await?, &[]).await?;
     }
     for statement in [FEE_ADDRESSES, PUBLIC_LOG] {

@@ -301,10 +301,11 @@ impl Visitor {
 
 /// The address the request came from; a trusted proxy's word for it counts. `None` for a visitor of the onion service.
 fn address(request: &HttpRequest, site: &Site) -> Option<IpAddr> {
-    let peer = request.peer_addr()?.ip();
+    // A server that listens on "[::]" is told IPv4 addresses as IPv6 ones.
+    let peer = request.peer_addr()?.ip().to_canonical();
     let forwarded: Vec<&str> =
         request.headers().get_all("x-forwarded-for").filter_map(|line| line.to_str().ok()).collect();
-    let trusted = site.outside.trusted_proxies.contains(&peer);
+    let trusted = is_trusted(peer, &site.outside.trusted_proxies);
     // Tor hands its visitors over from this machine, and says nothing of where they are.
     if site.outside.onion && peer.is_loopback() && (!trusted || forwarded.is_empty()) {
         return None;
@@ -319,7 +320,12 @@ fn address(request: &HttpRequest, site: &Site) -> Option<IpAddr> {
 fn sender(forwarded: &[&str], trusted: &[IpAddr]) -> Option<IpAddr> {
     let address = |text: &str| text.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|both| both.ip()));
     let told = forwarded.iter().rev().flat_map(|line| line.rsplit(','));
-    told.map(|part| address(part.trim())).find(|one| !one.is_some_and(|one| trusted.contains(&one)))?
+    let mut told = told.map(|part| address(part.trim()).map(|one: IpAddr| one.to_canonical()));
+    told.find(|one| !one.is_some_and(|one| is_trusted(one, trusted)))?
+}
+
+fn is_trusted(address: IpAddr, trusted: &[IpAddr]) -> bool {
+    trusted.iter().any(|one| one.to_canonical() == address)
 }
 
 type Asked<T> = Pin<Box<dyn Future<Output = Result<T, actix_web::Error>>>>;
@@ -350,5 +356,12 @@ mod tests {
         assert_eq!(of(&["[2001:db8::1]:443"]).as_deref(), Some("2001:db8::1"));
         assert_eq!(of(&["192.0.2.1, x"]), None, "then the proxy itself is counted");
         assert_eq!(of(&["10.0.0.1"]), None);
+        assert_eq!(
+            of(&["::ffff:192.0.2.1, ::ffff:10.0.0.1"]).as_deref(),
+            Some("192.0.2.1"),
+            "an IPv4 address either way"
+        );
+        let trusted = ["::ffff:127.0.0.1".parse().unwrap()];
+        assert!(is_trusted("127.0.0.1".parse().unwrap(), &trusted) && !is_trusted("::1".parse().unwrap(), &trusted));
     }
 }

@@ -5,11 +5,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
+use trine::desk::{Desk, Secrets, admin, calendar};
 use trine::domain::PublicRef;
+use trine::store::Store;
+use trine::store::restores::FROM_A_BACKUP;
 
 use super::served::Served;
 use crate::harness::PASSWORD;
-use crate::harness::cast::Story;
+use crate::harness::cast::{Story, story};
+use crate::harness::site::{DATA_KEY, SESSION_KEY};
 
 fn said(output: &Output) -> String {
     String::from_utf8_lossy(&[output.stdout.as_slice(), output.stderr.as_slice()].concat()).into_owned()
@@ -199,4 +203,52 @@ fn damaged(served: &Served, backup: &Path) {
     fs::write(&dump, bytes).unwrap();
     let refused = served.runs(&["restore", "--verify", backup.to_str().unwrap()]).unwrap_err();
     assert!(refused.contains("this backup is damaged"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_copy_is_noticed_whatever_its_numbers_and_secret_addresses_end_with_it() {
+    let story = story().await;
+    let (desk, sql) = (&story.site.desk, story.site.sql().await);
+    calendar::make(desk, story.alice.id).await.unwrap();
+    let feed = story.feed(&story.alice).await;
+    let home: String = sql.one("SELECT home FROM desk_state").await;
+    let (cluster, numbers) = home.split_once(':').unwrap();
+    assert_eq!(sql.one::<String>("SELECT system_identifier::text FROM pg_control_system()").await, cluster);
+    // It may take as long as it takes.
+    let long = "CREATE FUNCTION long() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            IF current_setting('statement_timeout') <> '0' THEN RAISE 'it is cut off'; END IF; RETURN NEW; END $$;
+        CREATE TRIGGER long BEFORE INSERT ON restores FOR EACH ROW EXECUTE FUNCTION long()";
+    sql.batch_execute(long).await.unwrap();
+    let settles = async || {
+        for _ in 0..2 {
+            admin::settle(desk).await.unwrap();
+        }
+        (sql.count("restores").await, story.site.browser().get(&feed).await.status)
+    };
+    // As it was written before the cluster had a number; the same numbers in another cluster; another database.
+    for (home, then) in [(numbers, (0, 200)), (&*format!("7{cluster}:{numbers}"), (1, 404)), ("1:2:3", (2, 404))] {
+        sql.execute("UPDATE desk_state SET home = $1", &[&home]).await.unwrap();
+        assert_eq!(settles().await, then, "{home}");
+    }
+    assert_eq!(sql.one::<String>("SELECT home FROM desk_state").await, home);
+    assert_eq!(sql.count("calendar_feeds").await, 0);
+    // What is restored into a database that was made alike has the same numbers.
+    sql.batch_execute(FROM_A_BACKUP).await.unwrap();
+    assert_eq!(settles().await, (3, 404));
+}
+
+#[tokio::test]
+async fn a_desk_with_another_data_key_does_not_start() {
+    let story = story().await;
+    let settled = async |key: [u8; 32], version: u8| {
+        let (first, store) = (&story.site.desk, Store::open(&story.site.database_url()).unwrap());
+        let secrets = Secrets::new(SESSION_KEY, key, version);
+        let desk = Desk::new(store, story.site.chain.clone(), first.rules.clone(), secrets);
+        admin::settle(&desk).await.map_err(|error| error.to_string())
+    };
+    assert_eq!(settled(DATA_KEY, 1).await, Ok(()));
+    for (key, version) in [([9; 32], 1), (DATA_KEY, 2)] {
+        let why = settled(key, version).await.unwrap_err();
+        assert!(why.contains("secrets.data_key") && why.contains("Bring back"), "{why}");
+    }
 }

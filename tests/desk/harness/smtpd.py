@@ -1,6 +1,8 @@
 """A mail server for tests, on a port of its own: each mail it takes becomes a file. It ends when its standard input closes.
 
-smtpd.py FOLDER [tls|starttls CERTIFICATE KEY] [login USER PASSWORD]
+smtpd.py FOLDER [tls|starttls CERTIFICATE KEY] [login USER PASSWORD] [no-goodbye]
+
+With no-goodbye it never answers QUIT.
 
 A file FOLDER/refuse has the answer that it gives instead of taking a mail.
 """
@@ -33,6 +35,11 @@ class Keeper:
         return "250 kept"
 
 
+class Silent(SMTP):
+    async def smtp_QUIT(self, arg):
+        await asyncio.sleep(3600)
+
+
 async def main(folder, words):
     options = {}
     context = None
@@ -50,10 +57,12 @@ async def main(folder, words):
             return AuthResult(success=(data.login, data.password) == known, handled=False)
 
         options.update(authenticator=authenticate, auth_required=True)
+        words = words[3:]
+    kind = Silent if words == ["no-goodbye"] else SMTP
     keeper = Keeper(folder)
     loop = asyncio.get_running_loop()
     server = await loop.create_server(
-        lambda: SMTP(keeper, hostname="localhost", **options), "127.0.0.1", 0, ssl=context
+        lambda: kind(keeper, hostname="localhost", **options), "127.0.0.1", 0, ssl=context
     )
     print(server.sockets[0].getsockname()[1], flush=True)
     await loop.run_in_executor(None, sys.stdin.read)

@@ -11,6 +11,7 @@ pub struct Weather {
     trouble: Mutex<Option<ChainError>>,
     minimum: Mutex<Option<FeeRate>>,
     estimate: Mutex<Option<FeeRate>>,
+    cuts: Mutex<Option<String>>,
 }
 
 impl Weather {
@@ -36,6 +37,20 @@ impl Weather {
     /// Every estimate is this.
     pub fn estimates(&self, rate: FeeRate) {
         *self.estimate.lock().unwrap() = Some(rate);
+    }
+
+    /// While the next transaction is handed over, whoever waits for the chain in this database loses its connection.
+    pub fn cuts_who_waits(&self, database_url: String) {
+        *self.cuts.lock().unwrap() = Some(database_url);
+    }
+
+    async fn cut(&self) {
+        let Some(url) = self.cuts.lock().unwrap().take() else { return };
+        let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await.unwrap();
+        tokio::spawn(connection);
+        let waiting = "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity
+                        WHERE datname = current_database() AND state = 'idle in transaction'";
+        assert_eq!(client.query_one(waiting, &[]).await.unwrap().get::<_, i64>(0), 1);
     }
 
     /// What they pay together, for their size.
@@ -97,6 +112,7 @@ impl Chain for Weather {
 
     fn test_accept<'a>(&'a self, transaction: &'a Transaction) -> Answer<'a, ()> {
         Box::pin(async move {
+            self.cut().await;
             self.enough(std::slice::from_ref(transaction)).await?;
             self.through(move |chain| chain.test_accept(transaction)).await
         })

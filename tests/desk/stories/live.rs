@@ -323,3 +323,27 @@ async fn what_was_read_is_told_and_what_waits_is_counted() {
     assert!(title(&turn.body).starts_with("(1) ") && turn.body.contains("mark-waits.svg"), "{}", title(&turn.body));
     assert!(!title(&story.bob.browser.get("/trades").await.body).starts_with('('));
 }
+
+#[tokio::test]
+async fn more_news_than_can_wait_to_be_heard_silences_no_bell() {
+    let story = story().await;
+    let trade = story.funded().await;
+    let sql = story.site.sql().await;
+    sql.execute("DELETE FROM room_news", &[]).await.unwrap();
+    // As a restore does it to every trade there ever was.
+    sql.execute("UPDATE trades SET made_in = '0'::xid8", &[]).await.unwrap();
+    assert_eq!(sql.count("room_news").await, 0, "nothing of the trade has changed");
+    let many = "INSERT INTO room_news SELECT gen_random_uuid(), 'changed' FROM generate_series(1, 20000)";
+    sql.execute(many, &[]).await.unwrap();
+    goes_live(&story);
+    let told = async {
+        while sql.count("room_news").await > 0 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), told).await.expect("the notifier goes on");
+    let mut bob = opened(&story.bob, trade).await;
+    bob.until("here").await;
+    say(&story.alice.browser, trade, "Good morning.").await;
+    bob.hears("Good morning.").await;
+}

@@ -13,6 +13,7 @@ mod live;
 mod one_connection;
 mod pages;
 mod real_fees;
+mod rounds;
 mod sight;
 mod told;
 mod trades;

@@ -124,3 +124,45 @@ fn servers_that_cannot_be_asked_are_refused_with_what_to_write() {
     let pinned = words("backend = \"electrum\"\nservers = [\"tls://a.example:1\"]\ncertificate = \"/nowhere.pem\"");
     assert!(pinned.contains("there is no file /nowhere.pem"), "{pinned}");
 }
+
+#[test]
+fn an_account_for_fees_that_cannot_be_used_is_refused_with_what_to_write() {
+    use bitcoin::bip32::{Xpriv, Xpub};
+    let key = |network: bitcoin::NetworkKind| {
+        let private = Xpriv::new_master(network, &[7; 32]).unwrap();
+        (private.to_string(), Xpub::from_priv(&bitcoin::secp256k1::Secp256k1::new(), &private).to_string())
+    };
+    let words = |account: &str| {
+        let text = good() + &format!("[fees]\ndesk_fee_buyer_bp = 50\ndesk_fee_xpub = \"{account}\"\n");
+        read(&text).unwrap().problems().join("\n")
+    };
+    let (private, public) = key(bitcoin::NetworkKind::Main);
+    assert_eq!(words(&public), "");
+    for (account, expected) in [
+        (key(bitcoin::NetworkKind::Test).1, "another network than chain.network, \"bitcoin\""),
+        (private.clone(), "is a private key"),
+        (format!("wpkh([01234567/84h/0h/0h]{private}/0/*)"), "is a private key"),
+        (format!("z{}", &public[1..]), "begins with zpub"),
+        (format!("wpkh({public}/0/*)#abcdefgh"), "is a descriptor or has a path"),
+        (public[..100].to_owned(), "no account that can be read"),
+    ] {
+        let said = words(&account);
+        assert!(said.contains(expected), "{account}: {said}");
+        assert!(!said.contains(&private[4..20]), "a private key is repeated");
+    }
+}
+
+#[test]
+fn a_database_without_a_host_is_the_one_of_this_machine_and_one_that_cannot_be_read_is_refused() {
+    let words = |url: &str| {
+        let text = good() + &format!("[database]\nurl = \"{url}\"\n");
+        read(&text).unwrap().problems().join("\n")
+    };
+    for fits in ["postgresql:///trine", "postgresql://a:b@c.example/trine", "host=/run/postgresql dbname=trine"] {
+        assert_eq!(words(fits), "", "{fits}");
+    }
+    for unreadable in ["postgresql://trine:se%cret@127.0.0.1:x/trine", "trine", "postgresql:///trine?sslfoo=1"] {
+        let said = words(unreadable);
+        assert!(said.contains("database.url cannot be read") && !said.contains("cret@"), "{unreadable}: {said}");
+    }
+}

@@ -209,3 +209,27 @@ async fn what_was_told_half_a_year_ago_is_forgotten() {
     assert_eq!(sql.one::<i64>("SELECT count(*) FROM notices WHERE cause = 'take'").await, 0);
     assert_eq!(sql.one::<i64>("SELECT count(*) FROM deliveries WHERE state = 'sent'").await, 0);
 }
+
+#[tokio::test]
+async fn one_that_the_desk_cannot_make_is_told_and_holds_up_no_other() {
+    let (story, receiver) = with_hooks().await;
+    story.hooks_to(&story.bob, &receiver.url).await;
+    story.hooks_to(&story.alice, &receiver.url).await;
+    story.sends().await;
+    let before = receiver.got().len();
+    let sql = story.site.sql().await;
+    sql.execute("UPDATE notice_channels SET secret_sealed = '\\x0102' WHERE account = $1", &[&story.bob.id.0])
+        .await
+        .unwrap();
+    for who in [&story.bob, &story.alice] {
+        let add = "INSERT INTO deliveries (account, channel, purpose, created_at, due_at)
+                   VALUES ($1, 'hook', 'test', now(), now())";
+        sql.execute(add, &[&who.id.0]).await.unwrap();
+    }
+    story.site.advance(SignedDuration::from_secs(1));
+    story.sends().await;
+    assert_eq!(receiver.got().len(), before + 1, "alice's");
+    let page = story.bob.browser.get("/account/notices").await.words();
+    assert!(page.contains("The desk could not make it."), "{page}");
+    assert_eq!(deliveries(&story, "waiting").await, 1, "it is tried again as one that did not arrive");
+}

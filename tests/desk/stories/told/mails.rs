@@ -1,8 +1,11 @@
 //! Notices by mail, to a real mail server.
 
+use std::net::TcpListener;
+use std::time::Duration;
+
 use jiff::SignedDuration;
-use trine::courier::mail::Security;
-use trine::courier::{Mailer, Post};
+use trine::courier::mail::{Letter, Security};
+use trine::courier::{Lost, Mailer, Post};
 use trine::desk::delivery;
 use trine::domain::deadlines::What;
 
@@ -276,4 +279,17 @@ async fn mail_servers_are_spoken_to_with_tls_and_a_password() {
     let lost = Mailer::new(&unknown).unwrap().send(&letter).await.unwrap_err();
     assert!(matches!(lost, trine::courier::Lost::Later(_)));
     assert_eq!(server.mails().len(), 1);
+}
+
+#[tokio::test]
+async fn a_mail_server_that_falls_silent_is_left_and_what_it_has_taken_counts() {
+    let letter = Letter { to: "a@mail.example", id: "1", subject: "One", text: "Hello.\n" };
+    // Connections are taken by the machine, and nobody says a word.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let server = MailServer::start_with(&["no-goodbye"]);
+    let post = Post { port: silent.local_addr().unwrap().port(), ..server.post() };
+    let lost = Mailer::new(&post).unwrap().within(Duration::from_millis(300)).send(&letter).await.unwrap_err();
+    assert!(matches!(&lost, Lost::Later(words) if words.contains("does not answer in time")), "{lost:?}");
+    Mailer::new(&server.post()).unwrap().within(Duration::from_secs(3)).send(&letter).await.unwrap();
+    assert_eq!(server.mails().len(), 1, "its farewell is not waited for");
 }

@@ -1,0 +1,101 @@
+//! The desk's own rounds: what fails in one trade holds up no other, and no job that fails is the first again for ever.
+
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+use trine::desk::{Rules, admin, notices, worker};
+use trine::domain::PublicRef;
+use trine::domain::deadlines::What;
+
+use crate::harness::cast::{Story, story_with};
+use crate::harness::{Start, Weather};
+
+/// Two trades that nobody has signed yet, the older first.
+async fn two_trades() -> (Story, PublicRef, PublicRef) {
+    let rules = Rules { new_account_trades_max: 20, ..Rules::default() };
+    let story = story_with(Start { rules, ..Start::default() }).await;
+    let (one, other) = (story.take_by(&story.alice, "100").await, story.take_by(&story.alice, "100").await);
+    (story, one, other)
+}
+
+impl Story {
+    /// From now on no row of a trade can be changed in this table.
+    async fn breaks(&self, trade: PublicRef, table: &str, column: &str) {
+        let sql = self.site.sql().await;
+        let id: uuid::Uuid = sql.one(&format!("SELECT id FROM trades WHERE reference = '{trade}'")).await;
+        let broken = format!(
+            "CREATE FUNCTION breaks() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'it is broken'; END $$;
+             CREATE TRIGGER breaks BEFORE UPDATE ON {table} FOR EACH ROW WHEN (NEW.{column} = '{id}')
+                EXECUTE FUNCTION breaks()"
+        );
+        sql.batch_execute(&broken).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_window_that_cannot_be_ended_keeps_no_other_open() {
+    let (story, broken, other) = two_trades().await;
+    story.breaks(broken, "trades", "id").await;
+    story.site.advance(SignedDuration::from_hours(2));
+    let told = worker::fire_windows(&story.site.desk).await.unwrap_err().to_string();
+    assert!(told.contains("it is broken"), "{told}");
+    assert_eq!((story.stage(broken).await, story.stage(other).await), ("proposed".into(), "cancelled".into()));
+}
+
+#[tokio::test]
+async fn a_reminder_that_cannot_be_told_keeps_no_other_back() {
+    let (story, broken, other) = two_trades().await;
+    story.breaks(broken, "deadlines", "trade").await;
+    let [_, ninety] = story.reminder_times(other, What::Signing).await;
+    let now = story.site.desk.now(&story.site.desk.store.connection().await.unwrap()).await.unwrap();
+    story.site.advance(ninety.duration_since(now) + SignedDuration::from_secs(2));
+    let told = notices::remind(&story.site.desk).await.unwrap_err().to_string();
+    assert!(told.contains("it is broken"), "{told}");
+    assert_eq!(story.reminded(&story.bob, other).await, [90]);
+    assert_eq!(story.reminded(&story.bob, broken).await, [0; 0]);
+}
+
+#[tokio::test]
+async fn a_trade_that_cannot_be_called_off_keeps_no_other_from_it() {
+    let (story, broken, other) = two_trades().await;
+    story.breaks(broken, "trades", "id").await;
+    // It calls off at once.
+    let told = admin::dismiss(&story.site.desk, "carol").await.unwrap_err().to_string();
+    assert!(told.contains("it is broken"), "{told}");
+    assert_eq!((story.stage(broken).await, story.stage(other).await), ("proposed".into(), "cancelled".into()));
+}
+
+#[tokio::test]
+async fn a_job_that_loses_its_connection_while_the_chain_is_asked_is_noted_and_tried_again() {
+    let weather = Arc::new(Weather::default());
+    let story = story_with(Start { weather: Some(weather.clone()), ..Start::default() }).await;
+    let trade = story.paid().await;
+    let seen = story.sign(&story.bob, trade, "release", &["own_account", "amount", "payer"]).await;
+    assert_eq!(seen.status, 303, "{}", seen.words());
+    weather.cuts_who_waits(story.site.database_url());
+    worker::empty_outbox(&story.site.desk).await.unwrap_err();
+    let sql = story.site.sql().await;
+    let noted = "SELECT attempts = 1 AND last_error <> '' AND due_at > now() FROM outbox WHERE kind = 'broadcast'";
+    assert!(sql.one::<bool>(noted).await, "or it would be the first again for ever");
+    story.site.advance(SignedDuration::from_secs(5));
+    story.work().await;
+    assert!(sql.one::<bool>("SELECT bool_and(taken_at IS NOT NULL) FROM handovers").await);
+    story.mine(6).await;
+    assert_eq!(story.stage(trade).await, "completed");
+}
+
+/// A node may take longer than any other wait of a transaction.
+#[tokio::test]
+async fn a_job_may_wait_for_the_chain_as_long_as_it_takes() {
+    let story = story_with(Start::default()).await;
+    let trade = story.paid().await;
+    let sql = story.site.sql().await;
+    let watched = "CREATE FUNCTION waits() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            IF current_setting('idle_in_transaction_session_timeout') <> '0' THEN RAISE 'it is cut off'; END IF;
+            RETURN NEW; END $$;
+        CREATE TRIGGER waits BEFORE UPDATE OF done_at ON outbox FOR EACH ROW EXECUTE FUNCTION waits()";
+    sql.batch_execute(watched).await.unwrap();
+    story.signs(&story.bob, trade, "release", &["own_account", "amount", "payer"]).await;
+    story.mine(6).await;
+    assert_eq!(story.stage(trade).await, "completed");
+}
