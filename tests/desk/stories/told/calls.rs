@@ -81,6 +81,20 @@ async fn a_signature_that_came_at_the_last_minute_makes_nobody_late() {
 }
 
 #[tokio::test]
+async fn who_accepted_a_settlement_is_not_late_with_the_release() {
+    let story = story().await;
+    let trade = story.paid().await;
+    let version = story.version(trade, &story.alice).await;
+    let half = [("version", version.as_str()), ("unit", "percent"), ("buyer", "50"), ("do", "propose")];
+    let proposed = story.alice.browser.post(&format!("/trades/{trade}/settlement"), &half).await;
+    assert_eq!(proposed.status, 303, "{}", proposed.words());
+    story.signs(&story.bob, trade, "settlement/acceptance", &[]).await;
+    story.at(story.state(trade).await.release_by.unwrap()).await;
+    assert_eq!(story.stage(trade).await, "disputed");
+    assert!(!story.page_of("bob-s").await.contains("release overdue"), "alice has to complete the settlement");
+}
+
+#[tokio::test]
 async fn the_arbitrator_is_called_to_a_refund_when_she_may_sign_it_and_not_before() {
     let story = story().await;
     let feed = story.feed(&story.carol).await;
