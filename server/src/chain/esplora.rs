@@ -25,7 +25,7 @@ use super::{Answer, ChainError};
 /// Public servers ask for restraint; ten seconds make no difference to a deposit.
 const PACE: Duration = Duration::from_secs(10);
 /// Long enough for the desk to ask for every wait it knows.
-const RATES_KEPT: Duration = Duration::from_secs(2);
+const RATES_KEPT: Duration = Duration::from_secs(5);
 /// Histories asked for at the same time.
 const QUESTIONS_AT_ONCE: usize = 8;
 /// An escrow's address with more history than this was flooded by somebody, or the server invents it.
@@ -161,7 +161,8 @@ impl Esplora {
         if page.iter().any(|one| !one.status.confirmed) {
             // What waits comes first and may leave no room for what is confirmed (mempool.space), so that is asked for by
             // itself.
-            entries = page.iter().map(TransactionReply::entry).collect::<Answered<_>>()?;
+            let waiting = page.iter().filter(|one| !one.status.confirmed);
+            entries = waiting.map(TransactionReply::entry).collect::<Answered<_>>()?;
             page = self.must(&format!("{path}/chain")).await?;
         }
         // How long a page is differs from server to server, so only an empty one is the end.

@@ -119,13 +119,17 @@ type Asked = Data<Node>;
 /// Looks at the node, then answers; what is not there is 404, a node that is away 503.
 async fn answer(node: &Node, tell: impl FnOnce(&Chain) -> Option<HttpResponse>) -> HttpResponse {
     if node.lies(Lie::Busy) {
-        return HttpResponse::TooManyRequests().body("Too Many Requests");
+        return too_many();
     }
     let mut chain = node.chain.lock().await;
     if let Err(error) = node.look(&mut chain).await {
         return HttpResponse::ServiceUnavailable().body(error);
     }
     tell(&chain).unwrap_or_else(|| HttpResponse::NotFound().body("not found"))
+}
+
+fn too_many() -> HttpResponse {
+    HttpResponse::TooManyRequests().body("Too Many Requests")
 }
 
 fn text(what: impl ToString) -> Option<HttpResponse> {
@@ -263,6 +267,9 @@ async fn send(node: Asked, hex: String) -> HttpResponse {
 }
 
 async fn fees(node: Asked) -> HttpResponse {
+    if node.lies(Lie::Busy) {
+        return too_many();
+    }
     let mut rates = serde_json::Map::new();
     for target in [1, 3, 6, 144] {
         let Ok(estimate) = node.rpc("estimatesmartfee", json!([target])).await else { continue };

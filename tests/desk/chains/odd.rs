@@ -80,6 +80,7 @@ mod on_esplora_that_is_odd {
         assert_eq!(desk.hear(&world).await, []);
         let unspent = world.chain.unspent(escrow.outpoint).await.unwrap().unwrap();
         assert_eq!(unspent.confirmations, 1);
+        assert_eq!(world.chain.coins_at(&[lock.script()]).await.unwrap().len(), 1);
 
         desk.watched.outpoints.insert(escrow.outpoint);
         let payout = lock.spend(std::slice::from_ref(&escrow), &[(anyones_script(), 99_000)]);
@@ -126,6 +127,15 @@ mod on_esplora_that_is_odd {
         assert_eq!(slow.tip().await, Err(error.clone()), "it is not asked again so soon");
         assert_eq!(slow.fee_rate(6).await, Err(error), "for nothing");
         server.client().tip().await.unwrap();
+
+        let client = server.client();
+        client.fee_rate(1).await.unwrap();
+        server.lies(Lie::Busy);
+        client.fee_rate(144).await.unwrap();
+        assert!(
+            matches!(server.client().fee_rate(144).await, Err(ChainError::Busy(_))),
+            "one answer is about every wait"
+        );
     }
 }
 
