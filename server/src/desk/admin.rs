@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::acts::Hand;
 use super::error::{Done, Error};
-use super::{Desk, codes, conflicts, draw, live, notices, passwords, restored, throttle};
+use super::{Desk, clock, codes, conflicts, draw, live, notices, passwords, restored, throttle};
 
 pub use super::arbitrators::{appoint, dismiss};
 use crate::domain::{AccountName, Currency, Rate, Refusal, Role, UserId, text};
@@ -37,7 +37,8 @@ pub async fn settle(desk: &Desk) -> Done<()> {
         return Err(Refusal::conflict(words).into());
     }
     drop(client);
-    restored::at_home(desk).await.map(drop)
+    restored::at_home(desk).await?;
+    clock::draw_again(desk).await
 }
 
 /// What [`first_operator`] did.

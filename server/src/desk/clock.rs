@@ -11,7 +11,7 @@ use super::error::{Done, Error};
 use super::trades::{self, TradeRow, Who};
 use crate::domain::TradeId;
 use crate::domain::trade::{Act, Outage};
-use crate::store::{GenericClient, Transaction, outages};
+use crate::store::{self, GenericClient, Transaction, outages, watched};
 
 /// How often a server says that the desk runs.
 const BEAT_SECONDS: i32 = 10;
@@ -86,6 +86,21 @@ pub(super) async fn sit_out(desk: &Desk, tx: &Transaction<'_>, trade: TradeId) -
     let now = desk.now(tx).await?;
     if let Some(row) = crate::store::trades::lock_by_id(tx, trade).await? {
         catch_up(desk, tx, row, now).await?;
+    }
+    Ok(())
+}
+
+/// Whose turn it is and which windows run is written down again for every trade that is not over: what follows from a
+/// state may have been said otherwise by the program that wrote it.
+pub(super) async fn draw_again(desk: &Desk) -> Done<()> {
+    let mut client = desk.store.connection().await?;
+    for (trade, _) in watched::open_escrows(&client).await? {
+        let tx = client.transaction().await?;
+        if let Some(row) = store::trades::lock_by_id(&tx, trade).await? {
+            store::trades::save(&tx, trade, row.state.version, &row.state, row.payout_txid).await?;
+            store::trades::write_deadlines(&tx, trade, &row.state).await?;
+        }
+        tx.commit().await?;
     }
     Ok(())
 }

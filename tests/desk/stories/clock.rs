@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use trine::chain::ChainError;
-use trine::desk::{clock, trade_facts, trades, worker};
+use trine::desk::{admin, clock, trade_facts, trades, worker};
 use trine::domain::PublicRef;
 use trine::domain::hours::Hours;
 use trine::domain::trade::{Act, Trade};
@@ -321,4 +321,21 @@ async fn working_hours_that_make_no_sense_are_refused_beside_their_field() {
     }
     assert_eq!(post(all).await.status, 303);
     assert_eq!(story.counted("SELECT count(*) FROM accounts WHERE hours IS NOT NULL").await, 0, "day and night");
+}
+
+/// A newer program may say otherwise what follows from a state: at its start it writes that down for every open trade.
+#[tokio::test]
+async fn turns_and_windows_are_written_again_when_a_server_starts() {
+    let story = story().await;
+    let trade = story.paid().await;
+    let sql = story.site.sql().await;
+    let drawn = "SELECT (SELECT array_agg(d.what || d.who || d.at_zero ORDER BY what) FROM deadlines d)::text || turn::text FROM trades";
+    let before: String = sql.one(drawn).await;
+    let version = story.state(trade).await.version;
+    sql.batch_execute("UPDATE deadlines SET who = 'clock', at_zero = 'then'; UPDATE trades SET turn = '{arbitrator}'")
+        .await
+        .unwrap();
+    admin::settle(&story.site.desk).await.unwrap();
+    assert_eq!((sql.one::<String>(drawn).await, story.state(trade).await.version), (before, version));
+    story.check_logs().await;
 }
