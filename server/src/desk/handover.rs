@@ -1,7 +1,8 @@
 //! Hands complete payouts, and the children that pay for them, to the network; and writes down what the node says.
 //!
-//! A refusal is told on the trade's page, in words, and to whom the coins would go. The desk tries again at growing intervals as long as the payout is
-//! the one under way, for a mempool empties and a chain comes back; it never does so silently.
+//! A refusal is told on the trade's page, in words, and to whom the coins would go. The desk tries again at growing
+//! intervals as long as the payout is the one under way, for a mempool empties and a chain comes back; it never does so
+//! silently.
 
 use bitcoin::{Transaction as Tx, Txid};
 use jiff::{SignedDuration, Timestamp};

@@ -125,11 +125,9 @@ pub fn of_event(event: Event, facts: &EventFacts<'_>) -> String {
         Event::PayoutReorganisedAway => {
             "The chain dropped the block with the payout. It waits for confirmation again.".into()
         }
-        Event::PayoutVoided => format!(
-            "The payout will not arrive as it was signed. There are coins in escrow, and {arbitrator}, the arbitrator, was \
-             called. {}",
-            facts.enters()
-        ),
+        Event::PayoutVoided => {
+            format!("The payout will not arrive as it was signed. There are coins in escrow. {}", facts.enters())
+        }
         Event::SpentOtherwise => {
             format!("Another transaction with two valid signatures spent the escrow. {}", facts.ending())
         }

@@ -114,7 +114,7 @@ fn a_contract_whose_parts_do_not_fit_is_refused() {
         ("/payouts/refund/0/to", json!("buyer"), "payouts"),
         ("/payouts/refund/0/address", address(0), "same address"),
         ("/payouts/release/1/address", address(1), "same address"),
-        ("/payouts/release/0/address", json!(testing::lock().address().to_string()), "escrow's own"),
+        ("/payouts/release/0/address", json!(testing::lock().address().to_string()), "address of an escrow"),
         ("/payouts/release/0/address", json!("bcrt1pfeesnyr2tx"), "of this kind"),
         ("/payouts/release/0/address", json!(testing::address(0).to_string().to_uppercase()), "usual form"),
         ("/payouts/arbitrator", address(3), "needs a fee"),
