@@ -10,8 +10,9 @@ use super::Desk;
 use super::error::{Done, Error};
 use super::trades::{self, TradeRow, Who};
 use crate::domain::TradeId;
+use crate::domain::deadlines::Deadline;
 use crate::domain::trade::{Act, Outage};
-use crate::store::{self, GenericClient, Transaction, outages, watched};
+use crate::store::{self, GenericClient, Transaction, deadlines, outages, watched};
 
 /// How often a server says that the desk runs.
 const BEAT_SECONDS: i32 = 10;
@@ -96,8 +97,12 @@ pub(super) async fn draw_again(desk: &Desk) -> Done<()> {
     let mut client = desk.store.connection().await?;
     for (trade, _) in watched::open_escrows(&client).await? {
         let tx = client.transaction().await?;
-        if let Some(row) = store::trades::lock_by_id(&tx, trade).await? {
-            store::trades::save(&tx, trade, row.state.version, &row.state, row.payout_txid).await?;
+        let Some(row) = store::trades::lock_by_id(&tx, trade).await? else { continue };
+        store::trades::write_turn(&tx, trade, &row.state).await?;
+        let kept = deadlines::of_trade(&tx, trade).await?;
+        let drawn = row.state.deadlines();
+        let is_kept = |one: &Deadline| kept.iter().any(|row| row.says(one));
+        if kept.len() != drawn.len() || !drawn.iter().all(is_kept) {
             store::trades::write_deadlines(&tx, trade, &row.state).await?;
         }
         tx.commit().await?;

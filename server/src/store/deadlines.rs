@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use tokio_postgres::Row;
 
 use super::{GenericClient, StoreError, Stored};
-use crate::domain::deadlines::What;
+use crate::domain::deadlines::{Deadline, What};
 use crate::domain::notices::Percent;
 use crate::domain::{Party, PublicRef, TradeId, UserId};
 
@@ -27,6 +27,12 @@ impl DeadlineRow {
     /// Whether this party must act in it.
     pub fn is_of(&self, party: Party) -> bool {
         self.who == party.as_str() || (self.who == "both" && party != Party::Arbitrator)
+    }
+
+    /// It is this window, written down.
+    pub fn says(&self, window: &Deadline) -> bool {
+        (self.what, self.due_at, self.started_at) == (window.what, window.due_at, window.started_at)
+            && (self.who.as_str(), self.at_zero.as_str()) == (window.who, window.at_zero)
     }
 }
 

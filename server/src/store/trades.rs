@@ -180,6 +180,14 @@ pub async fn save(
     Ok(changed == 1)
 }
 
+const TURN: &str = "UPDATE trades SET turn = $2 WHERE id = $1 AND turn IS DISTINCT FROM $2";
+
+/// Whose turn it is in this state, if something else stands there.
+pub async fn write_turn(client: &impl GenericClient, id: TradeId, state: &Trade) -> Stored<()> {
+    client.execute(&client.prepare_cached(TURN).await?, &[&id.0, &turn(state)]).await?;
+    Ok(())
+}
+
 const DUE: &str = "
     SELECT DISTINCT d.trade FROM deadlines d JOIN trades t ON t.id = d.trade
      WHERE d.due_at <= $1
