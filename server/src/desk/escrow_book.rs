@@ -51,10 +51,7 @@ impl EscrowBook {
     }
 
     pub fn funding_total(&self) -> Amount {
-        self.deposits
-            .iter()
-            .filter(|deposit| deposit.funding)
-            .fold(Amount::ZERO, |sum, d| sum.checked_add(d.value).unwrap_or(Amount::MAX_MONEY))
+        funding::sum(self.deposits.iter().filter(|deposit| deposit.funding))
     }
 
     /// A stored payout, built again from the contract and the outputs it spends; it must come out the same.

@@ -156,6 +156,7 @@ fn refunds_other(outputs: &[DepositRow], tip: u32) -> bool {
     outputs.iter().any(|one| one.funding != now.contains(&one.outpoint))
 }
 
-pub(super) fn sum<'a>(outputs: impl Iterator<Item = &'a DepositRow>) -> Amount {
+/// At most all the money there is.
+pub fn sum<'a>(outputs: impl Iterator<Item = &'a DepositRow>) -> Amount {
     outputs.fold(Amount::ZERO, |sum, output| sum.checked_add(output.value).unwrap_or(Amount::MAX_MONEY))
 }

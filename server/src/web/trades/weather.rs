@@ -3,6 +3,7 @@
 use bitcoin::Amount;
 
 use super::card::Card;
+use crate::desk::funding;
 use crate::desk::trade_facts::TradeFacts;
 use crate::domain::money::{btc_words, sats_grouped};
 use crate::domain::trade::{NOTHING_BELOW_SAT, Outcome, PayoutKind};
@@ -72,9 +73,8 @@ pub fn is_lost(facts: &TradeFacts) -> bool {
 /// enough is at the address that waits for its block.
 pub fn needs_new_deposit(facts: &TradeFacts) -> bool {
     let trade = &facts.row.state;
-    let there = facts.book.deposits.iter().filter(|one| one.is_there()).map(|one| one.value);
-    let sum = there.fold(Amount::ZERO, |sum, value| sum.checked_add(value).unwrap_or(Amount::MAX_MONEY));
-    trade.frozen && trade.ever_funded && trade.stage != Stage::RefundDue && sum < facts.row.deposit
+    let there = funding::sum(facts.book.deposits.iter().filter(|one| one.is_there()));
+    trade.frozen && trade.ever_funded && trade.stage != Stage::RefundDue && there < facts.row.deposit
 }
 
 /// While a trade is frozen nobody has anything to do, whatever its stage is.
