@@ -12,7 +12,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use bitcoin::Network;
 use confique::{Config, toml::FormatOptions};
 use secrecy::SecretString;
@@ -339,7 +339,9 @@ impl Settings {
             std::fs::metadata(path).with_context(|| format!("the settings file {} cannot be read", path.display()))?;
             layers = layers.file(path);
         }
-        layers.load().context("the settings do not fit")
+        layers.load().map_err(|error| {
+            anyhow!("the settings do not fit: {}", without_values(&format!("{:#}", anyhow::Error::from(error))))
+        })
     }
 
     /// The annotated template of a settings file.
@@ -355,6 +357,25 @@ impl Settings {
     /// Whether browsers reach the desk by https, so that its cookies may insist on it.
     pub fn is_https(&self) -> bool {
         self.server.origins.first().is_some_and(|origin| origin.starts_with("https://"))
+    }
+}
+
+/// What is wrong with a settings file, and where, without what stands there: it may be a secret.
+fn without_values(told: &str) -> String {
+    // `12 | data_key = …`, and the line with the arrow below it.
+    let quoted = |line: &&str| line.trim_start().trim_start_matches(|c: char| c.is_ascii_digit()).trim_start().starts_with('|');
+    told.lines().filter(|line| !quoted(line)).map(without_value).collect::<Vec<_>>().join("\n")
+}
+
+/// `invalid type: integer `1234`, expected a string` without the number.
+fn without_value(line: &str) -> String {
+    let parts = line.rsplit_once(", expected").and_then(|(found, expected)| Some((found.split_once("invalid ")?, expected)));
+    match parts {
+        Some(((before, found), expected)) => {
+            let kind = found.split(['`', '"']).next().unwrap_or_default().trim_end();
+            format!("{before}invalid {kind}, expected{expected}")
+        }
+        None => line.to_owned(),
     }
 }
 

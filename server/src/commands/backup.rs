@@ -17,7 +17,7 @@ use super::programs::{self, Place};
 use crate::desk::acts::Hand;
 use crate::desk::{Desk, admin};
 use crate::settings::Settings;
-use crate::store::restores;
+use crate::store::{desk_state, restores};
 
 /// Begins the name of a copy that is being written.
 const PARTIAL: &str = ".partial-";
@@ -69,6 +69,12 @@ async fn make(settings: &Settings, desk: &Desk, folder: &Path) -> anyhow::Result
         about.network.as_deref() == Some(network.as_str()),
         "the database belongs to the network {:?}, the settings say {network}",
         about.network
+    );
+    // Named with the wrong version, a copy could not be restored with the right one.
+    ensure!(
+        desk_state::data_key_mark(&tx).await?.is_none_or(|kept| kept == desk.secrets.data_key_mark()),
+        "secrets.data_key or secrets.data_key_version is not the one that this desk's database was made with; bring back \
+         the key and the version of then"
     );
     let mut manifest = Manifest::new(settings.desk_host(), &network, about.at);
     let named = format!("{NAME}{}-{}", settings.desk_host().replace(':', "-"), stamp(about.at));

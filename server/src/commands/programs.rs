@@ -56,6 +56,10 @@ fn environment(config: &Config) -> anyhow::Result<Vec<(&'static str, OsString)>>
     if !hosts.is_empty() {
         all.push(("PGHOST", hosts));
     }
+    let addresses: Vec<String> = config.get_hostaddrs().iter().map(ToString::to_string).collect();
+    if !addresses.is_empty() {
+        all.push(("PGHOSTADDR", addresses.join(",").into()));
+    }
     let ports: Vec<String> = config.get_ports().iter().map(ToString::to_string).collect();
     if !ports.is_empty() {
         all.push(("PGPORT", ports.join(",").into()));
@@ -144,6 +148,8 @@ mod tests {
         );
         let other = place.with_database("postgres").unwrap();
         assert_eq!((place.database(), other.database()), ("trine", "postgres"));
+        let address = Place::of("hostaddr=10.0.0.5 dbname=trine").unwrap();
+        assert_eq!(address.environment[0], ("PGHOSTADDR", "10.0.0.5".into()));
         let socket = Place::of("postgresql:///trine?user=desk&host=/run/postgresql").unwrap();
         assert_eq!(socket.environment[0], ("PGHOST", "/run/postgresql".into()));
     }

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::acts::Hand;
 use super::error::{Done, Error};
-use super::{Desk, clock, codes, conflicts, draw, live, notices, passwords, restored, throttle};
+use super::{Desk, books, codes, conflicts, draw, live, notices, passwords, restored, throttle};
 
 pub use super::arbitrators::{appoint, dismiss};
 use crate::domain::{AccountName, Currency, Rate, Refusal, Role, UserId, text};
@@ -31,14 +31,17 @@ pub async fn settle(desk: &Desk) -> Done<()> {
             format!("This desk's database belongs to the network \"{settled}\"; the settings say \"{network}\".");
         return Err(Refusal::conflict(words).into());
     }
-    if !desk_state::is_key(&client, &desk.secrets.data_key_mark()).await? {
+    let mark = desk.secrets.data_key_mark();
+    if desk_state::data_key_mark(&client).await?.is_none() && books::opens(desk, &client).await? {
+        desk_state::set_data_key_mark(&client, &mark).await?;
+    }
+    if desk_state::data_key_mark(&client).await?.is_none_or(|kept| kept != mark) {
         let words = "secrets.data_key or secrets.data_key_version is not the one that this desk's database was made with: \
                      nothing private in it would open. Bring back the key and the version of then.";
         return Err(Refusal::conflict(words).into());
     }
     drop(client);
-    restored::at_home(desk).await?;
-    clock::draw_again(desk).await
+    restored::at_home(desk).await.map(drop)
 }
 
 /// What [`first_operator`] did.

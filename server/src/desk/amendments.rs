@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::error::{Done, Error};
 use super::throttle::{self, MESSAGES_ACCOUNT};
 use super::trades::{self, Held, Who};
-use super::{Desk, contracts, funding, keys, room};
+use super::{Desk, clock, contracts, funding, keys, room};
 use crate::domain::amending::Sums;
 use crate::domain::money::btc_words;
 use crate::domain::trade::{Act, Amendment, AmendmentKind};
@@ -61,6 +61,7 @@ pub async fn of(desk: &Desk, reference: PublicRef, account: UserId) -> Done<Amen
     let (row, party) = trades::of_party(&client, reference, account).await?;
     let side = party.side().ok_or_else(Refusal::not_found)?;
     let now = desk.now(&client).await?;
+    let row = clock::as_it_stands(&client, row, now).await?;
     let contract = Contract::parse(&row.contract_text)?;
     let missing = funding::missing(&client, &row).await?;
     let proposed = match (&row.state.amendment, open(&client, &row).await?) {

@@ -9,10 +9,10 @@ use jiff::{SignedDuration, Timestamp};
 use super::Desk;
 use super::error::{Done, Error};
 use super::trades::{self, TradeRow, Who};
-use crate::domain::TradeId;
+use crate::domain::{Actor, TradeId};
 use crate::domain::deadlines::Deadline;
 use crate::domain::trade::{Act, Outage};
-use crate::store::{self, GenericClient, Transaction, deadlines, outages, watched};
+use crate::store::{self, Connection, GenericClient, Transaction, deadlines, outages, watched};
 
 /// How often a server says that the desk runs.
 const BEAT_SECONDS: i32 = 10;
@@ -62,6 +62,19 @@ pub(super) async fn catch_up(desk: &Desk, tx: &Transaction<'_>, mut row: TradeRo
     Ok(row)
 }
 
+/// The trade as it is if what it has sat out until now is counted, for those who only look at it. It keeps its version:
+/// what is counted at the next change is not written down yet.
+pub(super) async fn as_it_stands(client: &impl GenericClient, mut row: TradeRow, now: Timestamp) -> Done<TradeRow> {
+    let (version, as_of) = (row.state.version, row.state.as_of);
+    for (why, from, until) in sat_out(client, as_of, now).await? {
+        if let Ok(counted) = row.state.apply(&Act::SitOut { why, from, until }, Actor::Clock, until) {
+            row.state = counted.trade;
+        }
+    }
+    (row.state.version, row.state.as_of) = (version, as_of);
+    Ok(row)
+}
+
 /// The outages since a moment, in order, each cut to what those before it leave.
 async fn sat_out(
     client: &impl GenericClient,
@@ -93,19 +106,29 @@ pub(super) async fn sit_out(desk: &Desk, tx: &Transaction<'_>, trade: TradeId) -
 
 /// Whose turn it is and which windows run is written down again for every trade that is not over: what follows from a
 /// state may have been said otherwise by the program that wrote it.
-pub(super) async fn draw_again(desk: &Desk) -> Done<()> {
+pub async fn draw_again(desk: &Desk) -> Done<()> {
     let mut client = desk.store.connection().await?;
     for (trade, _) in watched::open_escrows(&client).await? {
-        let tx = client.transaction().await?;
-        let Some(row) = store::trades::lock_by_id(&tx, trade).await? else { continue };
-        store::trades::write_turn(&tx, trade, &row.state).await?;
-        let kept = deadlines::of_trade(&tx, trade).await?;
-        let drawn = row.state.deadlines();
-        let is_kept = |one: &Deadline| kept.iter().any(|row| row.says(one));
-        if kept.len() != drawn.len() || !drawn.iter().all(is_kept) {
-            store::trades::write_deadlines(&tx, trade, &row.state).await?;
+        // A trade that cannot be drawn holds up no other.
+        match draw_one_again(&mut client, trade).await {
+            Err(error) if !error.is_away() => {
+                tracing::error!(trade.id = %trade, %error, "turn and windows could not be written again");
+            }
+            done => done?,
         }
-        tx.commit().await?;
     }
     Ok(())
+}
+
+async fn draw_one_again(client: &mut Connection, trade: TradeId) -> Done<()> {
+    let tx = client.transaction().await?;
+    let Some(row) = store::trades::lock_by_id(&tx, trade).await? else { return Ok(()) };
+    store::trades::write_turn(&tx, trade, &row.state).await?;
+    let kept = deadlines::of_trade(&tx, trade).await?;
+    let drawn = row.state.deadlines();
+    let is_kept = |one: &Deadline| kept.iter().any(|row| row.says(one));
+    if kept.len() != drawn.len() || !drawn.iter().all(is_kept) {
+        store::trades::write_deadlines(&tx, trade, &row.state).await?;
+    }
+    Ok(tx.commit().await?)
 }

@@ -8,7 +8,7 @@ use super::error::{Done, Error};
 use super::escrow_book::EscrowBook;
 use super::room::{self, RoomView};
 use super::sight::{self, OutOfSight};
-use super::{Desk, amendments, funding, reinstatement, signing, trades};
+use super::{Desk, amendments, clock, funding, reinstatement, signing, trades};
 use crate::domain::{Currency, Fiat, MethodId, Party, PublicRef, Refusal, TradeId, UserId};
 use crate::escrow::PrivateDetails;
 use crate::escrow::deposit::Missing;
@@ -79,12 +79,14 @@ pub async fn beside_the_room(desk: &Desk, reference: PublicRef, account: UserId)
 
 async fn read(desk: &Desk, client: &impl GenericClient, reference: PublicRef, account: UserId) -> Done<TradeFacts> {
     let (row, party) = trades::of_party(client, reference, account).await?;
+    let now = desk.now(client).await?;
+    let row = clock::as_it_stands(client, row, now).await?;
     let book = EscrowBook::read(client, &row).await?;
     let method = MethodId::parse(&row.method).map_err(|_| Error::broken(format!("method {}", row.method)))?;
     let currency = Currency::parse(&row.currency).map_err(Error::broken)?;
     Ok(TradeFacts {
         party,
-        now: desk.now(client).await?,
+        now,
         tip: funding::tip_height(client).await?,
         out_of_sight: sight::trouble(client).await?,
         fiat: Fiat::new(row.fiat, currency).map_err(Error::broken)?,
@@ -97,13 +99,25 @@ async fn read(desk: &Desk, client: &impl GenericClient, reference: PublicRef, ac
         may_reinstate: reinstatement::why_not(desk, client, &row).await?.is_none(),
         contracts: contracts::count(client, row.id).await?,
         log: trade_log::of_trade(client, row.id).await?,
-        deadlines: deadlines::of_trade(client, row.id).await?,
+        deadlines: windows(client, &row).await?,
         handover: handovers::of_trade(client, row.id).await?.into_iter().find(|one| Some(one.txid) == row.payout_txid),
         method,
         room: None,
         book,
         row,
     })
+}
+
+/// The windows that run, with the ends they have by now.
+async fn windows(client: &impl GenericClient, row: &TradeRow) -> Done<Vec<DeadlineRow>> {
+    let drawn = row.state.deadlines();
+    let mut written = deadlines::of_trade(client, row.id).await?;
+    for window in &mut written {
+        if let Some(now) = drawn.iter().find(|one| one.what == window.what) {
+            window.due_at = now.due_at;
+        }
+    }
+    Ok(written)
 }
 
 /// Payment details and payer fields of a trade, labelled, as far as this party may see them.
@@ -185,6 +199,7 @@ pub async fn signing_page(
     }
     let client = desk.store.connection().await?;
     let (row, party) = trades::of_party(&client, reference, account).await?;
+    let row = clock::as_it_stands(&client, row, desk.now(&client).await?).await?;
     if *paper == signing::Paper::Amendment {
         // Signed like the first contract, with its own text and hash.
         let amended = amendments::proposed(&client, &row).await?;

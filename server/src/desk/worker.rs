@@ -24,6 +24,9 @@ const AUDIT_RETRY: Duration = Duration::from_secs(300);
 
 /// Works until the desk is dropped by everybody else.
 pub async fn run(desk: Arc<Desk>) {
+    if let Err(error) = clock::draw_again(&desk).await {
+        tracing::warn!(%error, "turns and windows are not written again; each is with the next change of its trade");
+    }
     loop {
         match work_once(&desk).await {
             Ok(()) if audit::is_due(&desk).await => {

@@ -3,6 +3,7 @@
 use bitcoin::bip32::Xpub;
 use bitcoin::{Network, NetworkKind};
 use secrecy::{ExposeSecret, SecretString};
+use tokio_postgres::config::SslMode;
 
 use crate::chain::link::Place;
 use crate::chain::{electrum, esplora};
@@ -90,12 +91,18 @@ impl Settings {
 
     fn check_database(&self, found: &mut Vec<String>) {
         // What is wrong with it may be beside its password, so none of it is repeated.
-        if store::place(self.database.url.expose_secret()).is_err() {
-            found.push(
+        match store::place(self.database.url.expose_secret()) {
+            Err(_) => found.push(
                 "database.url cannot be read. Write it like \"postgresql://trine:password@127.0.0.1/trine\"; letters \
                  like @, / and % in a password are written as %40, %2F and %25."
                     .to_owned(),
-            );
+            ),
+            Ok(place) if place.get_ssl_mode() == SslMode::Require => found.push(
+                "database.url asks for TLS, which Trine does not speak to its database. Reach it by a socket, on this \
+                 machine, or through a tunnel."
+                    .to_owned(),
+            ),
+            Ok(_) => {}
         }
     }
 

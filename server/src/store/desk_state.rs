@@ -14,12 +14,17 @@ pub async fn settle(client: &impl GenericClient, network: &str) -> Stored<String
 }
 
 const MARK: &str = "UPDATE desk_state SET data_key_mark = $1 WHERE data_key_mark IS NULL";
-const MARKED: &str = "SELECT data_key_mark = $1 FROM desk_state";
+const MARKED: &str = "SELECT data_key_mark FROM desk_state";
 
-/// Writes what tells the data key from others, where nothing stands yet. False if that of another key stands there.
-pub async fn is_key(client: &impl GenericClient, mark: &[u8; 32]) -> Stored<bool> {
+/// What tells the data key from others, once it is written.
+pub async fn data_key_mark(client: &impl GenericClient) -> Stored<Option<Vec<u8>>> {
+    Ok(client.query_one(&client.prepare_cached(MARKED).await?, &[]).await?.try_get(0)?)
+}
+
+/// Writes it where nothing stands yet.
+pub async fn set_data_key_mark(client: &impl GenericClient, mark: &[u8; 32]) -> Stored<()> {
     client.execute(&client.prepare_cached(MARK).await?, &[&mark.as_slice()]).await?;
-    Ok(client.query_one(&client.prepare_cached(MARKED).await?, &[&mark.as_slice()]).await?.try_get(0)?)
+    Ok(())
 }
 
 const PAUSED: &str = "SELECT paused_why FROM desk_state";

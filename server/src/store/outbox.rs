@@ -59,7 +59,8 @@ pub async fn next(client: &impl GenericClient, now: Timestamp) -> Stored<Option<
     .transpose()
 }
 
-const MAY_WAIT: &str = "SET LOCAL idle_in_transaction_session_timeout = 0";
+// Longer than all the answers that one job waits for; not for ever, or the trade of a machine that vanished stays locked.
+const MAY_WAIT: &str = "SET LOCAL idle_in_transaction_session_timeout = '15min'";
 
 /// A job may ask the chain, and its transaction waits for the answer as long as that is waited for.
 pub async fn may_wait(client: &impl GenericClient) -> Stored<()> {

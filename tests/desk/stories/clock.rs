@@ -335,7 +335,7 @@ async fn turns_and_windows_are_written_again_when_a_server_starts() {
     sql.batch_execute("UPDATE deadlines SET who = 'clock', at_zero = 'then'; UPDATE trades SET turn = '{arbitrator}'")
         .await
         .unwrap();
-    admin::settle(&story.site.desk).await.unwrap();
+    clock::draw_again(&story.site.desk).await.unwrap();
     assert_eq!((sql.one::<String>(drawn).await, story.state(trade).await.version), (before, version));
     story.check_logs().await;
 }

@@ -9,8 +9,8 @@ use super::super::refusal::Refusal;
 use super::{Change, PayoutKind, Trade, not_now};
 
 impl Trade {
-    /// "I have sent the money". The buyer's release signature came along and is in already.
-    pub(super) fn mark_paid(&self, actor: Actor, at: Timestamp) -> Result<Change, Refusal> {
+    /// Whether a payment may still be made and marked: everything is in escrow, and nothing of it is signed away.
+    pub fn may_be_marked(&self) -> Result<(), Refusal> {
         self.not_frozen()?;
         if self.buyer_gave_up() {
             return Err(Refusal::conflict(
@@ -25,6 +25,12 @@ impl Trade {
                  on a settlement, or cancel.",
             ));
         }
+        Ok(())
+    }
+
+    /// "I have sent the money". The buyer's release signature came along and is in already.
+    pub(super) fn mark_paid(&self, actor: Actor, at: Timestamp) -> Result<Change, Refusal> {
+        self.may_be_marked()?;
         if actor == Actor::Buyer && self.stage == Stage::Funded && !self.has_signed(PayoutKind::Release, Party::Buyer) {
             return Err(Refusal::invalid("Your signature for the release is missing. It comes with the mark."));
         }

@@ -166,3 +166,26 @@ fn a_database_without_a_host_is_the_one_of_this_machine_and_one_that_cannot_be_r
         assert!(said.contains("database.url cannot be read") && !said.contains("cret@"), "{unreadable}: {said}");
     }
 }
+
+#[test]
+fn a_database_that_wants_tls_is_refused() {
+    let text = good() + "[database]\nurl = \"postgresql://a:b@c.example/trine?sslmode=require\"\n";
+    let said = read(&text).unwrap().problems().join("\n");
+    assert!(said.contains("asks for TLS") && said.contains("tunnel"), "{said}");
+}
+
+#[test]
+fn what_is_wrong_with_a_file_is_told_without_what_stands_there() {
+    let secret = "d8f0a1c25be94e07";
+    for (wrong, told) in [
+        (format!("[mail]\npassword = \"{secret}\n"), "line 2"),
+        (format!("[secrets]\ndata_key = {secret}\n"), "line 2"),
+        (format!("[server]\ndata_key = \"{secret}\"\n"), "unknown field `data_key`"),
+        ("[secrets]\ndata_key = 31415926\n".to_owned(), "invalid type: integer, expected a string"),
+        (format!("[server]\nworkers = \"{secret}\"\n"), "invalid type: string, expected"),
+    ] {
+        let said = format!("{:#}", read(&wrong).unwrap_err());
+        assert!(said.contains("do not fit") && said.contains(told), "{said}");
+        assert!(!said.contains(&secret[..6]) && !said.contains("3141"), "{said}");
+    }
+}

@@ -88,7 +88,7 @@ impl FundingPage {
 pub async fn funding(site: web::Data<Site>, who: SignedIn, path: web::Path<String>) -> Answer {
     let reference = reference(&path)?;
     let (_, _, view) = trade_facts::signing_page(&site.desk, reference, who.account.id, &Paper::Check).await?;
-    let facts = trade_facts::of(&site.desk, reference, who.account.id).await?;
+    let facts = trade_facts::beside_the_room(&site.desk, reference, who.account.id).await?;
     let mut answer: HttpResponse = FundingPage::new(view, &facts)?.answer(&site, &who.visitor)?;
     answer.extensions_mut().insert(SignerPage);
     Ok(answer)

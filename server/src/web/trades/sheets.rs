@@ -247,7 +247,8 @@ fn fits(slip: Slip, row: &TradeRow, party: Party, now: Timestamp) -> Result<(), 
     let (stage, trade) = (row.state.stage, &row.state);
     let ok = match slip {
         Slip::Contract => stage == Stage::Proposed && party != Party::Arbitrator,
-        Slip::Payment => stage == Stage::Funded && party == Party::Buyer && !trade.buyer_gave_up(),
+        Slip::Payment if stage == Stage::Funded && party == Party::Buyer => return trade.may_be_marked(),
+        Slip::Payment => false,
         Slip::PaymentRelease => {
             party == Party::Buyer && stage != Stage::Funded && trade.holds_money() && !trade.buyer_gave_up()
         }
