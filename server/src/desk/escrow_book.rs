@@ -89,6 +89,12 @@ impl EscrowBook {
         self.live(Kind::Stray.as_str()).find(spends)
     }
 
+    /// Somebody has signed this output away as a stray: it never becomes a deposit.
+    pub fn is_signed_away(&self, outpoint: OutPoint) -> bool {
+        let signed = |row: &PayoutRow| self.signatures.iter().any(|signature| signature.payout == row.id);
+        self.stray_payout(outpoint).is_some_and(signed)
+    }
+
     fn coins_of(&self, row: &PayoutRow) -> Done<Vec<Coin>> {
         let spent = spent_by(row)?;
         Ok(self.deposits.iter().filter(|deposit| spent.contains(&deposit.outpoint)).map(coin).collect())

@@ -21,7 +21,7 @@ pub use page::{TradePage, dots, price_words, stage_words};
 pub use payout::*;
 pub use sheets::*;
 pub use strays::*;
-pub use weather::ruling_fits;
+pub use weather::{SPENT_ELSEWHERE, foreign_spend, ruling_fits};
 
 use super::error::Answer;
 use super::live;

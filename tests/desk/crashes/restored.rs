@@ -184,6 +184,8 @@ async fn backups_are_whole_or_not_there_and_the_newest_are_kept() {
         assert!(!bytes.windows(secret.len()).any(|window| window == secret.as_bytes()), "{file} holds a secret");
     }
     damaged(&served, &made[2]);
+    let other = served.command().args(["backup", folder.to_str().unwrap()]).env("TRINE_DATA_KEY_VERSION", "2").output();
+    assert!(said(&other.unwrap()).contains("bring back the key and the version of then"));
     let wrong = served
         .command()
         .args(["restore", "--verify", made[1].to_str().unwrap()])
@@ -251,4 +253,11 @@ async fn a_desk_with_another_data_key_does_not_start() {
         let why = settled(key, version).await.unwrap_err();
         assert!(why.contains("secrets.data_key") && why.contains("Bring back"), "{why}");
     }
+    // A desk of an older program has nothing written of its key: what it keeps has to open.
+    let sql = story.site.sql().await;
+    sql.batch_execute("UPDATE desk_state SET data_key_mark = NULL").await.unwrap();
+    settled([9; 32], 1).await.unwrap_err();
+    assert!(sql.one::<bool>("SELECT data_key_mark IS NULL FROM desk_state").await);
+    assert_eq!(settled(DATA_KEY, 1).await, Ok(()));
+    settled([9; 32], 1).await.unwrap_err();
 }

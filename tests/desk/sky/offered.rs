@@ -32,9 +32,17 @@ async fn nobody_is_to_pay(sky: &Sky, trade: PublicRef) {
     assert!(!page.words().contains("Send the money"), "{}", page.words());
     assert!(!page.body.contains(IBAN) && !page.words().contains("DE89 3704"), "{}", page.words());
     sky.page_lacks(alice, trade, "payment").await;
+    no_payment_page(sky, trade).await;
     reads(sky, bob, trade, "The buyer must not pay").await;
     reads_nothing_of(sky, bob, trade, "The coins are locked").await;
     reads(sky, &sky.story.carol, trade, "The buyer must not pay").await;
+}
+
+/// A page that was opened before, or an old link, tells nobody where to pay either.
+async fn no_payment_page(sky: &Sky, trade: PublicRef) {
+    let page = sky.story.alice.browser.get(&format!("/trades/{trade}/payment")).await;
+    assert_eq!(page.status, 409, "{}", page.words());
+    assert!(!page.body.contains(IBAN) && !page.words().contains("DE89 3704"), "{}", page.words());
 }
 
 #[tokio::test]
@@ -87,6 +95,96 @@ async fn a_buyer_who_signed_coins_away_is_never_asked_to_pay_again() {
     nobody_is_to_pay(&sky, trade).await;
     reads(&sky, &sky.story.alice, trade, "You have signed coins of this trade away").await;
     sky.page_offers(&sky.story.alice, trade, "settlement").await;
+}
+
+#[tokio::test]
+async fn nobody_is_told_where_to_pay_beside_an_accepted_settlement() {
+    let mut sky = sky().await;
+    let (trade, _) = sky.funded().await;
+    assert_eq!(sky.story.alice.browser.get(&format!("/trades/{trade}/payment")).await.status, 200);
+    assert_eq!(sky.story.proposes(&sky.story.alice, trade, "percent", "10").await.status, 303);
+    sky.story.signs(&sky.story.bob, trade, "settlement/acceptance", &[]).await;
+    no_payment_page(&sky, trade).await;
+    let carol = &sky.story.carol;
+    reads(&sky, carol, trade, "The traders have settled").await;
+    sky.page_lacks(carol, trade, "settlement").await;
+}
+
+#[tokio::test]
+async fn nothing_is_to_be_signed_while_another_transaction_spends_the_coins() {
+    let mut sky = sky().await;
+    let title = "Another transaction spends the coins";
+    let (trade, _) = sky.disputed().await;
+    sky.story.speaks(&sky.story.alice, trade, "I sent it.").await;
+    sky.story.rules(trade, "release", "").await;
+    spent_by_two(&sky, kept(&sky, "refund").await, [&sky.story.bob, &sky.story.carol]).await;
+    assert_eq!(sky.stage(trade).await, "ruled");
+    sky.all_read(trade, title).await;
+    for who in [&sky.story.alice, &sky.story.bob, &sky.story.carol] {
+        for place in ["ruling/cosignature", "refund", "release", "settlement"] {
+            sky.page_lacks(who, trade, place).await;
+        }
+    }
+    let workplace = sky.story.carol.browser.get(&format!("/arbitration/{trade}")).await;
+    assert!(workplace.words().contains("Nothing is signed now"), "{}", workplace.words());
+    assert!(!workplace.body.contains(&format!("/arbitration/{trade}/payout")), "{}", workplace.words());
+}
+
+#[tokio::test]
+async fn no_other_deposit_is_asked_for_while_another_transaction_spends_the_first() {
+    let mut sky = sky().await;
+    let (trade, _) = sky.funded().await;
+    let psbt = kept(&sky, "refund").await;
+    sky.reorganises(1, Fate::Waiting).await;
+    assert_eq!(sky.stage(trade).await, "awaiting_deposit");
+    spent_by_two(&sky, psbt, [&sky.story.alice, &sky.story.bob]).await;
+    sky.both_read(trade, "A transaction that was not made here spends the coins").await;
+    sky.both_read(trade, "Another transaction spends the coins").await;
+    reads_nothing_of(&sky, &sky.story.bob, trade, "Lock 0.00").await;
+    reads_nothing_of(&sky, &sky.story.bob, trade, "Check and show the address").await;
+}
+
+#[tokio::test]
+async fn no_change_of_the_contract_is_offered_after_the_coins_were_in_escrow() {
+    let mut sky = sky().await;
+    let trade = sky.small().await;
+    sky.page_offers(&sky.story.bob, trade, "amendment").await;
+    let coin = sky.world.coin().await;
+    sky.deposits_from(&coin, trade).await;
+    sky.mines(1).await;
+    is_double_spent(&sky, &coin).await;
+    assert_eq!(sky.stage(trade).await, "awaiting_deposit");
+    for sent in [0, 300_000] {
+        if sent > 0 {
+            sky.sends(trade, sent).await;
+            sky.mines(1).await;
+            reads(&sky, &sky.story.bob, trade, "Short by 0.00 500 000 BTC").await;
+        }
+        for who in [&sky.story.alice, &sky.story.bob] {
+            sky.page_lacks(who, trade, "amendment").await;
+        }
+        let funding = sky.story.bob.browser.get(&format!("/trades/{trade}/funding")).await;
+        assert!(!funding.body.contains("/amendment"), "{}", funding.words());
+    }
+}
+
+#[tokio::test]
+async fn a_short_deposit_whose_time_is_over_promises_no_change_of_the_contract() {
+    let mut sky = sky().await;
+    let trade = sky.small().await;
+    sky.sends(trade, 300_000).await;
+    sky.mines(1).await;
+    sky.page_offers(&sky.story.bob, trade, "amendment").await;
+    // The desk ends the window with the next block; until then the pages know that it is over.
+    sky.story.site.advance(jiff::SignedDuration::from_mins(181));
+    assert_eq!(sky.stage(trade).await, "awaiting_deposit");
+    for who in [&sky.story.alice, &sky.story.bob] {
+        sky.page_lacks(who, trade, "amendment").await;
+        reads(&sky, who, trade, "More would come too late. The coins go back to the seller").await;
+    }
+    let funding = sky.story.bob.browser.get(&format!("/trades/{trade}/funding")).await;
+    assert!(funding.words().contains("comes too late to count"), "{}", funding.words());
+    assert!(!funding.body.contains("/amendment"), "{}", funding.words());
 }
 
 #[tokio::test]
@@ -201,8 +299,22 @@ async fn a_deposit_that_goes_back_is_not_asked_for_again() {
     is_double_spent(&sky, &coin).await;
     assert!(sky.state(trade).await.frozen);
     reads_nothing_of(&sky, &sky.story.bob, trade, "Show the address again").await;
+    reads_nothing_of(&sky, &sky.story.bob, trade, "is seen on the network and waits").await;
+    reads(&sky, &sky.story.bob, trade, "is not seen on the network at present").await;
     let funding = sky.story.bob.browser.get(&format!("/trades/{trade}/funding")).await;
     assert!(funding.words().contains("Send nothing more to this address"), "{}", funding.words());
+}
+
+#[tokio::test]
+async fn a_deposit_that_a_ruling_sends_back_is_not_asked_for_again() {
+    let mut sky = sky().await;
+    let (trade, coin) = sky.disputed().await;
+    sky.story.speaks(&sky.story.alice, trade, "I sent it.").await;
+    sky.story.rules(trade, "refund", "").await;
+    is_double_spent(&sky, &coin).await;
+    assert!(sky.state(trade).await.frozen);
+    reads_nothing_of(&sky, &sky.story.bob, trade, "Show the address again").await;
+    reads(&sky, &sky.story.bob, trade, "send nothing in its place").await;
 }
 
 #[tokio::test]

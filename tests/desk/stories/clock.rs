@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use trine::chain::ChainError;
-use trine::desk::{admin, clock, trade_facts, trades, worker};
+use trine::desk::{Rules, admin, clock, trade_facts, trades, worker};
 use trine::domain::PublicRef;
 use trine::domain::hours::Hours;
 use trine::domain::trade::{Act, Trade};
@@ -203,6 +203,36 @@ async fn no_window_ends_while_the_chain_is_out_of_sight_and_all_end_later_by_it(
 }
 
 #[tokio::test]
+async fn pages_count_an_outage_that_goes_on_before_they_say_that_a_time_is_over() {
+    let weather = Arc::new(Weather::default());
+    let rules = Rules { new_account_trades_max: 20, ..Rules::default() };
+    let story = story_with(Start { weather: Some(weather.clone()), rules, ..Start::default() }).await;
+    let desk = &story.site.desk;
+    let (awaited, funded) = (story.agreed().await, story.funded().await);
+    weather.turns_bad(ChainError::unreachable("gone"));
+    worker::work_once(desk).await.unwrap_err();
+    story.site.advance(SignedDuration::from_mins(24 * 60));
+    worker::work_once(desk).await.unwrap_err();
+    let lacks = async |who: &Person, place: String, words: &str| {
+        let seen = who.browser.get(&place).await;
+        assert!(!seen.words().contains(words), "{place}: {}", seen.words());
+    };
+    lacks(&story.bob, format!("/trades/{funded}"), "has not paid in time").await;
+    lacks(&story.alice, format!("/trades/{funded}"), " over").await;
+    lacks(&story.bob, format!("/trades/{awaited}"), "Its time is over").await;
+    lacks(&story.bob, format!("/trades/{awaited}/funding"), "comes too late").await;
+    let funding = story.bob.browser.get(&format!("/trades/{awaited}/funding")).await;
+    assert!(funding.words().contains("Lock "), "{}", funding.words());
+    let changing = story.bob.browser.get(&format!("/trades/{awaited}/amendment")).await;
+    assert!(!changing.words().contains("The time for the deposit is over"), "{}", changing.words());
+    let stored = story.state(funded).await;
+    weather.clears();
+    story.work().await;
+    assert_later(story.state(funded).await.pay_by, stored.pay_by, 24 * 60);
+    story.check_logs().await;
+}
+
+#[tokio::test]
 async fn a_desk_that_was_away_and_blind_at_once_counts_every_minute_once() {
     let weather = Arc::new(Weather::default());
     let story = story_with(Start { weather: Some(weather.clone()), ..Start::default() }).await;
@@ -326,7 +356,8 @@ async fn working_hours_that_make_no_sense_are_refused_beside_their_field() {
 /// A newer program may say otherwise what follows from a state: at its start it writes that down for every open trade.
 #[tokio::test]
 async fn turns_and_windows_are_written_again_when_a_server_starts() {
-    let story = story().await;
+    let rules = Rules { new_account_trades_max: 20, ..Rules::default() };
+    let story = story_with(Start { rules, ..Start::default() }).await;
     let trade = story.paid().await;
     let sql = story.site.sql().await;
     let drawn = "SELECT (SELECT array_agg(d.what || d.who || d.at_zero ORDER BY what) FROM deadlines d)::text || turn::text FROM trades";
@@ -337,5 +368,13 @@ async fn turns_and_windows_are_written_again_when_a_server_starts() {
         .unwrap();
     clock::draw_again(&story.site.desk).await.unwrap();
     assert_eq!((sql.one::<String>(drawn).await, story.state(trade).await.version), (before, version));
-    story.check_logs().await;
+    // A trade that cannot be read holds up no other, and no start.
+    let broken = story.agreed().await;
+    sql.execute("UPDATE trades SET state = '{}' WHERE reference = $1", &[&broken.to_string()]).await.unwrap();
+    sql.batch_execute("UPDATE trades SET turn = '{arbitrator}'").await.unwrap();
+    clock::draw_again(&story.site.desk).await.unwrap();
+    admin::settle(&story.site.desk).await.unwrap();
+    let turn = "SELECT turn::text FROM trades WHERE state <> '{}'";
+    assert_ne!(sql.one::<String>(turn).await, "{arbitrator}");
+    story.check_log(trade).await;
 }

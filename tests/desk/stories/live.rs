@@ -307,6 +307,10 @@ async fn what_was_read_is_told_and_what_waits_is_counted() {
     assert_eq!((waiting(&story.alice).await, waiting(&story.bob).await), ((1, 0), (0, 2)));
     let list = story.bob.browser.get("/trades").await;
     assert_eq!(list.words().matches("2 unread").count(), 2, "in the header and beside the trade");
+    for beside in ["funding", "settlement"] {
+        assert_eq!(story.bob.browser.get(&format!("/trades/{trade}/{beside}")).await.status, 200);
+    }
+    assert_eq!(waiting(&story.bob).await, (0, 2), "a page without the room reads nothing of it");
     let reads = format!("/trades/{trade}/reads");
     assert_eq!(story.bob.browser.post(&reads, &[("number", &one.to_string())]).await.status, 204);
     assert_eq!(alice.until("seen").await.data["number"], one);

@@ -19,7 +19,7 @@ use crate::web::page::Page;
 use crate::web::posted::{Errors, Fields};
 use crate::web::shown::{Choice, Way, bitcoin, minutes};
 use crate::web::times::Moment;
-use crate::web::trades::{price_words, ruling_fits, stage_words};
+use crate::web::trades::{SPENT_ELSEWHERE, foreign_spend, price_words, ruling_fits, stage_words};
 
 /// A label and what it says.
 #[derive(Debug, Serialize)]
@@ -138,6 +138,7 @@ fn to_do(facts: &TradeFacts) -> (String, Vec<Way>) {
     let signed = trade.has_signed(PayoutKind::Ruling, Party::Arbitrator);
     let words = match trade.stage {
         _ if trade.frozen => "The deposit is not confirmed at present: everything waits, clocks stand still.".into(),
+        Stage::Disputed | Stage::Ruled if foreign_spend(facts).is_some() => SPENT_ELSEWHERE.into(),
         Stage::Disputed | Stage::Ruled if trade.settlement.is_some() => {
             let proposer = trade.settlement.as_ref().map_or("", |s| row.name_of(s.proposer.into()));
             if may(PayoutKind::Settlement) {
@@ -219,7 +220,11 @@ fn coins(facts: &TradeFacts, unit: &str) -> Vec<CoinShown> {
     there
         .map(|deposit| {
             let depth = deposit.confirmations(facts.tip);
-            let role = if deposit.funding { "the deposit" } else { "an extra payment, the seller's" };
+            let role = match deposit.funding {
+                true => "the deposit",
+                false if facts.book.is_stray(&facts.row.state, deposit) => "an extra payment, the seller's",
+                false => "no part of the deposit, which it may yet replace",
+            };
             let words = match deposit.spent_by {
                 Some(by) => format!("{role}, spent by {by}"),
                 None => format!("{role}, {depth} confirmations of {needed} needed"),

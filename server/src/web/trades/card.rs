@@ -101,9 +101,9 @@ pub fn may_pay(facts: &TradeFacts) -> bool {
 /// The card for this viewer.
 pub fn card(site: &Site, facts: &TradeFacts) -> Card {
     let trade = &facts.row.state;
-    let frozen = weather::frozen_card(facts);
+    let weather = weather::frozen_card(facts).or_else(|| weather::spent_card(facts));
     let mut card = match trade.stage {
-        _ if let Some(card) = frozen => card,
+        _ if let Some(card) = weather => card,
         _ if trade.settlement.is_some() && !matches!(trade.stage, Stage::PayingOut | Stage::Completed) => {
             later::settling(facts)
         }
@@ -118,7 +118,9 @@ pub fn card(site: &Site, facts: &TradeFacts) -> Card {
         Stage::Completed => later::completed(facts),
         Stage::Cancelled => deposit::cancelled(facts),
     };
-    card.due = trade_facts::next_end(&facts.deadlines, facts.now).map(|deadline| Due {
+    // The end of a window brings nothing to a ruling that cannot be paid out.
+    let fits = trade.stage != Stage::Ruled || weather::ruling_fits(facts);
+    card.due = trade_facts::next_end(&facts.deadlines, facts.now).filter(|_| fits).map(|deadline| Due {
         at: deadline.due_at.into(),
         now: Moment::from(facts.now).iso,
         words: left(deadline.due_at.duration_since(facts.now).as_mins()),

@@ -35,6 +35,8 @@ pub struct FundingPage {
     pub again: bool,
     /// The window is over: what is sent now comes too late.
     pub too_late: bool,
+    /// Both may still change the contract.
+    pub may_change: bool,
 }
 
 /// A deposit that is short.
@@ -80,6 +82,7 @@ impl FundingPage {
                 until: trade.deposit_by.map(Into::into),
             }),
             too_late: missing.is_some() && too_late,
+            may_change: trade.may_amend(facts.now).is_ok(),
             view,
         })
     }

@@ -4,13 +4,17 @@ use bitcoin::Amount;
 
 use super::card::Card;
 use crate::desk::funding;
-use crate::desk::trade_facts::TradeFacts;
+use crate::desk::trade_facts::{Output, TradeFacts};
 use crate::domain::money::{btc_words, sats_grouped};
-use crate::domain::trade::{NOTHING_BELOW_SAT, Outcome, PayoutKind};
+use crate::domain::trade::{NOTHING_BELOW_SAT, Outcome, PayoutKind, Trade};
 use crate::domain::{Party, Stage};
 
 /// A young coinbase is spent by nobody for so many blocks.
 const COINBASE_BLOCKS: u32 = 100;
+
+/// What is to be done while others spend the coins.
+pub const SPENT_ELSEWHERE: &str = "Another transaction, not made here, spends the coins of this escrow. Nothing is signed \
+                                   now; when it is confirmed the trade ends with what it does.";
 
 /// What everybody must know first.
 pub fn banner(facts: &TradeFacts) -> Option<String> {
@@ -22,18 +26,18 @@ pub fn banner(facts: &TradeFacts) -> Option<String> {
                 .into(),
         );
     }
+    if let Some(txid) = foreign_spend(facts) {
+        return Some(format!(
+            "A transaction that was not made here spends the coins of this escrow: {txid}. It carries two valid signatures \
+             and is not deep enough yet. Do not pay, and sign nothing; when it is confirmed the trade ends with what it does."
+        ));
+    }
     if trade.stage == Stage::AwaitingDeposit && trade.fell_back_at.is_some() {
         return Some(
             "The coins were in escrow, and a reorganisation of the chain took them out again. Do not pay until this page \
              says once more that they are locked. The desk has handed the deposit to the network again."
                 .into(),
         );
-    }
-    if let Some(txid) = foreign_spend(facts) {
-        return Some(format!(
-            "A transaction that was not made here spends the coins of this escrow: {txid}. It carries two valid signatures \
-             and is not deep enough yet. Do not pay, and sign nothing; when it is confirmed the trade ends with what it does."
-        ));
     }
     if trade.is_short() && matches!(trade.stage, Stage::Funded | Stage::PaymentSent | Stage::Disputed | Stage::Ruled) {
         return Some(format!(
@@ -69,12 +73,23 @@ pub fn is_lost(facts: &TradeFacts) -> bool {
     facts.row.state.outcome == Some(Outcome::Lost)
 }
 
+/// The whole deposit goes back to the seller, if it comes back at all.
+fn goes_back(trade: &Trade) -> bool {
+    let ruled = trade.ruling.as_ref().is_some_and(|ruling| ruling.outcome == Outcome::Refunded);
+    trade.stage == Stage::RefundDue || trade.buyer_gave_up() || ruled
+}
+
+/// Enough for a deposit is at the address, though it waits for its block.
+fn is_there(facts: &TradeFacts) -> bool {
+    let counts = |one: &&Output| one.is_there() && !facts.book.is_signed_away(one.outpoint);
+    funding::sum(facts.book.deposits.iter().filter(counts)) >= facts.row.deposit
+}
+
 /// The seller may put a new deposit in the place of the one that is gone. Not if it was to go back to him, nor while
 /// enough is at the address that waits for its block.
 pub fn needs_new_deposit(facts: &TradeFacts) -> bool {
     let trade = &facts.row.state;
-    let there = funding::sum(facts.book.deposits.iter().filter(|one| one.is_there()));
-    trade.frozen && trade.ever_funded && trade.stage != Stage::RefundDue && there < facts.row.deposit
+    trade.frozen && trade.ever_funded && !goes_back(trade) && !is_there(facts)
 }
 
 /// While a trade is frozen nobody has anything to do, whatever its stage is.
@@ -89,7 +104,12 @@ pub fn frozen_card(facts: &TradeFacts) -> Option<Card> {
             "Release nothing. The deposit is not seen on the network any more. If it does not come back by itself, send it \
              again to the same address: a new deposit of at least the sum due takes its place."
         }
-        Party::Seller => "Release nothing. Send nothing either: it is seen on the network and waits for a block.",
+        Party::Seller if is_there(facts) => {
+            "Release nothing. Send nothing either: it is seen on the network and waits for a block."
+        }
+        Party::Seller => {
+            "Sign nothing, and send nothing in its place: what was to come back to you is not seen on the network at present."
+        }
         _ => "There is nothing for you to do.",
     };
     let card = Card::new(
@@ -100,6 +120,22 @@ pub fn frozen_card(facts: &TradeFacts) -> Option<Card> {
         card.act("Show the address again", format!("/trades/{}/funding", facts.row.reference), "quiet")
     } else {
         card
+    })
+}
+
+/// While the coins are spent by others nothing is asked for, in the stages whose own cards do not say so.
+pub fn spent_card(facts: &TradeFacts) -> Option<Card> {
+    let trade = &facts.row.state;
+    if foreign_spend(facts).is_none() || matches!(trade.stage, Stage::Funded | Stage::PaymentSent | Stage::PayingOut) {
+        return None;
+    }
+    let card = Card::new("Another transaction spends the coins", SPENT_ELSEWHERE);
+    Some(match (&trade.dispute, facts.party) {
+        (None, _) => card,
+        (Some(_), Party::Arbitrator) => {
+            card.act("To the workplace", format!("/arbitration/{}", facts.row.reference), "quiet")
+        }
+        (Some(_), _) => card.act("See the dispute", format!("/trades/{}/dispute", facts.row.reference), "quiet"),
     })
 }
 
@@ -140,7 +176,7 @@ pub fn ending(facts: &TradeFacts) -> Option<&'static str> {
 }
 
 /// What an output at the address is, beside its depth.
-pub fn output_words(facts: &TradeFacts, output: &crate::desk::trade_facts::Output) -> String {
+pub fn output_words(facts: &TradeFacts, output: &Output) -> String {
     let trade = &facts.row.state;
     let depth = output.confirmations(facts.tip);
     let needed = if output.coinbase { trade.confirmations.max(COINBASE_BLOCKS) } else { trade.confirmations };

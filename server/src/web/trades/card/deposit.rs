@@ -52,7 +52,12 @@ fn nothing_there(facts: &TradeFacts) -> Card {
             "Do not pay yet. This page says so when the coins are in escrow and confirmed.",
         )
     };
-    card.act("More time for the deposit", at(facts, "amendment"), "").press("Cancel the trade", at(facts, "cancel"), "")
+    let card = if may_change(facts) { card.act("More time for the deposit", at(facts, "amendment"), "") } else { card };
+    card.press("Cancel the trade", at(facts, "cancel"), "")
+}
+
+fn may_change(facts: &TradeFacts) -> bool {
+    facts.row.state.may_amend(facts.now).is_ok()
 }
 
 /// Less than was agreed: the missing part, another contract, or back it goes.
@@ -63,30 +68,39 @@ fn short(facts: &TradeFacts) -> Card {
     let counts =
         format!("{} of the {} that are due have arrived.", btc_words(missing.expected), btc_words(facts.row.deposit));
     let over = trade.confirm_by.is_some() || trade.deposit_by.is_some_and(|by| facts.now >= by);
-    let change = at(facts, "amendment");
+    let changes = |card: Card, label: &str, style| {
+        if may_change(facts) { card.act(label, at(facts, "amendment"), style) } else { card }
+    };
+    let (or, together) = if may_change(facts) {
+        (", or change the contract together; else", ", or you change the contract together")
+    } else {
+        ("; else", "; else the coins go back")
+    };
     match facts.party {
         _ if over => {
-            let words = format!(
-                "{counts} More would come too late. Change the contract together in time, or the coins go back."
-            );
-            leave(Card::new(title, words).act("Change the contract", change, "big"), facts)
+            let then = if may_change(facts) {
+                "Change the contract together in time, or the coins go back."
+            } else {
+                "The coins go back to the seller."
+            };
+            let card = Card::new(title, format!("{counts} More would come too late. {then}"));
+            leave(changes(card, "Change the contract", "big"), facts)
         }
-        Party::Seller => Card::new(
-            title,
-            format!(
-                "{counts} Send {} more before the window ends, or change the contract together; else the coins go \
-                 back to you.",
-                btc_words(missing.top_up)
-            ),
-        )
-        .act("Send the missing part", at(facts, "funding"), "big")
-        .act("Change the contract instead", change, ""),
-        _ => Card::new(
-            title,
-            format!("{counts} {} can send the rest, or you change the contract together.", facts.row.seller_name),
-        )
-        .note("Do not pay yet.", "This page says so when the coins are in escrow and confirmed.")
-        .act("Change the contract", change, "quiet"),
+        Party::Seller => {
+            let card = Card::new(
+                title,
+                format!(
+                    "{counts} Send {} more before the window ends{or} the coins go back to you.",
+                    btc_words(missing.top_up)
+                ),
+            );
+            changes(card.act("Send the missing part", at(facts, "funding"), "big"), "Change the contract instead", "")
+        }
+        _ => {
+            let card = Card::new(title, format!("{counts} {} can send the rest{together}.", facts.row.seller_name))
+                .note("Do not pay yet.", "This page says so when the coins are in escrow and confirmed.");
+            changes(card, "Change the contract", "quiet")
+        }
     }
 }
 

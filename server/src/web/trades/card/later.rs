@@ -57,6 +57,7 @@ pub(super) fn refund_due(facts: &TradeFacts) -> Card {
                 Card::new("A refund waits for the traders", "You may sign it when the time to object is over and a trader has signed. Until then there is nothing for you to do.")
             }
         }
+        Party::Arbitrator => Card::new("Waiting for a trader's signature", "Your signature for the refund is in. The coins go back with that of one trader."),
         Party::Buyer => Card::new("The coins are going back", format!("Your signature is in. {pay}")),
         _ => Card::new("Waiting for the second signature", "Your signature for the refund is in. The buyer signs next; if the buyer is gone, the arbitrator can, when the time to object is over.")
             .act("Open a dispute", at(facts, "dispute"), ""),
@@ -151,6 +152,12 @@ fn ruled_over_more(facts: &TradeFacts) -> Card {
 }
 
 pub(super) fn settling(facts: &TradeFacts) -> Card {
+    if facts.party == Party::Arbitrator && facts.row.state.dispute.is_none() {
+        return Card::new(
+            "The traders have settled",
+            "It waits for the second signature. There is nothing for you to do.",
+        );
+    }
     let mine = facts.row.state.settlement.as_ref().is_some_and(|s| Party::from(s.proposer) == facts.party);
     if mine {
         return Card::new(
@@ -175,10 +182,7 @@ pub(super) fn paying_out(facts: &TradeFacts) -> Card {
     let card = match refusal {
         Some(why) => Card::new(
             "The payout is signed, but not taken yet",
-            format!(
-                "The node does not take it as it is. {} The desk tries again; nothing is lost.",
-                handover::in_words(why)
-            ),
+            format!("The node does not take it as it is. {} The desk tries again and again.", handover::in_words(why)),
         )
         .fact("The node says", why, ""),
         None if waited >= LINGERS_AFTER_BLOCKS => Card::new(

@@ -1,14 +1,12 @@
 //! The cards while the fiat money is on its way: to be sent, marked, seen; and those that say not to pay.
 
-use super::{Card, at, can_be_released, weather};
+use super::weather::{self, SPENT_ELSEWHERE};
+use super::{Card, at, can_be_released};
 use crate::desk::trade_facts::TradeFacts;
 use crate::domain::money::btc_words;
 use crate::domain::trade::{Act, PayoutKind};
 use crate::domain::{Actor, Event, Party};
 use crate::web::shown::account_number;
-
-const SPENT_ELSEWHERE: &str = "Another transaction, not made here, spends the coins of this escrow. Nothing is signed \
-                               now; when it is confirmed the trade ends with what it does.";
 
 pub(super) fn funded(facts: &TradeFacts) -> Card {
     if let Some(card) = nobody_pays(facts) {
