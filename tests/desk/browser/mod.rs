@@ -5,6 +5,7 @@ mod disputes;
 mod hostile;
 mod keys;
 mod live;
+mod odd;
 mod pages;
 mod play;
 mod real_node;

@@ -3,16 +3,18 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use trine::courier::{Courier, Hooks};
 use trine::desk::delivery;
 use trine::web::routes::ROUTES;
 
 use super::actor::Actor;
+use super::odd::pages_of_an_odd_chain;
 use super::play::Play;
-use crate::harness::Start;
 use crate::harness::chrome::{Chrome, THEMES, WIDTHS, Way};
 use crate::harness::post::{MailServer, Receiver};
+use crate::harness::{Start, Weather};
 
 /// Answers that are no pages: files, and what only machines read.
 const NO_PAGES: &[&str] = &[
@@ -37,7 +39,7 @@ const NO_PAGES: &[&str] = &[
 ];
 
 /// A look at each page, and all that was found wrong.
-struct Walk {
+pub struct Walk {
     pictures: Option<PathBuf>,
     seen: BTreeSet<String>,
     faults: BTreeSet<String>,
@@ -111,7 +113,7 @@ impl Walk {
         pages.filter(|route| !self.seen.iter().any(|path| fits(route, path))).collect()
     }
 
-    async fn of_a_trade(&mut self, who: &Actor, stage: &str, trade: &str, places: &[&str]) {
+    pub async fn of_a_trade(&mut self, who: &Actor, stage: &str, trade: &str, places: &[&str]) {
         for place in places {
             let path = format!("/trades/{trade}{place}");
             who.chrome.goto(&path).await;
@@ -364,7 +366,8 @@ async fn pages_of_forgiven_deposits(walk: &mut Walk, play: &Play) {
 async fn axe_finds_nothing_on_any_page() {
     let (mails, hooks) = (MailServer::start(), Receiver::start());
     let courier = Courier { hooks: Some(Hooks::new(true).unwrap()), ..mails.courier() };
-    let play = Play::start_with(Start { courier, ..Start::default() }).await;
+    let weather = Arc::new(Weather::default());
+    let play = Play::start_with(Start { courier, weather: Some(weather.clone()), ..Start::default() }).await;
     let mut walk = Walk::new();
     let offer = play.seller.offers("sell").await;
     visitors_pages(&mut walk, &play, &offer).await;
@@ -375,6 +378,7 @@ async fn axe_finds_nothing_on_any_page() {
     pages_of_a_settlement(&mut walk, &play, &offer).await;
     pages_of_a_refund(&mut walk, &play).await;
     pages_of_forgiven_deposits(&mut walk, &play).await;
+    pages_of_an_odd_chain(&mut walk, &play, &weather).await;
     let faults: Vec<_> = walk.faults.iter().cloned().collect();
     assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
     let missed = walk.missed();
