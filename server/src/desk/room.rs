@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 pub use view::{Entry, Heard, PictureView, RoomView};
-pub use words::{EventFacts, of_act, of_event};
+pub use words::{EventFacts, how_long, of_act, of_event};
 
 use super::pictures::{self, Picture};
 use super::throttle::{self, MESSAGES_ACCOUNT, PICTURES_ACCOUNT};

@@ -38,7 +38,6 @@ fn words(before: &Trade, after: &Trade, made: &Made<'_>, is_missing: bool, now: 
         );
     }
     if before.frozen && !after.frozen {
-        let minutes = before.frozen_since.map_or(0, |since| now.duration_since(since).as_mins());
         let what = match made.act {
             // What is left is told by the act itself.
             Act::LosePart { .. } => "",
@@ -48,7 +47,12 @@ fn words(before: &Trade, after: &Trade, made: &Made<'_>, is_missing: bool, now: 
             }
             _ => "The deposit is confirmed again. ",
         };
-        return Some(format!("{what}Clocks stood still for {minutes} minutes, and every window is longer by that."));
+        let since = before.frozen_since.unwrap_or(now);
+        return Some(if now.duration_since(since).as_mins() == 0 {
+            format!("{what}Clocks go on.")
+        } else {
+            format!("{what}Clocks stood still for {}, and every window is longer by that.", room::how_long(since, now))
+        });
     }
     let what = if is_missing {
         "is not seen at present. The desk hands it to the network again."

@@ -68,7 +68,7 @@ async fn after_a_payment_was_marked_the_trade_is_frozen_until_the_deposit_return
     assert!(!after.frozen);
     let longer = after.release_by.unwrap().duration_since(before.release_by.unwrap());
     assert!(longer.as_mins() >= 60 * 24 * 8, "{longer}");
-    sky.both_read(trade, "Clocks stood still for").await;
+    sky.both_read(trade, "Clocks stood still for 192 h 0 min, and every window is longer by that").await;
     sky.releases(trade).await;
     sky.mines(1).await;
     assert_eq!(sky.stage(trade).await, "completed");

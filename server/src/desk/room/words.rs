@@ -195,7 +195,7 @@ fn sat_out(why: Outage, from: Timestamp, until: Timestamp, after: &Trade) -> Str
 }
 
 /// `48 min`, `3 h 5 min`.
-fn how_long(from: Timestamp, until: Timestamp) -> String {
+pub fn how_long(from: Timestamp, until: Timestamp) -> String {
     match until.duration_since(from).as_mins() {
         minutes @ ..=119 => format!("{minutes} min"),
         minutes => format!("{} h {} min", minutes / 60, minutes % 60),

@@ -134,8 +134,7 @@ fn where_it_stands(row: &TradeRow, steps: &[Step], waited: u32) -> String {
     let current = steps.iter().find(|step| step.current);
     let refused = current.and_then(|step| step.handover.as_ref()).is_some_and(|told| told.refusal.is_some());
     if refused {
-        return "It is signed, but the node does not take it as it is. It is not lost: below stands why, and what helps."
-            .into();
+        return "It is signed, but the node does not take it as it is. Below stands why, and what helps.".into();
     }
     let confirmations = row.state.confirmations;
     let paid = format!("It counts as paid with {confirmations} confirmations.");
@@ -165,7 +164,8 @@ fn who_decides(row: &TradeRow, viewer: Party, bearers: &[Side]) -> String {
 
 impl StepLine {
     fn new(row: &TradeRow, viewer: Party, step: Step) -> Self {
-        let signed: Vec<String> = step.signed_by.iter().map(|party| name(row, viewer, *party)).collect();
+        let name = |party: &Party| if *party == viewer { "you" } else { row.name_of(*party) };
+        let signed: Vec<&str> = step.signed_by.iter().map(name).collect();
         let refused = step.handover.as_ref().is_some_and(|told| told.refusal.is_some());
         let running = row.state.stage == Stage::PayingOut;
         let lost = row.state.outcome == Some(Outcome::Lost);
