@@ -230,7 +230,7 @@ async fn no_release_is_asked_for_when_a_part_of_the_coins_is_lost() {
     sky.page_lacks(&sky.story.bob, trade, "release").await;
     reads(&sky, &sky.story.bob, trade, "alice Example").await;
     reads_nothing_of(&sky, &sky.story.bob, trade, "A new deposit has taken the place").await;
-    sky.both_read(trade, "Clocks go on.").await;
+    sky.both_read(trade, "Clocks go on").await;
     for who in [&sky.story.alice, &sky.story.bob] {
         sky.page_offers(who, trade, "settlement").await;
     }
