@@ -6,6 +6,7 @@
 mod check;
 mod courier;
 mod rules;
+mod told;
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -340,7 +341,7 @@ impl Settings {
             layers = layers.file(path);
         }
         layers.load().map_err(|error| {
-            anyhow!("the settings do not fit: {}", without_values(&format!("{:#}", anyhow::Error::from(error))))
+            anyhow!("the settings do not fit: {}", told::without_values(&format!("{:#}", anyhow::Error::from(error))))
         })
     }
 
@@ -357,27 +358,6 @@ impl Settings {
     /// Whether browsers reach the desk by https, so that its cookies may insist on it.
     pub fn is_https(&self) -> bool {
         self.server.origins.first().is_some_and(|origin| origin.starts_with("https://"))
-    }
-}
-
-/// What is wrong with a settings file, and where, without what stands there: it may be a secret.
-fn without_values(told: &str) -> String {
-    // `12 | data_key = …`, and the line with the arrow below it.
-    let quoted =
-        |line: &&str| line.trim_start().trim_start_matches(|c: char| c.is_ascii_digit()).trim_start().starts_with('|');
-    told.lines().filter(|line| !quoted(line)).map(without_value).collect::<Vec<_>>().join("\n")
-}
-
-/// `invalid type: integer `1234`, expected a string` without the number.
-fn without_value(line: &str) -> String {
-    let parts =
-        line.rsplit_once(", expected").and_then(|(found, expected)| Some((found.split_once("invalid ")?, expected)));
-    match parts {
-        Some(((before, found), expected)) => {
-            let kind = found.split(['`', '"']).next().unwrap_or_default().trim_end();
-            format!("{before}invalid {kind}, expected{expected}")
-        }
-        None => line.to_owned(),
     }
 }
 

@@ -68,6 +68,7 @@ async fn a_short_deposit_is_named_and_topped_up_with_the_cost_of_another_output(
     let cost = 105 * 2 * rate;
     let card = story.words_at(&story.bob, trade, "").await;
     assert!(card.contains("Short by 0.00 600 000 BTC"), "{card}");
+    assert!(card.contains("A refund gives you 0.00 400 000 BTC"), "{card}");
     let page = story.bob.browser.get(&format!("/trades/{trade}/funding")).await;
     let asked = trine::domain::money::btc_grouped(Amount::from_sat(600_000 + cost)).replace('\u{202f}', " ");
     assert!(page.words().contains(&format!("Send the missing {asked} BTC")), "{}", page.words());

@@ -40,7 +40,10 @@ async fn seller_gets_refund_when_buyer_never_pays() {
     let (path, version) = (format!("/trades/{trade}/unpaid"), story.version(trade, &story.bob).await);
     assert_eq!(story.bob.browser.get(&path).await.status, 409, "the buyer still has time");
     assert_eq!(story.bob.browser.post(&path, &[("version", &version)]).await.status, 409);
+    assert!(story.words_at(&story.alice, trade, "").await.contains("Send 500.00 EUR to bob-s Example"));
     story.later(60 * 24 * 8).await;
+    let late = story.words_at(&story.alice, trade, "").await;
+    assert!(late.contains("ask in the room before you send anything"), "{late}");
     story.signs(&story.bob, trade, "unpaid", &[]).await;
     assert_eq!(story.stage(trade).await, "refund_due");
     story.signs(&story.alice, trade, "refund", &[]).await;

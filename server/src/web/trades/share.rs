@@ -56,7 +56,10 @@ fn expected(facts: &TradeFacts, sat: Amount) -> Option<(&'static str, String)> {
         return can_reach_the_buyer(facts).then(|| ("You receive", before_fees(sat)));
     }
     // There may be less than the contract says.
-    let held = facts.book.funding_total();
+    let held = match facts.missing.filter(|_| trade.stage == Stage::AwaitingDeposit) {
+        Some(missing) => missing.expected,
+        None => facts.book.funding_total(),
+    };
     let amount = if held > Amount::ZERO { sat.min(held) } else { sat };
     Some(("A refund gives you", before_fees(amount)))
 }

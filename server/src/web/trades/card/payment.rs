@@ -44,10 +44,21 @@ fn is_over(facts: &TradeFacts) -> bool {
 fn to_pay(facts: &TradeFacts, rail: &str, over: bool) -> Card {
     let name =
         facts.payee.as_ref().and_then(|fields| fields.first()).map(|(_, value)| value.clone()).unwrap_or_default();
-    let mut card = Card::new(
-        format!("Send {} to {name}", facts.fiat),
-        format!("The coins are locked. Pay by {rail} from your own account, then press the button."),
-    );
+    let mut card = if over {
+        Card::new(
+            "The time to pay is over",
+            format!(
+                "{} may close the trade at any moment. If you have paid {} to {name}, press the button now; if you have \
+                 not, ask in the room before you send anything.",
+                facts.row.seller_name, facts.fiat
+            ),
+        )
+    } else {
+        Card::new(
+            format!("Send {} to {name}", facts.fiat),
+            format!("The coins are locked. Pay by {rail} from your own account, then press the button."),
+        )
+    };
     for (label, value) in facts.payee.iter().flatten() {
         card = card.fact(label.clone(), account_number(value), value.clone());
     }
