@@ -129,6 +129,9 @@ pub struct Watched {
     pub scripts: Scripts,
     /// Spends of these are told; so are spends of outputs first seen in the same answer.
     pub outpoints: HashSet<OutPoint>,
+    /// Those of `outpoints` that are watched because a deposit spends them, with the deposit's id: backends that are asked
+    /// by script need not ask for them while it is confirmed.
+    pub inputs: HashSet<(OutPoint, Txid)>,
     /// Transactions the caller has heard of and that are in no block yet. While they wait they are not told
     /// again; one that is neither in the mempool nor in the chain is told as [`Fact::Evicted`]. Each pays one of
     /// `scripts` or spends one of `outpoints`.

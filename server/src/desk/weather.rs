@@ -50,7 +50,9 @@ fn words(before: &Trade, after: &Trade, made: &Made<'_>, is_missing: bool, now: 
         };
         return Some(format!("{what}Clocks stood still for {minutes} minutes, and every window is longer by that."));
     }
-    let what = if is_missing {
+    let what = if is_missing && after.stage == Stage::Cancelled {
+        "is not seen at present. The trade is cancelled, so the desk does not hand it to the network again."
+    } else if is_missing {
         "is not seen at present. The desk hands it to the network again."
     } else {
         "is gone again before it was confirmed: replaced, or spent elsewhere."

@@ -210,3 +210,28 @@ async fn a_deposit_that_a_node_forgot_is_not_called_spent_and_is_handed_to_it_ag
     story.mine(2).await;
     assert_eq!(story.stage(trade).await, "funded");
 }
+
+#[tokio::test]
+async fn a_deposit_of_a_trade_that_is_over_is_not_handed_to_a_node_that_forgot_it() {
+    let story = story().await;
+    let trade = story.agreed().await;
+    let row = trine::desk::trade_facts::party(&story.site.desk, trade, story.bob.id).await.unwrap().0;
+    let deposit = story.site.chain.pay(&row.script, row.deposit).unwrap();
+    story.work().await;
+    for minutes in [181, 1_441] {
+        story.site.chain.mine_empty(1, jiff::Timestamp::now()).unwrap();
+        story.later(minutes).await;
+    }
+    assert_eq!(story.stage(trade).await, "cancelled");
+    story.site.chain.evict(deposit).unwrap();
+    for _ in 0..3 {
+        story.work().await;
+    }
+    assert_eq!(story.site.chain.waiting(), 0, "it would have to be sent back, and who would pay for that?");
+    let handed: bool = story.site.sql().await.one("SELECT EXISTS (SELECT FROM outbox WHERE kind = 'deposit')").await;
+    assert!(!handed);
+    for who in [&story.alice, &story.bob] {
+        let page = story.words_at(who, trade, "").await;
+        assert!(page.contains("The trade is cancelled, so the desk does not hand it to the network again"), "{page}");
+    }
+}
