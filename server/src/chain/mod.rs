@@ -39,7 +39,8 @@ pub trait Chain: fmt::Debug + Send + Sync {
     fn cursor_at(&self, height: u32) -> Answer<'_, Cursor>;
 
     /// What happened after `cursor` to what is `watched`: disconnected blocks (highest first), then connected
-    /// ones with their facts, then what waits in the mempool. Asking twice with the same cursor is harmless.
+    /// ones with their facts, then what waits in the mempool. Asking twice with the same cursor is harmless. A backend
+    /// that was told late of what a block holds tells it late, before the next connected block, and perhaps twice.
     fn facts_since<'a>(&'a self, cursor: &'a Cursor, watched: &'a Watched) -> Answer<'a, Facts>;
 
     /// Everything unspent and confirmed at these scripts, whatever waits in the mempool. Slow, for a node looks through

@@ -176,8 +176,7 @@ fn private(desk: &Desk, row: &TradeRow, report: &mut Report) -> Judged {
 /// The first payment account that is kept, if there is one, opens with this desk's key.
 pub(super) async fn opens(desk: &Desk, client: &impl GenericClient) -> Done<bool> {
     let first = store::payment_accounts(client, Uuid::nil(), 1).await?;
-    let opens =
-        |one: &Sealed| desk.secrets.open(&payment_accounts::place(PaymentAccountId(one.id)), &one.sealed).is_ok();
+    let opens = |one: &Sealed| desk.secrets.open(&payment_accounts::place(PaymentAccountId(one.id)), &one.sealed).is_ok();
     Ok(first.iter().all(opens))
 }
 

@@ -9,9 +9,9 @@ use jiff::{SignedDuration, Timestamp};
 use super::Desk;
 use super::error::{Done, Error};
 use super::trades::{self, TradeRow, Who};
+use crate::domain::{Actor, TradeId};
 use crate::domain::deadlines::Deadline;
 use crate::domain::trade::{Act, Outage};
-use crate::domain::{Actor, TradeId};
 use crate::store::{self, Connection, GenericClient, Transaction, deadlines, outages, watched};
 
 /// How often a server says that the desk runs.

@@ -233,7 +233,8 @@ pub fn place(database_url: &str) -> Result<tokio_postgres::Config, tokio_postgre
 }
 
 /// A machine that vanishes without a word is noticed within two minutes, and what it had locked is free again.
-const OPTIONS: &str = "-c timezone=UTC -c jit=off -c statement_timeout=20s -c lock_timeout=8s -c idle_in_transaction_session_timeout=30s \
+const OPTIONS: &str =
+    "-c timezone=UTC -c jit=off -c statement_timeout=20s -c lock_timeout=8s -c idle_in_transaction_session_timeout=30s \
      -c tcp_keepalives_idle=60 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=6";
 
 fn pool_of_batches(config: &tokio_postgres::Config) -> anyhow::Result<Pool> {
