@@ -45,6 +45,8 @@ pub struct Light {
     pace: Duration,
     heard: Mutex<Option<Heard>>,
     rest: Mutex<Option<Rest>>,
+    /// From being asked for estimates alone.
+    estimates_rest: Mutex<Option<Rest>>,
 }
 
 #[derive(Debug)]
@@ -92,6 +94,7 @@ impl Light {
             pace,
             heard: Mutex::default(),
             rest: Mutex::default(),
+            estimates_rest: Mutex::default(),
         }
     }
 
@@ -154,17 +157,9 @@ impl Light {
         Ok(())
     }
 
-    /// What went wrong, while the servers are left in peace after it.
-    async fn rested(&self) -> Result<(), ChainError> {
-        match self.rest.lock().await.as_ref().filter(|rest| Instant::now() < rest.until) {
-            Some(rest) => Err(rest.error.clone()),
-            None => Ok(()),
-        }
-    }
-
     /// Begins or ends a rest, as the answer is.
-    async fn rest_after<T>(&self, answer: Result<T, ChainError>) -> Result<T, ChainError> {
-        let mut rest = self.rest.lock().await;
+    async fn rest_after<T>(&self, rest: &Mutex<Option<Rest>>, answer: Result<T, ChainError>) -> Result<T, ChainError> {
+        let mut rest = rest.lock().await;
         *rest = answer.as_ref().err().map(|error| Rest::after(error, rest.as_ref(), self.pace));
         answer
     }
@@ -177,9 +172,9 @@ impl Light {
         if let Some(heard) = self.fresh().await {
             return Ok(heard.tip);
         }
-        self.rested().await?;
+        rested(&self.rest).await?;
         let tip = self.first(move |reader| Box::pin(async move { reader.tip().await })).await;
-        let tip = self.rest_after(tip).await?;
+        let tip = self.rest_after(&self.rest, tip).await?;
         *self.heard.lock().await = Some(Heard { tip, at: Instant::now(), read_to: None });
         Ok(tip)
     }
@@ -189,9 +184,9 @@ impl Light {
         if heard.is_some_and(|heard| heard.read_to == Some(*cursor)) {
             return Ok(Facts { cursor: *cursor, caught_up: true, events: Vec::new() });
         }
-        self.rested().await?;
+        rested(&self.rest).await?;
         let facts = self.first(move |reader| Box::pin(async move { reader.facts(cursor, watched).await })).await;
-        let facts = self.rest_after(facts).await?;
+        let facts = self.rest_after(&self.rest, facts).await?;
         if let Some(heard) = self.heard.lock().await.as_mut()
             && facts.caught_up
         {
@@ -210,11 +205,12 @@ impl Light {
 
     async fn estimate(&self, target_blocks: u16) -> Result<FeeRate, ChainError> {
         let target = target_blocks.clamp(1, TARGET_BLOCKS_MAX);
-        self.rested().await?;
+        rested(&self.rest).await?;
+        rested(&self.estimates_rest).await?;
         let mut estimate = self.first(move |reader| Box::pin(async move { reader.estimate(target).await })).await;
-        // A server that has no estimates may well tell the chain.
-        if matches!(estimate, Err(ChainError::Busy(_))) {
-            estimate = self.rest_after(estimate).await;
+        // A server that has no estimates may well tell the chain: it is left in peace with this question alone.
+        if matches!(estimate, Ok(_) | Err(ChainError::Busy(_))) {
+            estimate = self.rest_after(&self.estimates_rest, estimate).await;
         }
         let estimate = estimate?;
         Ok(estimate.unwrap_or(self.unknown_fee_rate).clamp(FEE_RATE_MIN, FEE_RATE_MAX))
@@ -257,6 +253,14 @@ impl Chain for Light {
 
     fn fee_rate(&self, target_blocks: u16) -> Answer<'_, FeeRate> {
         Box::pin(self.estimate(target_blocks))
+    }
+}
+
+/// What went wrong, while the servers are left in peace after it.
+async fn rested(rest: &Mutex<Option<Rest>>) -> Result<(), ChainError> {
+    match rest.lock().await.as_ref().filter(|rest| Instant::now() < rest.until) {
+        Some(rest) => Err(rest.error.clone()),
+        None => Ok(()),
     }
 }
 

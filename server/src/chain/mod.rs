@@ -39,7 +39,8 @@ pub trait Chain: fmt::Debug + Send + Sync {
     fn cursor_at(&self, height: u32) -> Answer<'_, Cursor>;
 
     /// What happened after `cursor` to what is `watched`: disconnected blocks (highest first), then connected
-    /// ones with their facts, then what waits in the mempool. Asking twice with the same cursor is harmless.
+    /// ones with their facts, then what waits in the mempool. Asking twice with the same cursor is harmless. A backend
+    /// that was told late of what a block holds tells it late, before the next connected block, and perhaps twice.
     fn facts_since<'a>(&'a self, cursor: &'a Cursor, watched: &'a Watched) -> Answer<'a, Facts>;
 
     /// Everything unspent and confirmed at these scripts, whatever waits in the mempool. Slow, for a node looks through
@@ -129,6 +130,9 @@ pub struct Watched {
     pub scripts: Scripts,
     /// Spends of these are told; so are spends of outputs first seen in the same answer.
     pub outpoints: HashSet<OutPoint>,
+    /// Those of `outpoints` that are watched because a deposit spends them, with the deposit's id: backends that are asked
+    /// by script need not ask for them while it is confirmed.
+    pub inputs: HashSet<(OutPoint, Txid)>,
     /// Transactions the caller has heard of and that are in no block yet. While they wait they are not told
     /// again; one that is neither in the mempool nor in the chain is told as [`Fact::Evicted`]. Each pays one of
     /// `scripts` or spends one of `outpoints`.

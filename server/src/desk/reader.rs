@@ -97,7 +97,9 @@ impl Reading {
         self.made_before = under_way;
         if self.hears_news {
             let open = watched::open(client, height.saturating_sub(FOR_GOOD_BLOCKS)).await?;
-            self.watched.outpoints = open.outpoints.into_iter().collect();
+            self.watched.inputs = open.inputs.into_iter().collect();
+            let inputs = self.watched.inputs.iter().map(|(outpoint, _)| *outpoint);
+            self.watched.outpoints = open.outpoints.into_iter().chain(inputs).collect();
             self.watched.unconfirmed = open.unconfirmed.into_iter().collect();
             self.hears_news = false;
         }

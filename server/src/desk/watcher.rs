@@ -10,9 +10,9 @@ use super::error::{Done, Error};
 use super::reader::{self, Reading};
 use super::{Desk, crash, sight};
 use crate::chain::{ChainError, Cursor, Fact, Facts, Tip, Trail};
-use crate::domain::TradeId;
+use crate::domain::{Stage, TradeId};
 use crate::store::deposits::{self, CursorRow, ReadTo, SeenOutput};
-use crate::store::{GenericClient, Transaction, outbox, reader as epochs, watched};
+use crate::store::{GenericClient, Transaction, outbox, reader as epochs, trades, watched};
 
 pub use super::judge::JUDGE;
 
@@ -170,13 +170,19 @@ pub(super) async fn note(tx: &Transaction<'_>, events: &[Fact], at: Timestamp) -
     for txid in evicted {
         let trades: BTreeSet<TradeId> = deposits::evict(tx, txid, at).await?.into_iter().collect();
         for trade in &trades {
-            if deposits::missing(tx, *trade).await?.contains(&txid) {
+            if is_under_way(tx, *trade).await? && deposits::missing(tx, *trade).await?.contains(&txid) {
                 give_again(tx, *trade, txid, at).await?;
             }
         }
         touched.extend(trades);
     }
     Ok(touched)
+}
+
+/// Of a trade that is over nobody waits for a deposit: given again, it would only have to be sent back.
+async fn is_under_way(tx: &Transaction<'_>, trade: TradeId) -> Done<bool> {
+    let row = trades::find_by_id(tx, trade).await?;
+    Ok(row.is_some_and(|row| !matches!(row.state.stage, Stage::Completed | Stage::Cancelled)))
 }
 
 /// A deposit whose block is gone, or that this node has forgotten: nobody else may be there to tell the network of it.

@@ -54,7 +54,9 @@ fn words(before: &Trade, after: &Trade, made: &Made<'_>, is_missing: bool, now: 
             format!("{what}Clocks stood still for {}, and every window is longer by that.", room::how_long(since, now))
         });
     }
-    let what = if is_missing {
+    let what = if is_missing && after.stage == Stage::Cancelled {
+        "is not seen at present. The trade is cancelled, so the desk does not hand it to the network again."
+    } else if is_missing {
         "is not seen at present. The desk hands it to the network again."
     } else {
         "is gone again before it was confirmed: replaced, or spent elsewhere."

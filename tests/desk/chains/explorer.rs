@@ -3,6 +3,7 @@
 
 mod ledger;
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,7 +12,8 @@ use actix_web::dev::ServerHandle;
 use actix_web::web::{self, Data, Path};
 use actix_web::{App, HttpResponse, HttpServer};
 use bitcoin::consensus::encode;
-use bitcoin::{Block, BlockHash, Network, OutPoint, Txid};
+use bitcoin::hashes::{Hash, sha256};
+use bitcoin::{Block, BlockHash, Network, OutPoint, Script, Txid};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 use trine::chain::esplora::esplora;
@@ -43,13 +45,29 @@ pub enum Lie {
     NoScripts,
     /// Long histories are refused.
     NothingLong,
+    /// They are told, in more bytes than anybody reads.
+    TooLong,
+    /// This transaction is refused.
+    NotThis(Txid),
+    /// Histories are told as they were told last, whatever happened since.
+    FromCache,
     /// It was asked too often.
     Busy,
+    /// The same, for estimates alone.
+    BusyWithEstimates,
+}
+
+/// Of each script how often its history was asked for, and what was answered last to each question.
+#[derive(Debug, Default)]
+struct Told {
+    asked: HashMap<String, usize>,
+    last: HashMap<String, Vec<Value>>,
 }
 
 pub struct Explorer {
     pub address: SocketAddr,
     lie: Arc<std::sync::Mutex<Option<Lie>>>,
+    told: Arc<std::sync::Mutex<Told>>,
     handle: ServerHandle,
 }
 
@@ -65,6 +83,7 @@ struct Node {
     http: reqwest::Client,
     chain: Mutex<Chain>,
     lie: Arc<std::sync::Mutex<Option<Lie>>>,
+    told: Arc<std::sync::Mutex<Told>>,
 }
 
 impl Node {
@@ -140,6 +159,14 @@ fn list(what: Vec<Value>) -> Option<HttpResponse> {
     Some(HttpResponse::Ok().json(what))
 }
 
+fn cached(node: &Node, question: String, what: Vec<Value>) -> Option<HttpResponse> {
+    let mut told = node.told.lock().unwrap();
+    let before = told.last.get(&question).filter(|_| node.lies(Lie::FromCache)).cloned();
+    let what = before.unwrap_or(what);
+    told.last.insert(question, what.clone());
+    list(what)
+}
+
 async fn tip_height(node: Asked) -> HttpResponse {
     answer(&node, |chain| text(chain.blocks.len() - 1)).await
 }
@@ -174,6 +201,7 @@ async fn block_header(node: Asked, hash: Path<BlockHash>) -> HttpResponse {
 }
 
 async fn script_history(node: Asked, name: Path<String>) -> HttpResponse {
+    *node.told.lock().unwrap().asked.entry(name.clone()).or_default() += 1;
     answer(&node, |chain| {
         let history = chain.history(&name);
         if node.lies(Lie::NoScripts) {
@@ -181,6 +209,9 @@ async fn script_history(node: Asked, name: Path<String>) -> HttpResponse {
         }
         if node.lies(Lie::NothingLong) && history.len() > HISTORY_MAX {
             return Some(HttpResponse::BadRequest().body("Too many history entries"));
+        }
+        if node.lies(Lie::TooLong) && history.len() > HISTORY_MAX {
+            return text(" ".repeat(33 << 20));
         }
         let tip = chain.blocks.len() as u32 - 1;
         let waits = |height: Option<u32>| height.is_none() || (node.lies(Lie::StillWaiting) && height == Some(tip));
@@ -192,7 +223,8 @@ async fn script_history(node: Asked, name: Path<String>) -> HttpResponse {
             waiting.take(WAITING_PER_ANSWER).chain(confirmed.take(CONFIRMED_PER_PAGE)).collect()
         };
         let told = |height: Option<u32>| height.or_else(|| node.lies(Lie::AlreadyConfirmed).then_some(tip));
-        list(page.into_iter().map(|(height, one)| chain.transaction(told(height), one)).collect())
+        let page = page.into_iter().map(|(height, one)| chain.transaction(told(height), one)).collect();
+        cached(&node, name.clone(), page)
     })
     .await
 }
@@ -201,7 +233,7 @@ async fn confirmed_history(node: Asked, name: Path<String>) -> HttpResponse {
     answer(&node, |chain| {
         let history = chain.history(&name);
         let confirmed = history.iter().filter(|(height, _)| height.is_some()).take(CONFIRMED_PER_PAGE);
-        list(confirmed.map(|(height, one)| chain.transaction(*height, one)).collect())
+        cached(&node, format!("{name}/chain"), confirmed.map(|(height, one)| chain.transaction(*height, one)).collect())
     })
     .await
 }
@@ -218,6 +250,9 @@ async fn older_history(node: Asked, path: Path<(String, Txid)>) -> HttpResponse 
 
 async fn raw(node: Asked, txid: Path<Txid>) -> HttpResponse {
     answer(&node, |chain| {
+        if node.lies(Lie::NotThis(*txid)) {
+            return Some(HttpResponse::BadRequest().body("response too large"));
+        }
         let mut one = chain.find(*txid)?.1.clone();
         if node.lies(Lie::AnotherTransaction) {
             one.lock_time = bitcoin::absolute::LockTime::from_consensus(1);
@@ -267,7 +302,7 @@ async fn send(node: Asked, hex: String) -> HttpResponse {
 }
 
 async fn fees(node: Asked) -> HttpResponse {
-    if node.lies(Lie::Busy) {
+    if node.lies(Lie::Busy) || node.lies(Lie::BusyWithEstimates) {
         return too_many();
     }
     let mut rates = serde_json::Map::new();
@@ -286,12 +321,14 @@ impl Explorer {
         let address = listener.local_addr().unwrap();
         let (url, cookie) = (node.url().to_owned(), node.cookie());
         let lie: Arc<std::sync::Mutex<Option<Lie>>> = Arc::default();
-        let lied = lie.clone();
-        let (tell, told) = tokio::sync::oneshot::channel();
+        let told: Arc<std::sync::Mutex<Told>> = Arc::default();
+        let (lied, noted) = (lie.clone(), told.clone());
+        let (start, started) = tokio::sync::oneshot::channel();
         std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
                 let http = reqwest::Client::builder().no_proxy().build().unwrap();
-                let node = Data::from(Arc::new(Node { url, cookie, http, chain: Mutex::default(), lie: lied }));
+                let chain = Mutex::default();
+                let node = Data::from(Arc::new(Node { url, cookie, http, chain, lie: lied, told: noted }));
                 let app = move || {
                     App::new()
                         .app_data(node.clone())
@@ -313,11 +350,11 @@ impl Explorer {
                 };
                 let server = HttpServer::new(app).workers(1).disable_signals().shutdown_timeout(1);
                 let server = server.listen(listener).unwrap().run();
-                let _ = tell.send(server.handle());
+                let _ = start.send(server.handle());
                 server.await.unwrap();
             });
         });
-        Self { address, lie, handle: told.await.unwrap() }
+        Self { address, lie, told, handle: started.await.unwrap() }
     }
 
     pub fn lies(&self, lie: Lie) {
@@ -326,6 +363,12 @@ impl Explorer {
 
     pub fn is_honest_again(&self) {
         *self.lie.lock().unwrap() = None;
+    }
+
+    /// How often it was asked for the history of this script.
+    pub fn asked(&self, script: &Script) -> usize {
+        let name = sha256::Hash::hash(script.as_bytes()).to_string();
+        self.told.lock().unwrap().asked.get(&name).copied().unwrap_or_default()
     }
 
     pub fn url(&self) -> String {

@@ -7,13 +7,14 @@ use bitcoin::hashes::Hash;
 use bitcoin::{Network, Txid};
 use serde_json::json;
 use trine::chain::core::{Core, CoreAuth};
-use trine::chain::{Chain, ChainError, Cursor, Fact, Watched};
+use trine::chain::practice::Fate;
+use trine::chain::{BlockRef, Chain, ChainError, Cursor, Fact, Watched};
 
 use super::coins::{Coin, Lock, anyones_script, coin_of, pay, spend_anyones};
 use super::doors::liar;
 use super::explorer::Lie;
 use super::on_every_chain;
-use super::world::{World, seen, spent};
+use super::world::{Listener, World, seen, spent};
 
 on_every_chain! {
     what_waits_hides_nothing_that_is_confirmed,
@@ -102,17 +103,160 @@ mod on_esplora_that_is_odd {
     #[tokio::test]
     async fn a_strangers_history_that_is_refused_hides_nobody_elses() {
         let mut world = World::explored().await;
-        world.explorer().lies(Lie::NothingLong);
+        for lie in [Lie::TooLong, Lie::NothingLong] {
+            world.explorer().lies(lie);
+            hides_nobody_elses(&mut world).await;
+        }
+        let error = world.chain.coins_at(&[anyones_script()]).await.unwrap_err();
+        assert!(error.to_string().contains("Too many history entries"), "{error}");
+    }
+
+    async fn hides_nobody_elses(world: &mut World) {
         let lock = Lock::number(1);
         let coin = world.coin().await;
         let mut desk = world.listener().await.watch_script(&lock.script()).watch_outpoint(coin.outpoint);
-        let (deposit, _) = deposit_from(&world, &coin, &lock).await;
+        let (deposit, _) = deposit_from(world, &coin, &lock).await;
         let block = Some(world.tip().await);
         let told = [spent(&coin, &deposit, block), seen(&deposit, 0, block)];
-        assert_eq!(desk.hear(&world).await, told, "the deposit itself says what it spends");
+        assert_eq!(desk.hear(world).await, told, "the deposit itself says what it spends");
+        assert_eq!(desk.hear(world).await, []);
+    }
+
+    #[tokio::test]
+    async fn a_strangers_transaction_that_is_refused_hides_nobody_elses() {
+        let mut world = World::explored().await;
+        let coin = world.coin_at(1).await;
+        world.explorer().lies(Lie::NotThis(coin.outpoint.txid));
+        let lock = Lock::number(1);
+        let mut desk = world.listener().await.watch_script(&lock.script()).watch_outpoint(coin.outpoint);
+        world.coin().await;
+        let other = world.coin().await;
+        let (deposit, _) = deposit_from(&world, &other, &lock).await;
+        assert_eq!(desk.hear(&world).await, [seen(&deposit, 0, Some(world.tip().await))]);
+        world.mine(1).await;
         assert_eq!(desk.hear(&world).await, []);
-        let error = world.chain.coins_at(&[anyones_script()]).await.unwrap_err();
-        assert!(error.to_string().contains("Too many history entries"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn nobody_is_asked_for_what_a_confirmed_deposit_spends_until_a_reorganisation_takes_it_away() {
+        let mut world = World::explored().await;
+        let lock = Lock::number(1);
+        let coin = world.coin().await;
+        let mut desk = world.listener().await.watch_script(&lock.script()).watch_outpoint(coin.outpoint);
+        let deposit = pay(&coin, &[(lock.script(), 100_000)], 1_000);
+        desk.watched.inputs.insert((coin.outpoint, deposit.compute_txid()));
+        world.broadcast(&deposit).await;
+        assert_eq!(desk.hear(&world).await, [seen(&deposit, 0, None), spent(&coin, &deposit, None)]);
+        let asked = || world.explorer().asked(&anyones_script());
+        assert_eq!(asked(), 1);
+        world.mine(1).await;
+        let first = world.tip().await;
+        assert_eq!(desk.hear(&world).await, [spent(&coin, &deposit, Some(first)), seen(&deposit, 0, Some(first))]);
+        world.mine(1).await;
+        assert_eq!(desk.hear(&world).await, []);
+        assert_eq!(asked(), 1);
+
+        let second = world.tip().await;
+        world.reorganise(2, Fate::Waiting).await;
+        let elsewhere = pay(&coin, &[(Lock::number(2).script(), 100_000)], 5_000);
+        world.broadcast(&elsewhere).await;
+        world.mine(1).await;
+        let gone = |block| Fact::BlockDisconnected { block };
+        let told = [gone(second), gone(first), spent(&coin, &elsewhere, Some(world.tip().await))];
+        assert_eq!(desk.hear(&world).await, told);
+        assert_eq!(asked(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_confirmation_that_is_listed_one_look_late_is_told() {
+        let mut world = World::explored().await;
+        let lock = Lock::number(1);
+        let mut desk = world.listener().await.watch_script(&lock.script());
+        let deposit = pay(&world.coin().await, &[(lock.script(), 100_000)], 1_000);
+        let escrow = coin_of(&deposit, 0);
+        let payout = lock.spend(std::slice::from_ref(&escrow), &[(anyones_script(), 99_000)]);
+        desk.watched.outpoints.insert(escrow.outpoint);
+        world.broadcast(&deposit).await;
+        assert_eq!(desk.hear(&world).await, [seen(&deposit, 0, None)]);
+        desk.remember_unconfirmed(deposit.compute_txid());
+        let late = is_mined_in_secret(&mut world, &mut desk).await;
+        assert_eq!(desk.hear(&world).await, [seen(&deposit, 0, Some(late))]);
+        desk.forget_unconfirmed(deposit.compute_txid());
+        world.mine(1).await;
+        desk.hear(&world).await;
+        assert_eq!(desk.hear(&world).await, [], "it is told until the caller has gone on");
+
+        world.broadcast(&payout).await;
+        assert_eq!(desk.hear(&world).await, [spent(&escrow, &payout, None)]);
+        desk.remember_unconfirmed(payout.compute_txid());
+        let late = is_mined_in_secret(&mut world, &mut desk).await;
+        // Much later, as when the server was down meanwhile.
+        world.explorer().lies(Lie::FromCache);
+        world.mine(10).await;
+        assert_eq!(desk.hear(&world).await, []);
+        world.explorer().is_honest_again();
+        assert_eq!(desk.hear(&world).await, [spent(&escrow, &payout, Some(late))]);
+    }
+
+    /// A block with what waits, while the server's histories come from its cache; nothing of it is heard.
+    async fn is_mined_in_secret(world: &mut World, desk: &mut Listener) -> BlockRef {
+        world.explorer().lies(Lie::FromCache);
+        world.mine(1).await;
+        assert_eq!(desk.hear(world).await, []);
+        assert_eq!(desk.cursor, world.tip().await);
+        world.explorer().is_honest_again();
+        desk.cursor
+    }
+
+    #[tokio::test]
+    async fn what_was_never_heard_of_and_is_listed_some_blocks_late_is_told() {
+        let mut world = World::explored().await;
+        let lock = Lock::number(1);
+        let mut desk = world.listener().await.watch_script(&lock.script());
+        assert_eq!(desk.hear(&world).await, []);
+        world.explorer().lies(Lie::FromCache);
+        let coin = world.coin().await;
+        let (deposit, escrow) = deposit_from(&world, &coin, &lock).await;
+        let below = Some(world.tip().await);
+        assert_eq!(desk.hear(&world).await, []);
+        let payout = lock.spend(std::slice::from_ref(&escrow), &[(anyones_script(), 99_000)]);
+        world.broadcast(&payout).await;
+        world.mine(1).await;
+        let above = Some(world.tip().await);
+        assert_eq!(desk.hear(&world).await, []);
+        world.mine(1).await;
+        assert_eq!(desk.hear(&world).await, []);
+        world.explorer().is_honest_again();
+        assert_eq!(desk.hear(&world).await, [seen(&deposit, 0, below), spent(&escrow, &payout, above)]);
+    }
+
+    #[tokio::test]
+    async fn what_is_said_to_be_in_a_block_that_was_read_has_to_be_proved() {
+        let mut world = World::explored().await;
+        let lock = Lock::number(1);
+        let mut desk = world.listener().await.watch_script(&lock.script());
+        let deposit = pay(&world.coin().await, &[(lock.script(), 100_000)], 1_000);
+        world.broadcast(&deposit).await;
+        assert_eq!(desk.hear(&world).await, [seen(&deposit, 0, None)]);
+        desk.remember_unconfirmed(deposit.compute_txid());
+        world.explorer().lies(Lie::AlreadyConfirmed);
+        let error = world.chain.facts_since(&desk.cursor, &desk.watched).await.unwrap_err();
+        assert!(matches!(&error, ChainError::Confused(why) if why.contains("cannot prove it")), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_busy_with_estimates_tells_the_chain() {
+        let world = World::explored().await;
+        let server = world.explorer();
+        let slow = server.client().with_pace(Duration::from_secs(3_600));
+        server.lies(Lie::BusyWithEstimates);
+        let error = slow.fee_rate(6).await.unwrap_err();
+        assert!(matches!(error, ChainError::Busy(_)), "{error}");
+        slow.tip().await.unwrap();
+        let cursor = world.tip().await;
+        slow.facts_since(&cursor, &Watched::default()).await.unwrap();
+        server.is_honest_again();
+        assert_eq!(slow.fee_rate(6).await, Err(error), "it is not asked for them again so soon");
     }
 
     #[tokio::test]

@@ -5,6 +5,7 @@ use bitcoin::Amount;
 use trine::store::deposits::{self, SeenOutput};
 
 use super::{FEE, HIGH_FEE, Sky, under_every_sky};
+use crate::chains::explorer::Lie;
 use crate::chains::world::World;
 use crate::harness::cast::story;
 
@@ -209,4 +210,58 @@ async fn a_deposit_that_a_node_forgot_is_not_called_spent_and_is_handed_to_it_ag
     assert_eq!(story.site.chain.waiting(), 1);
     story.mine(2).await;
     assert_eq!(story.stage(trade).await, "funded");
+}
+
+#[tokio::test]
+async fn a_deposit_of_a_trade_that_is_over_is_not_handed_to_a_node_that_forgot_it() {
+    let story = story().await;
+    let trade = story.agreed().await;
+    let row = trine::desk::trade_facts::party(&story.site.desk, trade, story.bob.id).await.unwrap().0;
+    let deposit = story.site.chain.pay(&row.script, row.deposit).unwrap();
+    story.work().await;
+    for minutes in [181, 1_441] {
+        story.site.chain.mine_empty(1, jiff::Timestamp::now()).unwrap();
+        story.later(minutes).await;
+    }
+    assert_eq!(story.stage(trade).await, "cancelled");
+    story.site.chain.evict(deposit).unwrap();
+    for _ in 0..3 {
+        story.work().await;
+    }
+    assert_eq!(story.site.chain.waiting(), 0, "it would have to be sent back, and who would pay for that?");
+    let handed: bool = story.site.sql().await.one("SELECT EXISTS (SELECT FROM outbox WHERE kind = 'deposit')").await;
+    assert!(!handed);
+    for who in [&story.alice, &story.bob] {
+        let page = story.words_at(who, trade, "").await;
+        assert!(page.contains("The trade is cancelled, so the desk does not hand it to the network again"), "{page}");
+    }
+}
+
+#[tokio::test]
+async fn a_block_that_a_server_lists_late_funds_a_trade_and_nobody_is_asked_for_strangers_from_then_on() {
+    let mut sky = Sky::over(World::explored().await).await;
+    let trade = sky.small().await;
+    let coin = sky.world.coin().await;
+    sky.deposits_from(&coin, trade).await;
+    sky.works().await;
+    sky.world.explorer().lies(Lie::FromCache);
+    sky.mines(1).await;
+    assert_eq!(sky.stage(trade).await, "awaiting_deposit");
+    sky.world.explorer().is_honest_again();
+    sky.works().await;
+    assert_eq!(sky.stage(trade).await, "funded");
+    let asked = sky.world.explorer().asked(&coin.output.script_pubkey);
+    assert!(asked > 0, "while it waited");
+    sky.mines(2).await;
+    assert_eq!(sky.world.explorer().asked(&coin.output.script_pubkey), asked);
+
+    sky.marks(trade).await;
+    sky.releases(trade).await;
+    sky.works().await;
+    sky.world.explorer().lies(Lie::FromCache);
+    sky.mines(1).await;
+    assert_eq!(sky.stage(trade).await, "paying_out");
+    sky.world.explorer().is_honest_again();
+    sky.works().await;
+    assert_eq!(sky.stage(trade).await, "completed");
 }

@@ -223,7 +223,9 @@ impl Session {
     /// The scripts that a transaction spends from, if they are P2WSH, and those it pays; whether it is certain that it
     /// touches them. Those followed already come first: a stranger's may have a history without end.
     fn scripts_of(&self, transaction: &Transaction) -> Vec<(ScriptBuf, bool)> {
-        let follows = |script: &ScriptBuf| self.scripts.contains_key(&name_of(script));
+        // A guess from an earlier question is followed too; where nothing has ever happened there was nothing to spend.
+        let follows =
+            |script: &ScriptBuf| self.scripts.get(&name_of(script)).is_some_and(|known| known.status.is_some());
         // Of another kind of output the last element is no script: then nothing has happened at its address.
         let last = transaction.input.iter().filter_map(|input| input.witness.last());
         let from = last.map(|bytes| Script::from_bytes(bytes).to_p2wsh());

@@ -62,6 +62,24 @@ async fn a_servers_own_trouble_is_told_from_its_nodes_verdict() {
     }
 }
 
+/// Of a key the P2WSH script is guessed, at which nothing ever happened.
+#[tokio::test]
+async fn what_spends_from_a_key_is_known_each_time_it_is_asked_for() {
+    let mut transaction = bitcoin::constants::genesis_block(Network::Regtest).txdata.remove(0);
+    transaction.input[0].witness = bitcoin::Witness::from_slice(&[vec![1; 71], vec![2; 33]]);
+    let txid = transaction.compute_txid();
+    let status = status_of(&[HistoryReply { tx_hash: txid, height: 0 }]).unwrap().unwrap();
+    let answers = vec![
+        r#"{"id":1,"result":null}"#.to_owned(),
+        format!(r#"{{"id":2,"result":"{status}"}}"#),
+        format!(r#"{{"id":3,"result":[{{"tx_hash":"{txid}","height":0}}]}}"#),
+    ];
+    let mut session = Session::new(wire(answers).await);
+    for _ in 0..2 {
+        assert_eq!(session.knows(&transaction).await, Ok(true));
+    }
+}
+
 #[test]
 fn a_server_is_written_with_its_scheme() {
     for good in ["tcp://127.0.0.1:50001", "tls://electrum.example:50002", "tcp://abc.onion:50001"] {

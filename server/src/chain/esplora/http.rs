@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Bytes;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::header::{ACCEPT, CONTENT_TYPE, HOST, USER_AGENT};
@@ -150,7 +150,10 @@ impl Http {
             let response = sender.send_request(request).await.map_err(|error| self.lost(&error))?;
             let status = response.status();
             let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await;
-            let body = body.map_err(|error| ChainError::unreachable(format!("{}: {error}", self.name)))?;
+            let body = body.map_err(|error| {
+                let said = format!("{}{path}: {error}", self.name);
+                if error.is::<LengthLimitError>() { ChainError::Confused(said) } else { ChainError::Unreachable(said) }
+            })?;
             Ok((status, body.to_bytes()))
         };
         let patience = self.road.patience;

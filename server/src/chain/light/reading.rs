@@ -3,6 +3,7 @@
 mod block;
 mod coins;
 mod history;
+mod late;
 mod trial;
 
 use std::collections::{BTreeMap, HashSet};
@@ -94,7 +95,10 @@ impl<'a> Reader<'a> {
             return Ok(Err("it has fewer headers than it says".to_owned()));
         };
         let histories = self.histories(watched, &stretch).await?;
-        let blocks = match self.blocks(&stretch, &histories).await? {
+        if let Err(odd) = self.late(cursor, watched, &stretch, &histories.own, &mut facts).await? {
+            return Ok(Err(odd));
+        }
+        let blocks = match self.blocks(&stretch, &histories.all).await? {
             Ok(blocks) => blocks,
             Err(odd) => return Ok(Err(odd)),
         };
@@ -107,7 +111,7 @@ impl<'a> Reader<'a> {
         }
         let mut caught_up = stretch.end() == stretch.height;
         if caught_up {
-            match self.waiting(&histories, &mut facts).await? {
+            match self.waiting(&histories.all, &mut facts).await? {
                 Ok(()) => {}
                 Err(odd) => return Ok(Err(odd)),
             }
