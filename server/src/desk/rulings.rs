@@ -13,7 +13,7 @@ use super::escrow_book::EscrowBook;
 use super::signing::{Paper, SignedRuling};
 use super::splits::{self, Step};
 use super::trades::{self, Held, Who};
-use super::{Desk, crash, public_log};
+use super::{Desk, alive, crash, public_log};
 use crate::domain::parts::Parts;
 use crate::domain::refusal::Problems;
 use crate::domain::text::{STATEMENT_CHARS_MAX, clean_text};
@@ -88,6 +88,7 @@ pub async fn draft(desk: &Desk, reference: PublicRef, account: UserId, seen: &st
     }
     let book = EscrowBook::read(&tx, &row).await?;
     let (ruling, parts) = read(&book, &row, typed, now)?;
+    alive::says_the_same(&book, parts)?;
     splits::steps(&book, PayoutKind::Ruling, parts)?;
     let text = ruling.to_text()?;
     let dispute = open_dispute(&tx, &row).await?;
@@ -259,6 +260,7 @@ pub async fn sign(
     let book = EscrowBook::read(&tx, &row).await?;
     let document = Ruling::parse(&ruling.text)?;
     let (lock, message) = (book.agreed.lock(), document.message()?);
+    alive::says_the_same(&book, parts)?;
     let signed = message::verify(upload, lock, &message, party)?;
     let psbt = message::build(signed.form, lock, &message)?.with_signatures([&signed.signature]).serialize();
     store::sign(&tx, ruling.id, &psbt, now).await?;
