@@ -149,3 +149,22 @@ async fn an_arbitrator_who_signed_a_payout_rules_nothing_else_over_the_same_coin
     sky.mines(1).await;
     assert_eq!(sky.state(trade).await.outcome.unwrap().as_str(), "split");
 }
+
+#[tokio::test]
+async fn a_word_about_a_miner_fee_is_not_kept_for_other_coins() {
+    let mut sky = Sky::over(World::practice_today()).await;
+    let (trade, coin) = sky.funded().await;
+    let fees = sky.story.fees(&sky.story.alice, trade, "payment").await;
+    let sent = sky.story.signs_with_fee(&sky.story.alice, trade, "payment", "sent", fees[2]).await;
+    assert_eq!(sent.status, 303, "{}", sent.words());
+    is_double_spent(&sky, &coin).await;
+    let again = sky.world.coin().await;
+    sky.deposits_from(&again, trade).await;
+    sky.mines(1).await;
+    assert!(!sky.state(trade).await.frozen);
+    sky.story.signs(&sky.story.alice, trade, "payment-release", &[]).await;
+    let fees = sky.story.fees(&sky.story.bob, trade, "release").await;
+    sky.releases(trade).await;
+    let paid = "SELECT fee_sat FROM payouts JOIN trades ON trades.id = trade WHERE txid = payout_txid";
+    assert_eq!(sky.story.site.sql().await.one::<i64>(paid).await, i64::try_from(fees[0]).unwrap());
+}
