@@ -43,9 +43,9 @@ pub fn of(row: &TradeRow, book: &EscrowBook, viewer: impl Into<Option<Party>>) -
         .collect()
 }
 
-/// What the arbitrator has signed over these coins stays valid, also when the trade has moved on since: he rules nothing
-/// that contradicts it.
-pub(super) fn says_the_same(book: &EscrowBook, parts: Parts) -> Done<()> {
+/// Why a ruling with these parts cannot be made: what the arbitrator has signed over the same coins stays valid, also when
+/// the trade has moved on since.
+pub(super) fn contradicted(book: &EscrowBook, parts: Parts) -> Done<Option<Refusal>> {
     let words = match book.bound_by_arbitrator()? {
         Some(one) if one.kind == "refund" && parts.buyer.to_sat() > 0 => {
             "You have signed the refund of these same coins. That signature stays valid, so rule a refund.".to_owned()
@@ -56,7 +56,7 @@ pub(super) fn says_the_same(book: &EscrowBook, parts: Parts) -> Done<()> {
             btc_words(one.buyer),
             btc_words(one.seller)
         ),
-        _ => return Ok(()),
+        _ => return Ok(None),
     };
-    Err(Refusal::conflict(words).into())
+    Ok(Some(Refusal::conflict(words)))
 }

@@ -131,7 +131,7 @@ async fn an_output_that_is_forgotten_for_a_day_holds_up_no_other() {
     sky.marks(trade).await;
     sky.reorganises(1, Fate::Waiting).await;
     let elsewhere = sky.takes_back(&coin).await;
-    sky.world.mine_only(&elsewhere, &[waits.clone()]).await;
+    sky.world.mine_only(&elsewhere, std::slice::from_ref(&waits)).await;
     sky.works().await;
     sky.world.forget(&waits);
     let sql = sky.story.site.sql().await;
