@@ -2,9 +2,11 @@
 
 use jiff::Timestamp;
 
+use super::error::Done;
 use super::escrow_book::EscrowBook;
 use crate::domain::money::btc_words;
-use crate::domain::{Party, Stage};
+use crate::domain::parts::Parts;
+use crate::domain::{Party, Refusal, Stage};
 use crate::store::trades::TradeRow;
 
 /// Every signature alive for this deposit, and what it could still do. A signature is an option for ever. A viewer who
@@ -39,4 +41,22 @@ pub fn of(row: &TradeRow, book: &EscrowBook, viewer: impl Into<Option<Party>>) -
             format!("{who} signed on {at}. With one more of the three keys it can {does}, for as long as the coins are in this escrow.")
         })
         .collect()
+}
+
+/// Why a ruling with these parts cannot be made: what the arbitrator has signed over the same coins stays valid, also when
+/// the trade has moved on since.
+pub(super) fn contradicted(book: &EscrowBook, parts: Parts) -> Done<Option<Refusal>> {
+    let words = match book.bound_by_arbitrator()? {
+        Some(one) if one.kind == "refund" && parts.buyer.to_sat() > 0 => {
+            "You have signed the refund of these same coins. That signature stays valid, so rule a refund.".to_owned()
+        }
+        Some(one) if one.kind == "ruling" && (one.buyer, one.seller) != (parts.buyer, parts.seller) => format!(
+            "You have signed the payout of a ruling over these same coins: {} to the buyer, {} to the seller. That \
+             signature stays valid, so rule the same again.",
+            btc_words(one.buyer),
+            btc_words(one.seller)
+        ),
+        _ => return Ok(None),
+    };
+    Ok(Some(Refusal::conflict(words)))
 }

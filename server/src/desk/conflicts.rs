@@ -20,9 +20,6 @@ use crate::store::trades::{self as trade_store, TradeRow};
 /// Both traders read the reason, in one sentence.
 const WHY_CHARS_MAX: usize = 300;
 
-/// The desk itself, where it calls a trade off.
-const DESK: Who = Who { actor: Actor::Desk, account: None };
-
 /// Declares a conflict. `with`: `buyer`, `seller` or `both`. Fields: `with`, `why`.
 pub async fn declare(desk: &Desk, reference: PublicRef, account: UserId, with: &str, why: &str) -> Done<()> {
     let (with_buyer, with_seller) = match with {
@@ -50,7 +47,7 @@ pub async fn declare(desk: &Desk, reference: PublicRef, account: UserId, with: &
     let (id, name) = (row.id, row.arbitrator_name.clone());
     room::system(&tx, id, &format!("{name}, the arbitrator, declares a conflict of interest: {why}"), now).await?;
     if cancels(&row) {
-        trades::change(desk, &tx, row, Act::LoseArbitrator, DESK, now).await?;
+        trades::change(desk, &tx, row, Act::LoseArbitrator, Who::DESK, now).await?;
     } else {
         let words = format!(
             "{name}'s key stays in the escrow: nobody can replace it. The two of you can still release, refund or settle \
@@ -97,7 +94,7 @@ async fn call_one_off(desk: &Desk, client: &mut Connection, id: TradeId) -> Done
     let tx = client.transaction().await?;
     let Some(row) = trade_store::lock_by_id(&tx, id).await? else { return Ok(false) };
     let now = desk.now(&tx).await?;
-    match trades::change(desk, &tx, row, Act::LoseArbitrator, DESK, now).await {
+    match trades::change(desk, &tx, row, Act::LoseArbitrator, Who::DESK, now).await {
         Ok(_) => desk.keep(tx).await.map(|()| true),
         // A deposit was seen: he keeps the duty.
         Err(Error::Refused(refusal)) if refusal.kind != RefusalKind::Unavailable => {

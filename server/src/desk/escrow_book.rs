@@ -115,6 +115,20 @@ impl EscrowBook {
         self.signatures.iter().any(|one| one.payout == row.id && one.party == party)
     }
 
+    /// What the arbitrator has signed over exactly the outputs that are the funding set now: one more key completes it,
+    /// whatever became of the trade since.
+    pub fn bound_by_arbitrator(&self) -> Done<Option<&PayoutRow>> {
+        let mut set: Vec<OutPoint> = self.funding().iter().map(|coin| coin.outpoint).collect();
+        set.sort();
+        let own = self.payouts.iter().filter(|row| ["ruling", "refund"].contains(&row.kind.as_str()));
+        for row in own.filter(|row| self.has_signed(row, Party::Arbitrator)) {
+            if spent_by(row)? == set {
+                return Ok(Some(row));
+            }
+        }
+        Ok(None)
+    }
+
     /// Two parties have signed it: it can be broadcast.
     pub fn is_complete(&self, row: &PayoutRow) -> bool {
         self.signatures.iter().filter(|one| one.payout == row.id).count() > 1

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use bitcoin::{Amount, OutPoint, Psbt, Txid};
+use jiff::{SignedDuration, Timestamp};
 
 use super::Desk;
 use super::error::Done;
@@ -12,6 +13,9 @@ use crate::escrow::deposit::{self as escrow, COINBASE_CONFIRMATIONS, Due, Judgem
 use crate::store::deposits::{self, DepositRow};
 use crate::store::trades::TradeRow;
 use crate::store::{GenericClient, payouts, watched};
+
+/// What a node forgot and nobody has given it for so long is not waited for where other coins stand.
+const FORGOTTEN_FOR_GOOD_AFTER: SignedDuration = SignedDuration::from_hours(24);
 
 /// The height the desk has read to.
 pub async fn tip_height(client: &impl GenericClient) -> Done<u32> {
@@ -98,6 +102,24 @@ pub fn standing<'a>(
     outputs.iter().filter(|one| one.funding && !is_lost(one)).collect()
 }
 
+/// The outputs of the funding set that are in no block, and may still come to be in one: they wait, or the node forgot
+/// them.
+pub fn pending<'a>(
+    outputs: &'a [DepositRow],
+    undone: &BTreeSet<Txid>,
+    row: &TradeRow,
+    tip: u32,
+) -> Vec<&'a DepositRow> {
+    let may_come =
+        |one: &DepositRow| one.height.is_none() && !undone.contains(&one.outpoint.txid) && !is_taken(one, row, tip);
+    outputs.iter().filter(|one| one.funding && may_come(one)).collect()
+}
+
+/// It waits for a block, or was forgotten not long ago: the desk has handed it to the network again.
+pub fn may_be_back_soon(output: &DepositRow, now: Timestamp) -> bool {
+    output.gone_at.is_none_or(|gone| now.duration_since(gone) < FORGOTTEN_FOR_GOOD_AFTER)
+}
+
 /// Another transaction took it, and that is deep enough to be what happened.
 pub fn is_taken(output: &DepositRow, row: &TradeRow, tip: u32) -> bool {
     output.spent_height.is_some_and(|height| (tip + 1).saturating_sub(height) >= row.state.confirmations)
@@ -131,8 +153,11 @@ pub async fn deposit_of(desk: &Desk, client: &impl GenericClient, row: &TradeRow
         counted: judgement.sum,
         in_time: true,
         whole: false,
-        renewed: !set.is_empty()
-            && if row.state.stage == Stage::RefundDue { refunds_other(&outputs, tip) } else { other_set },
+        renewed: match row.state.stage {
+            Stage::RefundDue => !set.is_empty() && refunds_other(&outputs, tip),
+            Stage::Disputed | Stage::Ruled => divides_other(&outputs, &undone(client, row, tip).await?, row, tip),
+            _ => !set.is_empty() && other_set,
+        },
     })
 }
 
@@ -154,6 +179,14 @@ pub fn to_refund(outputs: &[DepositRow], tip: u32) -> Vec<&DepositRow> {
 fn refunds_other(outputs: &[DepositRow], tip: u32) -> bool {
     let now: BTreeSet<OutPoint> = to_refund(outputs, tip).into_iter().map(|one| one.outpoint).collect();
     outputs.iter().any(|one| one.funding != now.contains(&one.outpoint))
+}
+
+/// The outputs that a dispute was about are gone, or were never fixed, and others are there. As long as they are there,
+/// what there is to divide stays the same, whatever comes beside it.
+fn divides_other(outputs: &[DepositRow], undone: &BTreeSet<Txid>, row: &TradeRow, tip: u32) -> bool {
+    let set = outputs.iter().filter(|one| one.funding).count();
+    let stands = set > 0 && standing(outputs, undone, row, tip).len() == set;
+    !stands && !to_refund(outputs, tip).is_empty() && refunds_other(outputs, tip)
 }
 
 /// At most all the money there is.

@@ -24,13 +24,14 @@ const ROUNDS_MAX: usize = 4;
 
 /// What the outputs at its address now mean for a trade.
 pub(super) async fn judge(desk: &Desk, tx: &Transaction<'_>, id: TradeId) -> Done<()> {
+    let unknown = payout_unknown(desk, tx, id).await?;
     let now = desk.now(tx).await?;
     let Some(row) = crate::store::trades::lock_by_id(tx, id).await? else { return Ok(()) };
     let mut row = clock::catch_up(desk, tx, row, now).await?;
     for _ in 0..ROUNDS_MAX {
         let version = row.state.version;
         let outputs = deposits::of_trade(tx, id).await?;
-        let Some((act, by)) = act(desk, tx, &row, &outputs, now).await? else { break };
+        let Some((act, by)) = act(desk, tx, &row, &outputs, unknown, now).await? else { break };
         if let Some(by) = by {
             row.payout_txid = Some(by);
         }
@@ -48,12 +49,13 @@ async fn act(
     tx: &Transaction<'_>,
     row: &TradeRow,
     outputs: &[DepositRow],
+    unknown: Option<Txid>,
     now: Timestamp,
 ) -> Done<Option<(Act, Option<Txid>)>> {
-    if let Some(told) = spend_act(desk, tx, row, outputs).await? {
+    if let Some(told) = spend_act(tx, row, outputs, unknown).await? {
         return Ok(Some(told));
     }
-    if let Some(act) = loss_act(desk, tx, row, outputs).await? {
+    if let Some(act) = loss_act(desk, tx, row, outputs, now).await? {
         return Ok(Some((act, None)));
     }
     if matches!(row.state.stage, Stage::PayingOut | Stage::Completed) {
@@ -76,28 +78,33 @@ async fn told(desk: &Desk, tx: &Transaction<'_>, row: TradeRow, act: Act, now: T
 
 /// The coins of the escrow were spent: by the payout under way, by another of this trade, or by something else.
 async fn spend_act(
-    desk: &Desk,
     tx: &Transaction<'_>,
     row: &TradeRow,
     outputs: &[DepositRow],
+    unknown: Option<Txid>,
 ) -> Done<Option<(Act, Option<Txid>)>> {
     let stage = row.state.stage;
     if matches!(stage, Stage::Proposed | Stage::Cancelled) || row.state.outcome == Some(Outcome::Lost) {
         return Ok(None);
     }
-    // Before a funding set is fixed everything at the address is the escrow's.
-    let has_set = stage != Stage::AwaitingDeposit && outputs.iter().any(|output| output.funding);
-    let coins = || outputs.iter().filter(|output| output.gone_at.is_none() && (output.funding || !has_set));
+    let has_set = has_set(row, outputs);
+    let coins = escrowed(row, outputs);
     let tip = funding::tip_height(tx).await?;
-    let taken: Vec<&DepositRow> = coins().filter(|output| funding::is_taken(output, row, tip)).collect();
+    let (taken, left): (Vec<&DepositRow>, Vec<&DepositRow>) =
+        coins.iter().copied().partition(|output| funding::is_taken(output, row, tip));
     let Some(largest) = taken.iter().max_by_key(|output| output.value) else {
-        return unspent_act(desk, tx, row, &coins().collect::<Vec<_>>()).await;
+        return unspent_act(tx, row, &coins, unknown).await;
     };
     let Some(txid) = largest.spent_by else { return Ok(None) };
-    let rest = funding::sum(coins().filter(|output| !funding::is_taken(output, row, tip)));
+    let rest = funding::sum(left.into_iter());
     if rest.to_sat() >= NOTHING_BELOW_SAT {
-        let part = has_set && row.state.funding_is_fixed() && stage != Stage::Completed;
-        return Ok(part.then(|| (keep_what_is_left(stage, rest), None)));
+        let part = match stage {
+            // Whatever ended the trade did not take this: it is in escrow again.
+            Stage::Completed => row.payout_txid.map(|_| Act::LosePayoutFromChain),
+            Stage::PayingOut => Some(keep_what_is_left(stage, rest)),
+            _ => row.state.funding_is_fixed().then(|| keep_what_is_left(stage, rest)),
+        };
+        return Ok(part.filter(|_| has_set).map(|act| (act, None)));
     }
     let book = EscrowBook::read(tx, row).await?;
     let (outcome, kind) = outcome_of(&book, row.state.paying_out, largest, txid);
@@ -109,14 +116,42 @@ async fn spend_act(
     })
 }
 
+fn has_set(row: &TradeRow, outputs: &[DepositRow]) -> bool {
+    row.state.stage != Stage::AwaitingDeposit && outputs.iter().any(|output| output.funding)
+}
+
+/// The funding set as far as it is there, spent or not. Before one is fixed everything at the address is the escrow's.
+fn escrowed<'a>(row: &TradeRow, outputs: &'a [DepositRow]) -> Vec<&'a DepositRow> {
+    let has_set = has_set(row, outputs);
+    outputs.iter().filter(|output| output.gone_at.is_none() && (output.funding || !has_set)).collect()
+}
+
+fn in_no_block(coins: &[&DepositRow]) -> bool {
+    coins.iter().all(|output| output.spent_height.is_none())
+}
+
+/// The payout under way, if it waits for a block and the chain does not know it. Asked before the trade is held: nobody's
+/// act waits for the chain's answer.
+async fn payout_unknown(desk: &Desk, tx: &Transaction<'_>, id: TradeId) -> Done<Option<Txid>> {
+    let Some(row) = crate::store::trades::find_by_id(tx, id).await? else { return Ok(None) };
+    let running = row.state.stage == Stage::PayingOut && row.state.paying_out.is_some();
+    let Some(txid) = row.payout_txid.filter(|_| running) else { return Ok(None) };
+    let outputs = deposits::of_trade(tx, id).await?;
+    if !in_no_block(&escrowed(&row, &outputs)) || !outbox::broadcast_done(tx, id).await? {
+        return Ok(None);
+    }
+    let known = desk.chain.transaction(txid, None).await.map_err(chain_trouble)?;
+    Ok(known.is_none().then_some(txid))
+}
+
 /// Nothing that spends the escrow is deep enough; of a payout that was, nothing may be left in the chain.
 async fn unspent_act(
-    desk: &Desk,
     tx: &Transaction<'_>,
     row: &TradeRow,
     coins: &[&DepositRow],
+    unknown: Option<Txid>,
 ) -> Done<Option<(Act, Option<Txid>)>> {
-    let in_no_block = coins.iter().all(|output| output.spent_height.is_none());
+    let in_no_block = in_no_block(coins);
     match (row.state.stage, row.payout_txid) {
         (Stage::Completed, Some(_)) if in_no_block => Ok(Some((Act::LosePayoutFromChain, None))),
         // What was made elsewhere is not the desk's to send again: the coins are in escrow as they were.
@@ -125,16 +160,23 @@ async fn unspent_act(
             let whole = only(funding::sum(coins.iter().copied()));
             Ok((stand && !coins.is_empty()).then_some((Act::VoidPayout { deposit: whole }, None)))
         }
-        (Stage::PayingOut, Some(txid)) if in_no_block && outbox::broadcast_done(tx, row.id).await? => {
-            let known = desk.chain.transaction(txid, None).await.map_err(chain_trouble)?;
-            Ok(known.is_none().then_some((Act::LosePayoutFromMempool, None)))
+        (Stage::PayingOut, Some(txid)) if in_no_block && unknown == Some(txid) => {
+            // Another look may have had it sent again since.
+            let lost = outbox::broadcast_done(tx, row.id).await?;
+            Ok(lost.then_some((Act::LosePayoutFromMempool, None)))
         }
         _ => Ok(None),
     }
 }
 
 /// The deposit is gone, and what it was made of was spent elsewhere, deep enough that it does not come back.
-async fn loss_act(desk: &Desk, tx: &Transaction<'_>, row: &TradeRow, outputs: &[DepositRow]) -> Done<Option<Act>> {
+async fn loss_act(
+    desk: &Desk,
+    tx: &Transaction<'_>,
+    row: &TradeRow,
+    outputs: &[DepositRow],
+    now: Timestamp,
+) -> Done<Option<Act>> {
     let lost = match row.state.stage {
         Stage::RefundDue => Act::LoseDeposit,
         Stage::PaymentSent | Stage::Disputed | Stage::Ruled | Stage::PayingOut => Act::LoseDepositForGood,
@@ -150,16 +192,19 @@ async fn loss_act(desk: &Desk, tx: &Transaction<'_>, row: &TradeRow, outputs: &[
     if deposit.renewed {
         return Ok((row.state.stage == Stage::PayingOut).then_some(Act::VoidPayout { deposit }));
     }
+    // Until it is clear what becomes of the others, the trade is frozen.
+    let pending = funding::pending(outputs, &undone, row, tip);
+    if pending.iter().any(|one| funding::may_be_back_soon(one, now)) {
+        return Ok(None);
+    }
     let rest = funding::standing(outputs, &undone, row, tip);
-    Ok(Some(if lost == Act::LoseDepositForGood { goes_on_over(row, &rest).unwrap_or(lost) } else { lost }))
+    Ok(goes_on_over(row, &rest).or(pending.is_empty().then_some(lost)))
 }
 
 /// Of several outputs some may stand where another was lost: the trade goes on over them.
 fn goes_on_over(row: &TradeRow, rest: &[&DepositRow]) -> Option<Act> {
     let sum = funding::sum(rest.iter().copied());
-    let stands = row.state.funding_is_fixed()
-        && sum.to_sat() >= NOTHING_BELOW_SAT
-        && rest.iter().all(|one| one.height.is_some());
+    let stands = row.state.funding_is_fixed() && sum.to_sat() >= NOTHING_BELOW_SAT;
     stands.then(|| keep_what_is_left(row.state.stage, sum))
 }
 

@@ -9,7 +9,7 @@ use super::escrow_book::EscrowBook;
 use super::trades::{self, Held, Who};
 use super::{Desk, crash, effects};
 use crate::domain::trade::{Act, PayoutKind};
-use crate::domain::{Party, PublicRef, Refusal, Stage, UserId};
+use crate::domain::{Party, PublicRef, Refusal, Side, Stage, UserId};
 use crate::escrow::{self, PartySignature, Payout};
 use crate::store::payouts::{self as store, PayoutRow};
 use crate::store::trades::TradeRow;
@@ -80,6 +80,7 @@ async fn sign_held(
     let book = EscrowBook::read(tx, &row).await?;
     let rows: Vec<&PayoutRow> = book.live(kind.as_str()).collect();
     let news = take_signatures(tx, &book, &rows, sender, sent.upload, now).await?;
+    row = forget_old_words(desk, tx, row, kind, now).await?;
     row = say_fee(desk, tx, row, kind, sender, sent.fee, now).await?;
     for other in news.into_iter().filter(|party| *party != sender.0) {
         // Someone else's signature came along. It counts if that person may sign now; it is kept either way.
@@ -89,6 +90,26 @@ async fn sign_held(
         }
     }
     trades::change(desk, tx, row, act, Who::party(sender.0, sender.1), now).await
+}
+
+/// A word about a miner fee is about the payouts it was said of; over other coins, or for another ruling, there is none yet.
+pub(super) async fn forget_old_words(
+    desk: &Desk,
+    tx: &Transaction<'_>,
+    mut row: TradeRow,
+    kind: PayoutKind,
+    now: Timestamp,
+) -> Done<TradeRow> {
+    let words = row.state.fee_words.iter().filter(|word| word.kind == kind);
+    let sides: Vec<Side> = words.map(|word| word.side).collect();
+    if sides.is_empty() {
+        return Ok(row);
+    }
+    let said = store::fee_said(tx, row.id, kind.as_str()).await?;
+    for side in sides.into_iter().filter(|side| !said.contains(side)) {
+        row = trades::change(desk, tx, row, Act::ForgetFeeWord { kind, side }, Who::DESK, now).await?;
+    }
+    Ok(row)
 }
 
 /// Who bears the miner fee may say with the signature how much of it is to be paid.

@@ -13,7 +13,7 @@ use super::escrow_book::EscrowBook;
 use super::signing::{Paper, SignedRuling};
 use super::splits::{self, Step};
 use super::trades::{self, Held, Who};
-use super::{Desk, crash, public_log};
+use super::{Desk, alive, crash, public_log};
 use crate::domain::parts::Parts;
 use crate::domain::refusal::Problems;
 use crate::domain::text::{STATEMENT_CHARS_MAX, clean_text};
@@ -88,6 +88,7 @@ pub async fn draft(desk: &Desk, reference: PublicRef, account: UserId, seen: &st
     }
     let book = EscrowBook::read(&tx, &row).await?;
     let (ruling, parts) = read(&book, &row, typed, now)?;
+    not_contradicted(&book, parts)?;
     splits::steps(&book, PayoutKind::Ruling, parts)?;
     let text = ruling.to_text()?;
     let dispute = open_dispute(&tx, &row).await?;
@@ -119,6 +120,10 @@ fn may_draft(row: &TradeRow) -> Result<(), Refusal> {
         return Err(Refusal::conflict("The traders have agreed on a settlement; no ruling is made beside it."));
     }
     Ok(())
+}
+
+fn not_contradicted(book: &EscrowBook, parts: Parts) -> Done<()> {
+    alive::contradicted(book, parts)?.map_or(Ok(()), |refusal| Err(refusal.into()))
 }
 
 fn read(book: &EscrowBook, row: &TradeRow, typed: &Typed, now: Timestamp) -> Result<(Ruling, Parts), Refusal> {
@@ -210,7 +215,10 @@ async fn view(desk: &Desk, client: &impl GenericClient, row: TradeRow, ruling: R
     Ok(Drafted {
         steps,
         objection_minutes: row.state.windows.objection_minutes,
-        not_yet: row.state.apply(&act_of(&row, parts), Party::Arbitrator.into(), now).err(),
+        not_yet: match row.state.apply(&act_of(&row, parts), Party::Arbitrator.into(), now) {
+            Ok(_) => alive::contradicted(&book, parts)?,
+            Err(refusal) => Some(refusal),
+        },
         message: document.message()?,
         evidence: document.evidence.iter().map(ToString::to_string).collect(),
         facts: document.facts,
@@ -259,6 +267,7 @@ pub async fn sign(
     let book = EscrowBook::read(&tx, &row).await?;
     let document = Ruling::parse(&ruling.text)?;
     let (lock, message) = (book.agreed.lock(), document.message()?);
+    not_contradicted(&book, parts)?;
     let signed = message::verify(upload, lock, &message, party)?;
     let psbt = message::build(signed.form, lock, &message)?.with_signatures([&signed.signature]).serialize();
     store::sign(&tx, ruling.id, &psbt, now).await?;

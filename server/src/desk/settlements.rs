@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::error::{Done, Error};
 use super::escrow_book::EscrowBook;
-use super::payouts::{Sent, say_fee, take_signatures};
+use super::payouts::{Sent, forget_old_words, say_fee, take_signatures};
 use super::splits::{self, Step};
 use super::throttle::{self, MESSAGES_ACCOUNT};
 use super::trades::{self, Held, Who};
@@ -238,6 +238,7 @@ pub async fn accept(desk: &Desk, reference: PublicRef, account: UserId, seen: &s
     let outcome = Parts { buyer: proposal.buyer, seller: proposal.seller }.outcome();
     let mut row =
         trades::change(desk, &tx, row, Act::AcceptSettlement { outcome }, Who::party(party, account), now).await?;
+    row = forget_old_words(desk, &tx, row, PayoutKind::Settlement, now).await?;
     row = say_fee(desk, &tx, row, PayoutKind::Settlement, (party, account), sent.fee, now).await?;
     if news.contains(&side.other().into()) {
         // The proposer's signature came along: both are in.

@@ -16,13 +16,14 @@ use crate::store::{Connection, GenericClient, Transaction};
 #[derive(Debug, Clone, Copy)]
 pub struct Who {
     pub actor: Actor,
-    /// The account behind it; clock and chain have none.
+    /// The account behind it; clock, chain and desk have none.
     pub account: Option<UserId>,
 }
 
 impl Who {
     pub const CLOCK: Self = Self { actor: Actor::Clock, account: None };
     pub const CHAIN: Self = Self { actor: Actor::Chain, account: None };
+    pub const DESK: Self = Self { actor: Actor::Desk, account: None };
 
     pub fn party(party: Party, account: UserId) -> Self {
         Self { actor: party.into(), account: Some(account) }

@@ -201,6 +201,11 @@ pub enum Act {
         #[serde(with = "bitcoin::amount::serde::as_sat")]
         fee: Amount,
     },
+    /// What a side said of a miner fee was said of another payout than the one that is to be signed now.
+    ForgetFeeWord {
+        kind: PayoutKind,
+        side: Side,
+    },
     /// The payout under way is to be replaced by the same one with this higher fee.
     RaiseFee {
         #[serde(with = "bitcoin::amount::serde::as_sat")]
@@ -305,6 +310,7 @@ impl Trade {
             Act::LosePayoutFromChain => self.lose_payout_from_chain(actor),
             Act::VoidPayout { deposit } => self.void_payout(*deposit, actor, at),
             Act::SayFee { kind, fee } => self.say_fee(*kind, *fee, actor),
+            Act::ForgetFeeWord { kind, side } => self.forget_fee_word(*kind, *side, actor),
             Act::RaiseFee { fee, waited_blocks } => self.raise_fee(*fee, *waited_blocks, actor),
             Act::SignHigherFee => self.sign_higher_fee(actor),
             Act::LoseDepositForGood => self.complete(Event::DepositLost, Outcome::Lost, actor),

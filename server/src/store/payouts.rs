@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::trades::txid;
 use super::{GenericClient, StoreError, Stored, amount, sats};
-use crate::domain::{Party, PayoutId, TradeId, UserId};
+use crate::domain::{Party, PayoutId, Side, TradeId, UserId};
 
 /// One transaction of a payout.
 #[derive(Debug, Clone)]
@@ -119,6 +119,18 @@ fn read(row: &Row) -> Stored<PayoutRow> {
         seller: amount(row.try_get(8)?)?,
         void: row.try_get(9)?,
     })
+}
+
+const FEE_SAID: &str = "
+    SELECT DISTINCT e.actor FROM trade_events e
+     WHERE e.trade = $1 AND e.act::jsonb ->> 'act' = 'say_fee' AND e.act::jsonb ->> 'kind' = $2
+       AND e.at >= (SELECT min(created_at) FROM payouts WHERE trade = $1 AND kind = $2 AND void_at IS NULL)";
+
+/// Who has said something of the miner fee of the payouts of a kind that signatures are asked for, since they were built.
+pub async fn fee_said(client: &impl GenericClient, trade: TradeId, kind: &str) -> Stored<Vec<Side>> {
+    let rows = client.query(&client.prepare_cached(FEE_SAID).await?, &[&trade.0, &kind]).await?;
+    let said: Vec<String> = rows.iter().map(|row| Ok(row.try_get(0)?)).collect::<Stored<_>>()?;
+    Ok(said.iter().filter_map(|actor| Side::from_word(actor)).collect())
 }
 
 /// A verified signature of one party for one payout, all inputs.

@@ -176,6 +176,33 @@ impl World {
         self.settle().await;
     }
 
+    /// A block that holds this transaction and none of the others, which wait on.
+    pub async fn mine_only(&self, one: &Transaction, others: &[Transaction]) {
+        match &self.backend {
+            Backend::Practice { practice, now, .. } => {
+                let practice = practice.as_ref().unwrap();
+                others.iter().for_each(|other| practice.evict(other.compute_txid()).unwrap());
+                practice.mine(1, now.unwrap_or_else(Timestamp::now)).unwrap();
+                for other in others {
+                    self.broadcast(other).await;
+                }
+            }
+            Backend::Core(node) => {
+                let one = one.compute_txid().to_string();
+                node.rpc("generateblock", json!([address(&anyones_script()), [one]])).await;
+            }
+        }
+        self.settle().await;
+    }
+
+    /// The node's mempool forgets this transaction.
+    pub fn forget(&self, transaction: &Transaction) {
+        match &self.backend {
+            Backend::Practice { practice, .. } => practice.as_ref().unwrap().evict(transaction.compute_txid()).unwrap(),
+            Backend::Core(_) => panic!("a real node forgets nothing on demand"),
+        }
+    }
+
     /// What reached an address, in blocks.
     pub async fn got(&self, at: &Address) -> u64 {
         let script = at.script_pubkey();

@@ -1,8 +1,10 @@
 //! A chain whose sight can be taken away: it answers as the one behind it does, or with the trouble of the day.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use bitcoin::{BlockHash, FeeRate, OutPoint, ScriptBuf, Transaction, Txid};
+use tokio::sync::Notify;
 use trine::chain::{Answer, Chain, ChainError, Coin, Cursor, Facts, Tip, Unspent, Watched};
 
 #[derive(Debug, Default)]
@@ -12,6 +14,8 @@ pub struct Weather {
     minimum: Mutex<Option<FeeRate>>,
     estimate: Mutex<Option<FeeRate>>,
     cuts: Mutex<Option<String>>,
+    keeps_waiting: AtomicBool,
+    asked: Notify,
 }
 
 impl Weather {
@@ -37,6 +41,16 @@ impl Weather {
     /// Every estimate is this.
     pub fn estimates(&self, rate: FeeRate) {
         *self.estimate.lock().unwrap() = Some(rate);
+    }
+
+    /// Whoever asks for a transaction from now on gets no answer at all.
+    pub fn keeps_waiting(&self) {
+        self.keeps_waiting.store(true, Ordering::SeqCst);
+    }
+
+    /// Until somebody waits for that.
+    pub async fn is_asked(&self) {
+        self.asked.notified().await;
     }
 
     /// While the next transaction is handed over, whoever waits for the chain in this database loses its connection.
@@ -107,6 +121,10 @@ impl Chain for Weather {
     }
 
     fn transaction(&self, txid: Txid, block: Option<BlockHash>) -> Answer<'_, Option<Transaction>> {
+        if self.keeps_waiting.load(Ordering::SeqCst) {
+            self.asked.notify_one();
+            return Box::pin(std::future::pending());
+        }
         self.through(move |chain| chain.transaction(txid, block))
     }
 

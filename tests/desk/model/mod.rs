@@ -71,6 +71,7 @@ fn acts(at: Timestamp) -> Vec<Act> {
     for kind in [PayoutKind::Release, PayoutKind::Refund, PayoutKind::Settlement, PayoutKind::Ruling] {
         acts.push(Act::SignPayout { kind });
         acts.push(Act::SayFee { kind, fee: Amount::from_sat(700) });
+        acts.push(Act::ForgetFeeWord { kind, side: Side::Buyer });
     }
     for what in [What::Signing, What::Deposit, What::Confirmation, What::Release, What::Objection, What::Cosignature] {
         acts.push(Act::WindowPassed { what, tip_at: Some(at) });

@@ -139,7 +139,7 @@ async fn a_ruling_whose_payout_never_arrives_is_taken_back_and_made_again(sky: &
     assert_eq!(sky.state(trade).await.outcome.unwrap().as_str(), "split");
 }
 
-async fn is_ruled_and_paid(sky: &Sky, trade: trine::domain::PublicRef, outcome: &str, buyer: &str) {
+pub(super) async fn is_ruled_and_paid(sky: &Sky, trade: trine::domain::PublicRef, outcome: &str, buyer: &str) {
     sky.story.rules(trade, outcome, buyer).await;
     sky.story.signs_at(&sky.story.alice, trade, &format!("/trades/{trade}/ruling/cosignature")).await;
     sky.story.signs_at(&sky.story.carol, trade, &format!("/arbitration/{trade}/payout")).await;

@@ -3,8 +3,10 @@
 mod deposits;
 mod lost;
 mod offered;
+mod pending;
 mod reading;
 mod reorganisations;
+mod returned;
 mod spends;
 mod strays;
 

@@ -27,15 +27,30 @@ pub(super) async fn kept(sky: &Sky, kind: &str) -> Psbt {
 }
 
 /// Two of the three sign by themselves, and one of them gives it to the network.
-pub(super) async fn spent_by_two(sky: &Sky, mut psbt: Psbt, people: [&Person; 2]) -> Transaction {
+pub(super) async fn spent_by_two(sky: &Sky, psbt: Psbt, people: [&Person; 2]) -> Transaction {
+    let transaction = two_sign(psbt, people);
+    sky.world.broadcast(&transaction).await;
+    sky.works().await;
+    transaction
+}
+
+/// Two of the three sign by themselves.
+pub(super) fn two_sign(mut psbt: Psbt, people: [&Person; 2]) -> Transaction {
     for person in people {
         person.wallet.sign(&mut psbt).unwrap();
     }
     psbt.finalize_mut(&bitcoin::secp256k1::Secp256k1::new()).unwrap();
-    let transaction = psbt.extract_tx().unwrap();
-    sky.world.broadcast(&transaction).await;
-    sky.works().await;
-    transaction
+    psbt.extract_tx().unwrap()
+}
+
+/// Of two inputs only the one that holds more, with a high fee.
+pub(super) fn of_the_larger(mut psbt: Psbt) -> Psbt {
+    let held = |place: &usize| psbt.inputs[*place].witness_utxo.as_ref().unwrap().value;
+    let large = (0..2).max_by_key(held).unwrap();
+    psbt.unsigned_tx.output[0].value = held(&large) - Amount::from_sat(10_000);
+    psbt.unsigned_tx.input = vec![psbt.unsigned_tx.input[large].clone()];
+    psbt.inputs = vec![psbt.inputs[large].clone()];
+    psbt
 }
 
 /// The same inputs to another place.
@@ -110,11 +125,7 @@ async fn a_part_that_is_spent_leaves_the_rest_to_go_back(sky: &mut Sky) {
     sky.sends(trade, 150_000).await;
     sky.mines(1).await;
     assert_eq!(sky.stage(trade).await, "funded");
-    let mut psbt = kept(sky, "refund").await;
-    let large = (0..2).max_by_key(|place| psbt.inputs[*place].witness_utxo.as_ref().unwrap().value).unwrap();
-    psbt.unsigned_tx.input = vec![psbt.unsigned_tx.input[large].clone()];
-    psbt.inputs = vec![psbt.inputs[large].clone()];
-    psbt.unsigned_tx.output[0].value = Amount::from_sat(due - 110_000);
+    let psbt = of_the_larger(kept(sky, "refund").await);
     spent_by_two(sky, psbt, [&sky.story.alice, &sky.story.bob]).await;
     sky.mines(1).await;
     assert_eq!(sky.stage(trade).await, "funded");

@@ -10,7 +10,7 @@ const FACTS: &str = "bob's statement shows 300 of the 500 euros.";
 const REASONS: &str = "Each gets what the payment covers.";
 
 impl Story {
-    async fn send(&self, who: &Person, trade: PublicRef, path: &str, fields: &[(&str, &str)]) -> Seen {
+    pub async fn send(&self, who: &Person, trade: PublicRef, path: &str, fields: &[(&str, &str)]) -> Seen {
         let version = self.version(trade, who).await;
         let mut all = vec![("version", version.as_str())];
         all.extend_from_slice(fields);

@@ -11,7 +11,7 @@ const TICKS: [&str; 3] = ["own_account", "amount", "payer"];
 
 impl Story {
     /// Signs a page and says a miner fee with it.
-    async fn signs_with_fee(&self, who: &Person, trade: PublicRef, place: &str, tick: &str, fee: u64) -> Seen {
+    pub async fn signs_with_fee(&self, who: &Person, trade: PublicRef, place: &str, tick: &str, fee: u64) -> Seen {
         let path = format!("/trades/{trade}/{place}");
         let signatures = who.signatures(&path).await;
         let (version, fee) = (self.version(trade, who).await, fee.to_string());

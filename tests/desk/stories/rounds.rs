@@ -99,3 +99,24 @@ async fn a_job_may_wait_long_for_the_chain_and_not_for_ever() {
     story.mine(6).await;
     assert_eq!(story.stage(trade).await, "completed");
 }
+
+/// A server that never answers holds up the desk's own look at the trade, and nobody's act in it.
+#[tokio::test]
+async fn a_chain_that_keeps_the_desk_waiting_holds_no_trade() {
+    let weather = Arc::new(Weather::default());
+    let story = story_with(Start { weather: Some(weather.clone()), ..Start::default() }).await;
+    let trade = story.paid().await;
+    story.signs(&story.bob, trade, "release", &["own_account", "amount", "payer"]).await;
+    story.work().await;
+    assert_eq!(story.stage(trade).await, "paying_out");
+    weather.keeps_waiting();
+    story.site.chain.mine_empty(1, jiff::Timestamp::now()).unwrap();
+    let work = worker::work_once(&story.site.desk);
+    tokio::pin!(work);
+    tokio::select! {
+        _ = &mut work => panic!("the chain was not asked"),
+        () = weather.is_asked() => {}
+    }
+    let sql = story.site.sql().await;
+    sql.batch_execute("SELECT 1 FROM trades FOR UPDATE NOWAIT").await.expect("nobody holds the trade");
+}

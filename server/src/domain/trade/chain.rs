@@ -43,6 +43,10 @@ impl Trade {
             Stage::RefundDue if !fixed && (deposit.renewed || deposit.confirmed != self.deposit.confirmed) => {
                 Ok(self.field(seen).and(Effect::BuildRefund))
             }
+            // What the arbitrator is to divide was never fixed, and is something else now.
+            Stage::Disputed | Stage::Ruled if !fixed && deposit.renewed => {
+                Ok(self.field(seen).and(Effect::BuildRefund))
+            }
             Stage::Funded | Stage::PaymentSent | Stage::RefundDue | Stage::Disputed | Stage::Ruled if fixed => {
                 Ok(self.freezes_or_thaws(deposit, at))
             }

@@ -45,6 +45,14 @@ impl Trade {
         Ok(self.field(|trade| trade.keep_word(FeeWord { kind, side, fee })))
     }
 
+    pub(super) fn forget_fee_word(&self, kind: PayoutKind, side: Side, actor: Actor) -> Result<Change, Refusal> {
+        let was = |word: &FeeWord| (word.kind, word.side) == (kind, side);
+        if actor != Actor::Desk || self.paying_out.is_some() || !self.fee_words.iter().any(was) {
+            return Err(not_now(self.stage));
+        }
+        Ok(self.field(|trade| trade.fee_words.retain(|word| !was(word))))
+    }
+
     pub(super) fn raise_fee(&self, fee: Amount, waited_blocks: u32, actor: Actor) -> Result<Change, Refusal> {
         let kind = self.under_way()?;
         let party = self.may_go_on(kind, actor)?;

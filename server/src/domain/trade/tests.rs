@@ -292,6 +292,12 @@ fn the_buyer_decides_about_the_fee_of_a_release_and_everybody_after_36_blocks() 
         refused(&trade, &raise(900, 36), Actor::Buyer, 23).contains("Nothing was changed"),
         "nothing is on its way"
     );
+    let forget = Act::ForgetFeeWord { kind: PayoutKind::Release, side: Side::Buyer };
+    assert!(
+        trade.apply(&forget, Actor::Buyer, minutes(24)).is_err()
+            && paid().apply(&forget, Actor::Desk, minutes(24)).is_err()
+    );
+    assert_eq!(after(&trade, &[(forget, Actor::Desk, 24)]).fee_said(PayoutKind::Release), None);
     let sent = after(&trade, &[(sign(PayoutKind::Release), Actor::Seller, 30)]);
     assert!(is_sent(&sent, &raise(900, 0), Actor::Buyer));
     assert!(refused(&sent, &raise(900, 35), Actor::Seller, 50).contains("it is 35 now"));

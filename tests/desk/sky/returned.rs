@@ -1,0 +1,170 @@
+//! Coins that are in escrow again, or others than a dispute began with: somebody can always say who gets them.
+
+use bitcoin::FeeRate;
+use trine::chain::practice::Fate;
+use trine::domain::PublicRef;
+use trine::escrow::{self, Contract, Payout, PayoutKind};
+
+use super::lost::{is_double_spent, is_ruled_and_paid};
+use super::spends::{kept, of_the_larger, spent_by_two, two_sign};
+use super::{HIGH_FEE, Sky, under_every_sky};
+use crate::chains::coins::{Coin, coin_of, pay};
+use crate::chains::world::World;
+
+under_every_sky! {
+    a_dispute_over_a_late_deposit_follows_the_one_that_took_its_place,
+    a_disputed_late_deposit_that_is_double_spent_ends_as_lost,
+    what_another_transaction_leaves_of_a_payout_is_in_escrow_again,
+}
+
+/// A deposit that came after the trade was cancelled, and a dispute about it.
+async fn disputed_late(sky: &mut Sky) -> (PublicRef, Coin) {
+    let trade = sky.small().await;
+    sky.story.press(&sky.story.alice, trade, "cancel").await;
+    let coin = sky.world.coin().await;
+    sky.deposits_from(&coin, trade).await;
+    sky.mines(1).await;
+    assert_eq!(sky.stage(trade).await, "refund_due");
+    sky.story.opens_dispute(&sky.story.alice, trade, "other", "release").await;
+    assert_eq!(sky.stage(trade).await, "disputed");
+    (trade, coin)
+}
+
+async fn is_divided(sky: &Sky, trade: PublicRef) {
+    sky.story.later(24 * 60 + 1).await;
+    is_ruled_and_paid(sky, trade, "split", "50").await;
+    assert_eq!(sky.stage(trade).await, "paying_out");
+    sky.mines(2).await;
+    assert_eq!(sky.state(trade).await.outcome.unwrap().as_str(), "split");
+}
+
+async fn a_dispute_over_a_late_deposit_follows_the_one_that_took_its_place(sky: &mut Sky) {
+    let (trade, coin) = disputed_late(sky).await;
+    sky.world.reorganise(1, Fate::Waiting).await;
+    let due = sky.row(trade).await.deposit.to_sat();
+    sky.world.broadcast(&pay(&coin, &[(sky.script(trade).await, due)], HIGH_FEE)).await;
+    sky.mines(1).await;
+    assert_eq!(sky.stage(trade).await, "disputed");
+    is_divided(sky, trade).await;
+}
+
+async fn a_disputed_late_deposit_that_is_double_spent_ends_as_lost(sky: &mut Sky) {
+    let (trade, coin) = disputed_late(sky).await;
+    is_double_spent(sky, &coin).await;
+    assert_eq!(sky.stage(trade).await, "disputed", "only a block ends it");
+    sky.mines(1).await;
+    assert_eq!(sky.state(trade).await.outcome.unwrap().as_str(), "lost");
+}
+
+/// Two outputs, the larger one first; both are in blocks of their own.
+async fn paid_with_a_larger(sky: &mut Sky) -> PublicRef {
+    let trade = sky.small().await;
+    let due = sky.row(trade).await.deposit.to_sat();
+    sky.sends(trade, due - 100_000).await;
+    sky.mines(1).await;
+    sky.sends(trade, 150_000).await;
+    sky.mines(1).await;
+    sky.marks(trade).await;
+    trade
+}
+
+async fn what_another_transaction_leaves_of_a_payout_is_in_escrow_again(sky: &mut Sky) {
+    let trade = paid_with_a_larger(sky).await;
+    let other = two_sign(of_the_larger(kept(sky, "refund").await), [&sky.story.bob, &sky.story.carol]);
+    sky.releases(trade).await;
+    sky.mines(1).await;
+    assert_eq!(sky.state(trade).await.outcome.unwrap().as_str(), "released");
+    // All of it while the desk does not look.
+    sky.world.reorganise(1, Fate::Waiting).await;
+    sky.world.broadcast(&other).await;
+    sky.mines(1).await;
+    let state = sky.state(trade).await;
+    assert_eq!((state.stage.as_str(), state.outcome, state.frozen), ("disputed", None, false));
+    assert_eq!(state.deposit.confirmed.to_sat(), 150_000);
+    is_divided(sky, trade).await;
+}
+
+#[tokio::test]
+async fn what_returns_after_another_transaction_ended_the_trade_is_in_escrow_again() {
+    let mut sky = Sky::over(World::practice_today()).await;
+    let trade = paid_with_a_larger(&mut sky).await;
+    let other = two_sign(of_the_larger(kept(&sky, "refund").await), [&sky.story.bob, &sky.story.carol]);
+    let waits = super::pending::deposit_of(&sky, trade, 150_000).await;
+    sky.reorganises(1, Fate::Waiting).await;
+    sky.world.forget(&waits);
+    sky.world.broadcast(&other).await;
+    sky.world.mine(1).await;
+    sky.story.work().await;
+    assert_eq!(sky.state(trade).await.outcome.unwrap().as_str(), "refunded", "that is all there is just now");
+    sky.mines(1).await;
+    let state = sky.state(trade).await;
+    assert_eq!((state.stage.as_str(), state.deposit.confirmed.to_sat()), ("disputed", 150_000));
+    is_divided(&sky, trade).await;
+}
+
+/// It never counted, so no outputs were ever fixed; the spend is forgotten with its block.
+#[tokio::test]
+async fn a_deposit_that_never_counted_and_is_in_escrow_again_can_be_divided() {
+    let mut sky = Sky::over(World::practice_today()).await;
+    let trade = sky.larger().await;
+    let coin = sky.world.coin().await;
+    let deposit = sky.deposits_from(&coin, trade).await;
+    sky.mines(1).await;
+    assert_eq!(sky.stage(trade).await, "awaiting_deposit", "one of two confirmations");
+    let agreed = Contract::parse(&sky.row(trade).await.contract_text).unwrap().agreed().unwrap();
+    let made = coin_of(&deposit, 0);
+    let coins = [escrow::Coin { outpoint: made.outpoint, value: made.output.value, transaction: Some(deposit) }];
+    let rate = FeeRate::from_sat_per_vb_u32(4);
+    let refund = Payout::of_all_steps(&agreed, PayoutKind::Refund, &coins, rate).unwrap().remove(0);
+    spent_by_two(&sky, refund.spend().psbt().clone(), [&sky.story.alice, &sky.story.bob]).await;
+    sky.mines(2).await;
+    assert_eq!(sky.state(trade).await.outcome.unwrap().as_str(), "refunded");
+    sky.reorganises(2, Fate::Forgotten).await;
+    assert_eq!(sky.stage(trade).await, "disputed");
+    is_divided(&sky, trade).await;
+}
+
+/// The signature of the first ruling's payout is in the winner's hands, over the same coins.
+#[tokio::test]
+async fn an_arbitrator_who_signed_a_payout_rules_nothing_else_over_the_same_coins() {
+    let mut sky = Sky::over(World::practice_today()).await;
+    let (trade, _) = sky.disputed().await;
+    let refund = two_sign(kept(&sky, "refund").await, [&sky.story.alice, &sky.story.bob]);
+    sky.story.later(24 * 60 + 1).await;
+    sky.story.rules(trade, "split", "60").await;
+    sky.story.signs_at(&sky.story.carol, trade, &format!("/arbitration/{trade}/payout")).await;
+    assert_eq!(sky.stage(trade).await, "ruled");
+    sky.world.broadcast(&refund).await;
+    sky.mines(1).await;
+    assert_eq!(sky.state(trade).await.outcome.unwrap().as_str(), "refunded");
+    sky.reorganises(1, Fate::Forgotten).await;
+    assert_eq!(sky.stage(trade).await, "disputed");
+    sky.story.later(24 * 60 + 1).await;
+    let fields = [("outcome", "split"), ("unit", "percent"), ("buyer", "30"), ("facts", "f"), ("reasons", "r")];
+    let path = format!("/arbitration/{trade}/ruling");
+    let refused = sky.story.send(&sky.story.carol, trade, &path, &fields).await;
+    assert_eq!(refused.status, 409, "{}", refused.words());
+    assert!(refused.words().contains("so rule the same again"), "{}", refused.words());
+    is_ruled_and_paid(&sky, trade, "split", "60").await;
+    sky.mines(1).await;
+    assert_eq!(sky.state(trade).await.outcome.unwrap().as_str(), "split");
+}
+
+#[tokio::test]
+async fn a_word_about_a_miner_fee_is_not_kept_for_other_coins() {
+    let mut sky = Sky::over(World::practice_today()).await;
+    let (trade, coin) = sky.funded().await;
+    let fees = sky.story.fees(&sky.story.alice, trade, "payment").await;
+    let sent = sky.story.signs_with_fee(&sky.story.alice, trade, "payment", "sent", fees[2]).await;
+    assert_eq!(sent.status, 303, "{}", sent.words());
+    is_double_spent(&sky, &coin).await;
+    let again = sky.world.coin().await;
+    sky.deposits_from(&again, trade).await;
+    sky.mines(1).await;
+    assert!(!sky.state(trade).await.frozen);
+    sky.story.signs(&sky.story.alice, trade, "payment-release", &[]).await;
+    let fees = sky.story.fees(&sky.story.bob, trade, "release").await;
+    sky.releases(trade).await;
+    let paid = "SELECT fee_sat FROM payouts JOIN trades ON trades.id = trade WHERE txid = payout_txid";
+    assert_eq!(sky.story.site.sql().await.one::<i64>(paid).await, i64::try_from(fees[0]).unwrap());
+}
