@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::Desk;
 use super::error::Done;
 use crate::domain::Stage;
-use crate::domain::trade::Deposit;
+use crate::domain::trade::{Deposit, NOTHING_BELOW_SAT};
 use crate::escrow::deposit::{self as escrow, COINBASE_CONFIRMATIONS, Due, Judgement, Missing, Seen, judge};
 use crate::store::deposits::{self, DepositRow};
 use crate::store::trades::TradeRow;
@@ -155,7 +155,10 @@ pub async fn deposit_of(desk: &Desk, client: &impl GenericClient, row: &TradeRow
         whole: false,
         renewed: match row.state.stage {
             Stage::RefundDue => !set.is_empty() && refunds_other(&outputs, tip),
-            Stage::Disputed | Stage::Ruled => divides_other(&outputs, &undone(client, row, tip).await?, row, tip),
+            Stage::Disputed | Stage::Ruled => {
+                let undone = undone(client, row, tip).await?;
+                divides_other(&outputs, &undone, row, tip, desk.now(client).await?)
+            }
             _ => !set.is_empty() && other_set,
         },
     })
@@ -181,12 +184,14 @@ fn refunds_other(outputs: &[DepositRow], tip: u32) -> bool {
     outputs.iter().any(|one| one.funding != now.contains(&one.outpoint))
 }
 
-/// The outputs that a dispute was about are gone, or were never fixed, and others are there. As long as they are there,
-/// what there is to divide stays the same, whatever comes beside it.
-fn divides_other(outputs: &[DepositRow], undone: &BTreeSet<Txid>, row: &TradeRow, tip: u32) -> bool {
+/// The outputs that a dispute was about are gone, or were never fixed, and others are there that are worth a transaction.
+/// As long as the first are there, or may be back soon, what there is to divide stays the same, whatever comes beside it.
+fn divides_other(outputs: &[DepositRow], undone: &BTreeSet<Txid>, row: &TradeRow, tip: u32, now: Timestamp) -> bool {
     let set = outputs.iter().filter(|one| one.funding).count();
     let stands = set > 0 && standing(outputs, undone, row, tip).len() == set;
-    !stands && !to_refund(outputs, tip).is_empty() && refunds_other(outputs, tip)
+    let waits = pending(outputs, undone, row, tip).into_iter().any(|one| may_be_back_soon(one, now));
+    let is_worth_it = sum(to_refund(outputs, tip).into_iter()).to_sat() >= NOTHING_BELOW_SAT;
+    !stands && !waits && is_worth_it && refunds_other(outputs, tip)
 }
 
 /// At most all the money there is.

@@ -163,7 +163,9 @@ fn cached(node: &Node, question: String, what: Vec<Value>) -> Option<HttpRespons
     let mut told = node.told.lock().unwrap();
     let before = told.last.get(&question).filter(|_| node.lies(Lie::FromCache)).cloned();
     let what = before.unwrap_or(what);
-    told.last.insert(question, what.clone());
+    if !node.lies(Lie::AnotherPlace) {
+        told.last.insert(question, what.clone());
+    }
     list(what)
 }
 

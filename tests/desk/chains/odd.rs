@@ -230,6 +230,25 @@ mod on_esplora_that_is_odd {
         assert_eq!(desk.hear(&world).await, [seen(&deposit, 0, below), spent(&escrow, &payout, above)]);
     }
 
+    /// A look that came to nothing has told nobody.
+    #[tokio::test]
+    async fn what_a_look_that_failed_has_listed_is_told_when_it_is_listed_again() {
+        let mut world = World::explored().await;
+        let lock = Lock::number(1);
+        let mut desk = world.listener().await.watch_script(&lock.script());
+        assert_eq!(desk.hear(&world).await, []);
+        let coin = world.coin().await;
+        let (deposit, _) = deposit_from(&world, &coin, &lock).await;
+        let block = Some(world.tip().await);
+        world.explorer().lies(Lie::AnotherPlace);
+        world.chain.facts_since(&desk.cursor, &desk.watched).await.unwrap_err();
+        world.explorer().lies(Lie::FromCache);
+        assert_eq!(desk.hear(&world).await, []);
+        assert_eq!(Some(desk.cursor), block);
+        world.explorer().is_honest_again();
+        assert_eq!(desk.hear(&world).await, [seen(&deposit, 0, block)]);
+    }
+
     #[tokio::test]
     async fn what_is_said_to_be_in_a_block_that_was_read_has_to_be_proved() {
         let mut world = World::explored().await;

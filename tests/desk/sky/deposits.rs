@@ -237,31 +237,35 @@ async fn a_deposit_of_a_trade_that_is_over_is_not_handed_to_a_node_that_forgot_i
     }
 }
 
-#[tokio::test]
-async fn a_block_that_a_server_lists_late_funds_a_trade_and_nobody_is_asked_for_strangers_from_then_on() {
-    let mut sky = Sky::over(World::explored().await).await;
-    let trade = sky.small().await;
-    let coin = sky.world.coin().await;
-    sky.deposits_from(&coin, trade).await;
-    sky.works().await;
-    sky.world.explorer().lies(Lie::FromCache);
-    sky.mines(1).await;
-    assert_eq!(sky.stage(trade).await, "awaiting_deposit");
-    sky.world.explorer().is_honest_again();
-    sky.works().await;
-    assert_eq!(sky.stage(trade).await, "funded");
-    let asked = sky.world.explorer().asked(&coin.output.script_pubkey);
-    assert!(asked > 0, "while it waited");
-    sky.mines(2).await;
-    assert_eq!(sky.world.explorer().asked(&coin.output.script_pubkey), asked);
+mod on_esplora {
+    use super::*;
 
-    sky.marks(trade).await;
-    sky.releases(trade).await;
-    sky.works().await;
-    sky.world.explorer().lies(Lie::FromCache);
-    sky.mines(1).await;
-    assert_eq!(sky.stage(trade).await, "paying_out");
-    sky.world.explorer().is_honest_again();
-    sky.works().await;
-    assert_eq!(sky.stage(trade).await, "completed");
+    #[tokio::test]
+    async fn a_block_that_a_server_lists_late_funds_a_trade_and_nobody_is_asked_for_strangers_from_then_on() {
+        let mut sky = Sky::over(World::explored().await).await;
+        let trade = sky.small().await;
+        let coin = sky.world.coin().await;
+        sky.deposits_from(&coin, trade).await;
+        sky.works().await;
+        sky.world.explorer().lies(Lie::FromCache);
+        sky.mines(1).await;
+        assert_eq!(sky.stage(trade).await, "awaiting_deposit");
+        sky.world.explorer().is_honest_again();
+        sky.works().await;
+        assert_eq!(sky.stage(trade).await, "funded");
+        let asked = sky.world.explorer().asked(&coin.output.script_pubkey);
+        assert!(asked > 0, "while it waited");
+        sky.mines(2).await;
+        assert_eq!(sky.world.explorer().asked(&coin.output.script_pubkey), asked);
+
+        sky.marks(trade).await;
+        sky.releases(trade).await;
+        sky.works().await;
+        sky.world.explorer().lies(Lie::FromCache);
+        sky.mines(1).await;
+        assert_eq!(sky.stage(trade).await, "paying_out");
+        sky.world.explorer().is_honest_again();
+        sky.works().await;
+        assert_eq!(sky.stage(trade).await, "completed");
+    }
 }

@@ -14,6 +14,7 @@ use crate::chains::world::World;
 under_every_sky! {
     a_dispute_over_a_late_deposit_follows_the_one_that_took_its_place,
     a_disputed_late_deposit_that_is_double_spent_ends_as_lost,
+    a_disputed_late_deposit_that_leaves_dust_ends_as_lost,
     what_another_transaction_leaves_of_a_payout_is_in_escrow_again,
 }
 
@@ -54,6 +55,69 @@ async fn a_disputed_late_deposit_that_is_double_spent_ends_as_lost(sky: &mut Sky
     assert_eq!(sky.stage(trade).await, "disputed", "only a block ends it");
     sky.mines(1).await;
     assert_eq!(sky.state(trade).await.outcome.unwrap().as_str(), "lost");
+}
+
+/// Somebody's dust is nothing to divide.
+async fn a_disputed_late_deposit_that_leaves_dust_ends_as_lost(sky: &mut Sky) {
+    let (trade, coin) = disputed_late(sky).await;
+    is_double_spent(sky, &coin).await;
+    sky.sends(trade, 600).await;
+    sky.mines(1).await;
+    assert_eq!(sky.state(trade).await.outcome.unwrap().as_str(), "lost");
+    let open = "SELECT count(*) FROM outbox WHERE kind = 'judge' AND done_at IS NULL";
+    assert_eq!(sky.story.site.sql().await.one::<i64>(open).await, 0);
+}
+
+/// The node forgets it for a moment; what was paid beside it does not take its place.
+#[tokio::test]
+async fn a_disputed_late_deposit_that_is_forgotten_for_a_moment_is_what_the_dispute_is_about() {
+    let mut sky = Sky::over(World::practice_today()).await;
+    let (trade, _) = disputed_late(&mut sky).await;
+    let due = sky.row(trade).await.deposit.to_sat();
+    let deposit = super::pending::deposit_of(&sky, trade, due).await;
+    let beside = sky.sends(trade, 3_000).await;
+    sky.mines(1).await;
+    sky.reorganises(2, Fate::Waiting).await;
+    sky.world.mine_only(&beside, std::slice::from_ref(&deposit)).await;
+    sky.world.forget(&deposit);
+    trine::desk::watcher::watch_once(&sky.story.site.desk).await.unwrap();
+    let sql = sky.story.site.sql().await;
+    sql.batch_execute("UPDATE outbox SET done_at = now() WHERE kind = 'deposit' AND done_at IS NULL").await.unwrap();
+    sky.works().await;
+    sky.world.broadcast(&deposit).await;
+    sky.mines(1).await;
+    sky.story.later(24 * 60 + 1).await;
+    is_ruled_and_paid(&sky, trade, "split", "90").await;
+    sky.mines(1).await;
+    assert!(sky.world.got(&sky.story.alice.address).await > due * 8 / 10);
+}
+
+/// What is deep in the chain, and did not end the trade, is over.
+#[tokio::test]
+async fn what_two_took_of_a_short_deposit_hides_no_refund_of_the_rest() {
+    let mut sky = Sky::over(World::practice_today()).await;
+    let trade = sky.small().await;
+    let deposit = sky.sends(trade, 300_000).await;
+    sky.mines(1).await;
+    sky.sends(trade, 200_000).await;
+    sky.mines(1).await;
+    let agreed = Contract::parse(&sky.row(trade).await.contract_text).unwrap().agreed().unwrap();
+    let made = coin_of(&deposit, 0);
+    let coins = [escrow::Coin { outpoint: made.outpoint, value: made.output.value, transaction: Some(deposit) }];
+    let rate = FeeRate::from_sat_per_vb_u32(4);
+    let refund = Payout::of_all_steps(&agreed, PayoutKind::Refund, &coins, rate).unwrap().remove(0);
+    spent_by_two(&sky, refund.spend().psbt().clone(), [&sky.story.alice, &sky.story.bob]).await;
+    sky.both_read(trade, "Another transaction spends the coins").await;
+    sky.mines(1).await;
+    sky.page_offers(&sky.story.bob, trade, "funding").await;
+    sky.story.later(181).await;
+    sky.mines(1).await;
+    assert_eq!(sky.stage(trade).await, "refund_due");
+    sky.page_offers(&sky.story.bob, trade, "refund").await;
+    sky.story.signs(&sky.story.bob, trade, "refund", &[]).await;
+    sky.story.signs(&sky.story.alice, trade, "refund", &[]).await;
+    sky.mines(1).await;
+    assert_eq!(sky.state(trade).await.outcome.unwrap().as_str(), "refunded");
 }
 
 /// Two outputs, the larger one first; both are in blocks of their own.

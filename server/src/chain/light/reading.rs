@@ -95,9 +95,10 @@ impl<'a> Reader<'a> {
             return Ok(Err("it has fewer headers than it says".to_owned()));
         };
         let histories = self.histories(watched, &stretch).await?;
-        if let Err(odd) = self.late(cursor, watched, &stretch, &histories.own, &mut facts).await? {
-            return Ok(Err(odd));
-        }
+        let told = match self.late(cursor, watched, &stretch, &histories.own, &mut facts).await? {
+            Ok(told) => told,
+            Err(odd) => return Ok(Err(odd)),
+        };
         let blocks = match self.blocks(&stretch, &histories.all).await? {
             Ok(blocks) => blocks,
             Err(odd) => return Ok(Err(odd)),
@@ -122,6 +123,7 @@ impl<'a> Reader<'a> {
         if end.is_none_or(|header| header.block_hash() != stretch.at().hash) {
             return Ok(Err(format!("block {} is another one than a moment ago", stretch.end())));
         }
+        told.into_iter().for_each(|(txid, height)| self.memory.keep_told(txid, height, *cursor));
         Ok(Ok(facts.finish(stretch.at(), caught_up)))
     }
 

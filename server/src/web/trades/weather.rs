@@ -52,15 +52,19 @@ pub fn banner(facts: &TradeFacts) -> Option<String> {
 
 /// A spend of the escrow that the desk did not send, while it is not the end of the trade yet.
 pub fn foreign_spend(facts: &TradeFacts) -> Option<bitcoin::Txid> {
-    if matches!(facts.row.state.stage, Stage::Proposed | Stage::Cancelled | Stage::Completed) {
+    let stage = facts.row.state.stage;
+    if matches!(stage, Stage::Proposed | Stage::Cancelled | Stage::Completed) {
         return None;
     }
-    let has_set = facts.row.state.funding_is_fixed();
-    let own = |txid: &bitcoin::Txid| {
-        facts.row.state.stage == Stage::PayingOut && facts.book.payouts.iter().any(|payout| payout.txid == *txid)
+    let has_set = stage != Stage::AwaitingDeposit && facts.book.deposits.iter().any(|one| one.funding);
+    let is_own = |txid: &bitcoin::Txid| {
+        let made_here = |kind: &str| stage == Stage::PayingOut || kind == "stray";
+        facts.book.payouts.iter().any(|payout| payout.txid == *txid && made_here(&payout.kind))
     };
+    // A trade that did not end with what is deep enough has gone on without it.
+    let gone_on = |one: &Output| stage != Stage::PayingOut && funding::is_taken(one, &facts.row, facts.tip);
     let coins = facts.book.deposits.iter().filter(|one| one.gone_at.is_none() && (one.funding || !has_set));
-    coins.filter_map(|one| one.spent_by).find(|txid| !own(txid))
+    coins.filter(|one| !gone_on(one)).filter_map(|one| one.spent_by).find(|txid| !is_own(txid))
 }
 
 /// The payout of the ruling in force was built over what is in escrow; its parts may be more than that.

@@ -1,6 +1,8 @@
 //! What a server lists late: it may tell of a block before it tells of what the block changed, or tell a history from a
 //! cache. By then the block counts as read, so what is new in the last blocks is told after them.
 
+use bitcoin::Txid;
+
 use super::{BlockRef, Cursor, Entry, Gatherer, Reader, Stretch, Watched, headers};
 use crate::chain::ChainError;
 
@@ -11,7 +13,8 @@ const AWAITED_BLOCKS: u32 = 1_008;
 
 impl Reader<'_> {
     /// Tells what is in a block that was read before, of what the caller calls unconfirmed, and of what he cannot have
-    /// heard of. Each is proved to be below the fork, as everything else is above it.
+    /// heard of. Each is proved to be below the fork, as everything else is above it. What this look tells with its
+    /// heights: it counts as told when the whole look is.
     pub(super) async fn late(
         &self,
         cursor: &Cursor,
@@ -19,11 +22,11 @@ impl Reader<'_> {
         stretch: &Stretch,
         own: &[Entry],
         facts: &mut Gatherer<'_>,
-    ) -> Result<Result<(), String>, ChainError> {
+    ) -> Result<Result<Vec<(Txid, u32)>, String>, ChainError> {
         let fork = stretch.fork;
         let heard_from = self.memory.asked_at(cursor, fork.height).max(fork.height.saturating_sub(LATE_BLOCKS));
         let awaited_from = fork.height.saturating_sub(AWAITED_BLOCKS);
-        let mut late = Vec::new();
+        let (mut late, mut told) = (Vec::new(), Vec::new());
         let mut lowest = fork.height;
         for (entry, height) in own.iter().filter_map(|entry| Some((entry, entry.height?))) {
             let from = if watched.unconfirmed.contains(&entry.txid) { awaited_from } else { heard_from };
@@ -33,16 +36,16 @@ impl Reader<'_> {
                 late.push(*entry);
             }
             if is_late || stretch.header(height).is_some() {
-                self.memory.keep_told(entry.txid, height, *cursor);
+                told.push((entry.txid, height));
             }
         }
         if late.is_empty() {
-            return Ok(Ok(()));
+            return Ok(Ok(told));
         }
         let Some(headers) = headers::read(self.source, self.network, lowest, fork.height).await? else {
             return Ok(Err("it has fewer headers than a moment ago".to_owned()));
         };
-        let (Some(first), Some(last)) = (headers.first(), headers.last()) else { return Ok(Ok(())) };
+        let (Some(first), Some(last)) = (headers.first(), headers.last()) else { return Ok(Ok(told)) };
         if last.block_hash() != fork.hash {
             return Ok(Err(format!("block {} is another one than a moment ago", fork.height)));
         }
@@ -57,6 +60,6 @@ impl Reader<'_> {
             let place = BlockRef { height: *height, hash: header.block_hash() };
             block.transactions().for_each(|transaction| facts.confirmed(transaction, place));
         }
-        Ok(Ok(()))
+        Ok(Ok(told))
     }
 }
