@@ -164,6 +164,17 @@ pub async fn deposit_of(desk: &Desk, client: &impl GenericClient, row: &TradeRow
     })
 }
 
+/// Outputs are chosen as the deposit.
+pub fn has_set(row: &TradeRow, outputs: &[DepositRow]) -> bool {
+    row.state.stage != Stage::AwaitingDeposit && outputs.iter().any(|output| output.funding)
+}
+
+/// The funding set as far as it is there, spent or not. Before one is fixed everything at the address is the escrow's.
+pub fn escrowed<'a>(row: &TradeRow, outputs: &'a [DepositRow]) -> Vec<&'a DepositRow> {
+    let has_set = has_set(row, outputs);
+    outputs.iter().filter(|output| output.gone_at.is_none() && (output.funding || !has_set)).collect()
+}
+
 /// The funding set is in the chain, spent or not.
 pub fn is_whole(outputs: &[DepositRow]) -> bool {
     let mut funding = outputs.iter().filter(|output| output.funding).peekable();

@@ -87,8 +87,8 @@ async fn spend_act(
     if matches!(stage, Stage::Proposed | Stage::Cancelled) || row.state.outcome == Some(Outcome::Lost) {
         return Ok(None);
     }
-    let has_set = has_set(row, outputs);
-    let coins = escrowed(row, outputs);
+    let has_set = funding::has_set(row, outputs);
+    let coins = funding::escrowed(row, outputs);
     let tip = funding::tip_height(tx).await?;
     let (taken, left): (Vec<&DepositRow>, Vec<&DepositRow>) =
         coins.iter().copied().partition(|output| funding::is_taken(output, row, tip));
@@ -116,16 +116,6 @@ async fn spend_act(
     })
 }
 
-fn has_set(row: &TradeRow, outputs: &[DepositRow]) -> bool {
-    row.state.stage != Stage::AwaitingDeposit && outputs.iter().any(|output| output.funding)
-}
-
-/// The funding set as far as it is there, spent or not. Before one is fixed everything at the address is the escrow's.
-fn escrowed<'a>(row: &TradeRow, outputs: &'a [DepositRow]) -> Vec<&'a DepositRow> {
-    let has_set = has_set(row, outputs);
-    outputs.iter().filter(|output| output.gone_at.is_none() && (output.funding || !has_set)).collect()
-}
-
 fn in_no_block(coins: &[&DepositRow]) -> bool {
     coins.iter().all(|output| output.spent_height.is_none())
 }
@@ -137,7 +127,7 @@ async fn payout_unknown(desk: &Desk, tx: &Transaction<'_>, id: TradeId) -> Done<
     let running = row.state.stage == Stage::PayingOut && row.state.paying_out.is_some();
     let Some(txid) = row.payout_txid.filter(|_| running) else { return Ok(None) };
     let outputs = deposits::of_trade(tx, id).await?;
-    if !in_no_block(&escrowed(&row, &outputs)) || !outbox::broadcast_done(tx, id).await? {
+    if !in_no_block(&funding::escrowed(&row, &outputs)) || !outbox::broadcast_done(tx, id).await? {
         return Ok(None);
     }
     let known = desk.chain.transaction(txid, None).await.map_err(chain_trouble)?;

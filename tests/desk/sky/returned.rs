@@ -92,6 +92,16 @@ async fn a_disputed_late_deposit_that_is_forgotten_for_a_moment_is_what_the_disp
     assert!(sky.world.got(&sky.story.alice.address).await > due * 8 / 10);
 }
 
+/// The two traders send back a deposit that the desk has built no refund of.
+async fn is_refunded_with_a_kit(sky: &Sky, trade: PublicRef, deposit: bitcoin::Transaction) {
+    let agreed = Contract::parse(&sky.row(trade).await.contract_text).unwrap().agreed().unwrap();
+    let made = coin_of(&deposit, 0);
+    let coins = [escrow::Coin { outpoint: made.outpoint, value: made.output.value, transaction: Some(deposit) }];
+    let rate = FeeRate::from_sat_per_vb_u32(4);
+    let refund = Payout::of_all_steps(&agreed, PayoutKind::Refund, &coins, rate).unwrap().remove(0);
+    spent_by_two(sky, refund.spend().psbt().clone(), [&sky.story.alice, &sky.story.bob]).await;
+}
+
 /// What is deep in the chain, and did not end the trade, is over.
 #[tokio::test]
 async fn what_two_took_of_a_short_deposit_hides_no_refund_of_the_rest() {
@@ -101,12 +111,7 @@ async fn what_two_took_of_a_short_deposit_hides_no_refund_of_the_rest() {
     sky.mines(1).await;
     sky.sends(trade, 200_000).await;
     sky.mines(1).await;
-    let agreed = Contract::parse(&sky.row(trade).await.contract_text).unwrap().agreed().unwrap();
-    let made = coin_of(&deposit, 0);
-    let coins = [escrow::Coin { outpoint: made.outpoint, value: made.output.value, transaction: Some(deposit) }];
-    let rate = FeeRate::from_sat_per_vb_u32(4);
-    let refund = Payout::of_all_steps(&agreed, PayoutKind::Refund, &coins, rate).unwrap().remove(0);
-    spent_by_two(&sky, refund.spend().psbt().clone(), [&sky.story.alice, &sky.story.bob]).await;
+    is_refunded_with_a_kit(&sky, trade, deposit).await;
     sky.both_read(trade, "Another transaction spends the coins").await;
     sky.mines(1).await;
     sky.page_offers(&sky.story.bob, trade, "funding").await;
@@ -175,12 +180,7 @@ async fn a_deposit_that_never_counted_and_is_in_escrow_again_can_be_divided() {
     let deposit = sky.deposits_from(&coin, trade).await;
     sky.mines(1).await;
     assert_eq!(sky.stage(trade).await, "awaiting_deposit", "one of two confirmations");
-    let agreed = Contract::parse(&sky.row(trade).await.contract_text).unwrap().agreed().unwrap();
-    let made = coin_of(&deposit, 0);
-    let coins = [escrow::Coin { outpoint: made.outpoint, value: made.output.value, transaction: Some(deposit) }];
-    let rate = FeeRate::from_sat_per_vb_u32(4);
-    let refund = Payout::of_all_steps(&agreed, PayoutKind::Refund, &coins, rate).unwrap().remove(0);
-    spent_by_two(&sky, refund.spend().psbt().clone(), [&sky.story.alice, &sky.story.bob]).await;
+    is_refunded_with_a_kit(&sky, trade, deposit).await;
     sky.mines(2).await;
     assert_eq!(sky.state(trade).await.outcome.unwrap().as_str(), "refunded");
     sky.reorganises(2, Fate::Forgotten).await;

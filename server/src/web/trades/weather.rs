@@ -56,14 +56,13 @@ pub fn foreign_spend(facts: &TradeFacts) -> Option<bitcoin::Txid> {
     if matches!(stage, Stage::Proposed | Stage::Cancelled | Stage::Completed) {
         return None;
     }
-    let has_set = stage != Stage::AwaitingDeposit && facts.book.deposits.iter().any(|one| one.funding);
     let is_own = |txid: &bitcoin::Txid| {
         let made_here = |kind: &str| stage == Stage::PayingOut || kind == "stray";
         facts.book.payouts.iter().any(|payout| payout.txid == *txid && made_here(&payout.kind))
     };
     // A trade that did not end with what is deep enough has gone on without it.
     let gone_on = |one: &Output| stage != Stage::PayingOut && funding::is_taken(one, &facts.row, facts.tip);
-    let coins = facts.book.deposits.iter().filter(|one| one.gone_at.is_none() && (one.funding || !has_set));
+    let coins = funding::escrowed(&facts.row, &facts.book.deposits).into_iter();
     coins.filter(|one| !gone_on(one)).filter_map(|one| one.spent_by).find(|txid| !is_own(txid))
 }
 
