@@ -9,6 +9,7 @@ mod pool;
 mod rpc;
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use bitcoin::consensus::encode;
 use bitcoin::hex::FromHex;
@@ -115,6 +116,11 @@ impl Core {
     /// What to say while the node cannot estimate, instead of [`FEE_RATE_UNKNOWN`].
     pub fn with_unknown_fee_rate(self, rate: FeeRate) -> Self {
         Self { unknown_fee_rate: rate, ..self }
+    }
+
+    /// A node that takes longer to answer hangs.
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self { rpc: self.rpc.with_patience(patience), ..self }
     }
 
     async fn info(&self) -> Result<ChainInfo, ChainError> {

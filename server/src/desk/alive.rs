@@ -6,6 +6,7 @@ use super::error::Done;
 use super::escrow_book::EscrowBook;
 use crate::domain::money::btc_words;
 use crate::domain::parts::Parts;
+use crate::domain::trade::Outcome;
 use crate::domain::{Party, Refusal, Stage};
 use crate::store::trades::TradeRow;
 
@@ -13,7 +14,7 @@ use crate::store::trades::TradeRow;
 /// is none of the three is told of all by name.
 pub fn of(row: &TradeRow, book: &EscrowBook, viewer: impl Into<Option<Party>>) -> Vec<String> {
     let viewer = viewer.into();
-    if row.state.stage == Stage::Completed {
+    if row.state.stage == Stage::Completed && row.state.outcome != Some(Outcome::Lost) {
         // The escrow is empty; what was signed for it can do nothing more.
         return Vec::new();
     }

@@ -26,6 +26,8 @@ pub const TAKES_AFTER_COMMIT: &str = "takes_after_commit";
 pub const REMINDER_BEFORE_COMMIT: &str = "reminder_before_commit";
 /// It is committed.
 pub const REMINDER_AFTER_COMMIT: &str = "reminder_after_commit";
+/// A mail or a webhook is taken up; nothing of it has gone out.
+pub const BEFORE_SENDING: &str = "before_sending";
 /// A mail or a webhook has arrived; that it has is not written down.
 pub const AFTER_SENDING: &str = "after_sending";
 

@@ -97,6 +97,7 @@ async fn deliver(desk: &Desk, channel: Channel, claim: &Claim) -> Done<()> {
         Ok(plan) => plan,
         Err(why) => return settle(desk, claim, State::Dropped, why, now).await,
     };
+    crash::point(crash::BEFORE_SENDING);
     // No connection is held while somebody far away takes his time.
     let outcome = match channel {
         Channel::Mail => mail(desk, claim, &target, said.as_ref()).await,

@@ -39,9 +39,8 @@ pub(super) async fn payout_txid(
     effects: &[Effect],
 ) -> Done<Option<Txid>> {
     if matches!(act, Act::ConfirmPayout { .. } | Act::SeeForeignSpend { .. }) {
-        let outputs = deposits::of_trade(tx, row.id).await?;
-        let spent = outputs.iter().filter(|output| output.funding).find_map(|output| output.spent_by);
-        return Ok(spent.or(row.payout_txid));
+        // The judge has written down which one it was.
+        return Ok(row.payout_txid);
     }
     if matches!(act, Act::VoidPayout { .. } | Act::LoseDepositForGood) {
         return Ok(None);
@@ -244,7 +243,11 @@ async fn open_by_itself(tx: &Transaction<'_>, row: &TradeRow, made: &Made<'_>, n
     if disputes::latest(tx, row.id).await?.is_some_and(|dispute| dispute.closed_at.is_none()) {
         return Ok(());
     }
-    let reason = if made.actor == Actor::Chain { Reason::PayoutVoided } else { Reason::ReleaseOverdue };
+    let reason = match made.event {
+        Some(Event::PayoutVoided) => Reason::PayoutVoided,
+        Some(Event::DepositReturned) => Reason::DepositReturned,
+        _ => Reason::ReleaseOverdue,
+    };
     let dispute = DisputeRow {
         id: DisputeId(uuid::Uuid::now_v7()),
         opener: made.actor.as_str().into(),

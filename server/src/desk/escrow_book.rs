@@ -12,6 +12,7 @@ use super::{estimates, funding};
 use crate::domain::trade::{PayoutKind, Trade};
 use crate::domain::{Party, Refusal, Stage};
 use crate::escrow::contract::{Agreed, Payee};
+use crate::escrow::deposit::missing;
 use crate::escrow::pace::{self, Pace, TARGET_BLOCKS};
 use crate::escrow::payout::PayoutKind as Kind;
 use crate::escrow::{Coin, Contract, FeeStep, PartySignature, Payout, SignedPayout};
@@ -89,8 +90,20 @@ impl EscrowBook {
         self.live(Kind::Stray.as_str()).find(spends)
     }
 
+    /// It went back to the seller by a refund of its own.
+    pub fn is_returned_stray(&self, output: &DepositRow) -> bool {
+        self.payouts.iter().any(|row| row.kind == Kind::Stray.as_str() && Some(row.txid) == output.spent_by)
+    }
+
+    /// What is at the address is enough for a deposit once all of it is deep enough.
+    pub fn will_be_enough(&self, row: &TradeRow) -> bool {
+        let there = self.deposits.iter().filter(|output| output.is_there());
+        let seen: Vec<_> = there.map(|output| funding::seen(output, 0, self.is_signed_away(output.outpoint))).collect();
+        missing(&seen, &funding::due(row, &self.contract)).is_none()
+    }
+
     /// Somebody has signed this output away as a stray: it never becomes a deposit.
-    pub fn is_signed_away(&self, outpoint: OutPoint) -> bool {
+    fn is_signed_away(&self, outpoint: OutPoint) -> bool {
         let signed = |row: &PayoutRow| self.signatures.iter().any(|signature| signature.payout == row.id);
         self.stray_payout(outpoint).is_some_and(signed)
     }

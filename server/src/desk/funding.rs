@@ -9,6 +9,7 @@ use super::Desk;
 use super::error::Done;
 use crate::domain::Stage;
 use crate::domain::trade::{Deposit, NOTHING_BELOW_SAT};
+use crate::escrow::Contract;
 use crate::escrow::deposit::{self as escrow, COINBASE_CONFIRMATIONS, Due, Judgement, Missing, Seen, judge};
 use crate::store::deposits::{self, DepositRow};
 use crate::store::trades::TradeRow;
@@ -16,6 +17,9 @@ use crate::store::{GenericClient, payouts, watched};
 
 /// What a node forgot and nobody has given it for so long is not waited for where other coins stand.
 const FORGOTTEN_FOR_GOOD_AFTER: SignedDuration = SignedDuration::from_hours(24);
+/// What nobody has known of for so long is lost, whatever the reason: what its coins were made of may never have been seen
+/// to be spent elsewhere. Should it return all the same, the trade is opened again.
+const LOST_AFTER: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// The height the desk has read to.
 pub async fn tip_height(client: &impl GenericClient) -> Done<u32> {
@@ -48,17 +52,21 @@ async fn counted(client: &impl GenericClient, row: &TradeRow, stage: Stage) -> D
         .iter()
         .filter(|output| output.is_there())
         .filter(in_time)
-        .map(|output| Seen {
-            outpoint: output.outpoint,
-            value: output.value,
-            confirmations: output.confirmations(tip),
-            coinbase: output.coinbase,
-            barred: signed_away.contains(&output.outpoint),
-        })
+        // What comes back to a trade that is over goes back to the seller, whatever was signed of it before.
+        .map(|output| (output, stage != Stage::Cancelled && signed_away.contains(&output.outpoint)))
+        .map(|(output, barred)| self::seen(output, output.confirmations(tip), barred))
         .collect();
-    let contract = crate::escrow::Contract::parse(&row.contract_text)?;
-    let due = Due { deposit: row.deposit, feerate: contract.feerate, confirmations: row.state.confirmations };
-    Ok((seen, due))
+    Ok((seen, due(row, &Contract::parse(&row.contract_text)?)))
+}
+
+/// An output as §6 judges it.
+pub fn seen(output: &DepositRow, confirmations: u32, barred: bool) -> Seen {
+    Seen { outpoint: output.outpoint, value: output.value, confirmations, coinbase: output.coinbase, barred }
+}
+
+/// What is agreed about the deposit.
+pub fn due(row: &TradeRow, contract: &Contract) -> Due {
+    Due { deposit: row.deposit, feerate: contract.feerate, confirmations: row.state.confirmations }
 }
 
 /// Outputs for which a signature of a refund or a settlement exists, a stray's refund too: they never count as a deposit
@@ -115,9 +123,22 @@ pub fn pending<'a>(
     outputs.iter().filter(|one| one.funding && may_come(one)).collect()
 }
 
-/// It waits for a block, or was forgotten not long ago: the desk has handed it to the network again.
-pub fn may_be_back_soon(output: &DepositRow, now: Timestamp) -> bool {
-    output.gone_at.is_none_or(|gone| now.duration_since(gone) < FORGOTTEN_FOR_GOOD_AFTER)
+/// The time up to which the desk knows the chain: what it has not read yet may hold what it misses.
+pub async fn known_to(desk: &Desk, client: &impl GenericClient) -> Done<Timestamp> {
+    let now = desk.now(client).await?;
+    let cursor = deposits::cursor(client).await?;
+    Ok(cursor.map_or(now, |cursor| desk.clock.shifted_tip(cursor.tip_at, cursor.seen_at).min(now)))
+}
+
+/// It waits for a block, or was forgotten not long before the chain was last read: the desk has handed it to the network
+/// again.
+pub fn may_be_back_soon(output: &DepositRow, known_to: Timestamp) -> bool {
+    output.gone_at.is_none_or(|gone| known_to.duration_since(gone) < FORGOTTEN_FOR_GOOD_AFTER)
+}
+
+/// Nobody has known of it for a week.
+pub fn is_given_up(output: &DepositRow, known_to: Timestamp) -> bool {
+    output.gone_at.is_some_and(|gone| known_to.duration_since(gone) >= LOST_AFTER)
 }
 
 /// Another transaction took it, and that is deep enough to be what happened.
@@ -157,7 +178,7 @@ pub async fn deposit_of(desk: &Desk, client: &impl GenericClient, row: &TradeRow
             Stage::RefundDue => !set.is_empty() && refunds_other(&outputs, tip),
             Stage::Disputed | Stage::Ruled => {
                 let undone = undone(client, row, tip).await?;
-                divides_other(&outputs, &undone, row, tip, desk.now(client).await?)
+                divides_other(&outputs, &undone, row, tip, known_to(desk, client).await?)
             }
             _ => !set.is_empty() && other_set,
         },
@@ -197,10 +218,16 @@ fn refunds_other(outputs: &[DepositRow], tip: u32) -> bool {
 
 /// The outputs that a dispute was about are gone, or were never fixed, and others are there that are worth a transaction.
 /// As long as the first are there, or may be back soon, what there is to divide stays the same, whatever comes beside it.
-fn divides_other(outputs: &[DepositRow], undone: &BTreeSet<Txid>, row: &TradeRow, tip: u32, now: Timestamp) -> bool {
+fn divides_other(
+    outputs: &[DepositRow],
+    undone: &BTreeSet<Txid>,
+    row: &TradeRow,
+    tip: u32,
+    known_to: Timestamp,
+) -> bool {
     let set = outputs.iter().filter(|one| one.funding).count();
     let stands = set > 0 && standing(outputs, undone, row, tip).len() == set;
-    let waits = pending(outputs, undone, row, tip).into_iter().any(|one| may_be_back_soon(one, now));
+    let waits = pending(outputs, undone, row, tip).into_iter().any(|one| may_be_back_soon(one, known_to));
     let is_worth_it = sum(to_refund(outputs, tip).into_iter()).to_sat() >= NOTHING_BELOW_SAT;
     !stands && !waits && is_worth_it && refunds_other(outputs, tip)
 }

@@ -11,6 +11,7 @@ use super::{Desk, clock, funding};
 use crate::domain::trade::{Act, Deposit, NOTHING_BELOW_SAT, Outcome, PayoutKind};
 use crate::domain::{Stage, TradeId};
 use crate::escrow::contract::Payee;
+use crate::escrow::deposit::COINBASE_CONFIRMATIONS;
 use crate::escrow::payout::PayoutKind as Kind;
 use crate::store::deposits::{self, DepositRow};
 use crate::store::trades::TradeRow;
@@ -55,11 +56,11 @@ async fn act(
     if let Some(told) = spend_act(tx, row, outputs, unknown).await? {
         return Ok(Some(told));
     }
-    if let Some(act) = loss_act(desk, tx, row, outputs, now).await? {
+    if let Some(act) = loss_act(desk, tx, row, outputs).await? {
         return Ok(Some((act, None)));
     }
     if matches!(row.state.stage, Stage::PayingOut | Stage::Completed) {
-        return Ok(None);
+        return Ok(return_act(tx, row, outputs).await?.map(|act| (act, None)));
     }
     let deposit = funding::deposit_of(desk, tx, row).await?;
     let act = Act::JudgeDeposit { deposit };
@@ -84,20 +85,34 @@ async fn spend_act(
     unknown: Option<Txid>,
 ) -> Done<Option<(Act, Option<Txid>)>> {
     let stage = row.state.stage;
-    if matches!(stage, Stage::Proposed | Stage::Cancelled) || row.state.outcome == Some(Outcome::Lost) {
+    if matches!(stage, Stage::Proposed | Stage::Cancelled) {
         return Ok(None);
     }
     let has_set = funding::has_set(row, outputs);
-    let coins = funding::escrowed(row, outputs);
+    let mut coins = funding::escrowed(row, outputs);
     let tip = funding::tip_height(tx).await?;
+    let is_taken = |output: &DepositRow| funding::is_taken(output, row, tip);
+    if !coins.iter().any(|output| is_taken(output)) {
+        return unspent_act(tx, row, &coins, unknown).await;
+    }
+    let book = EscrowBook::read(tx, row).await?;
+    // A stray that went back while the trade was funded never was a part of the escrow.
+    coins.retain(|output| has_set || !book.is_returned_stray(output));
     let (taken, left): (Vec<&DepositRow>, Vec<&DepositRow>) =
-        coins.iter().copied().partition(|output| funding::is_taken(output, row, tip));
+        coins.iter().copied().partition(|output| is_taken(output));
     let Some(largest) = taken.iter().max_by_key(|output| output.value) else {
         return unspent_act(tx, row, &coins, unknown).await;
     };
+    if row.state.outcome == Some(Outcome::Lost) && funding::sum(taken.iter().copied()).to_sat() < NOTHING_BELOW_SAT {
+        return Ok(None);
+    }
     let Some(txid) = largest.spent_by else { return Ok(None) };
-    let rest = funding::sum(left.into_iter());
+    let rest = funding::sum(left.iter().copied());
     if rest.to_sat() >= NOTHING_BELOW_SAT {
+        if !in_no_block(&left) {
+            // It is about to be clear what became of all of it.
+            return Ok(None);
+        }
         let part = match stage {
             // Whatever ended the trade did not take this: it is in escrow again.
             Stage::Completed => row.payout_txid.map(|_| Act::LosePayoutFromChain),
@@ -106,7 +121,6 @@ async fn spend_act(
         };
         return Ok(part.filter(|_| has_set).map(|act| (act, None)));
     }
-    let book = EscrowBook::read(tx, row).await?;
     let (outcome, kind) = outcome_of(&book, row.state.paying_out, largest, txid);
     let ours = stage == Stage::PayingOut && kind.is_some() && kind == row.state.paying_out;
     Ok(match stage {
@@ -159,14 +173,9 @@ async fn unspent_act(
     }
 }
 
-/// The deposit is gone, and what it was made of was spent elsewhere, deep enough that it does not come back.
-async fn loss_act(
-    desk: &Desk,
-    tx: &Transaction<'_>,
-    row: &TradeRow,
-    outputs: &[DepositRow],
-    now: Timestamp,
-) -> Done<Option<Act>> {
+/// The deposit is gone, and does not come back: what it was made of was spent elsewhere, deep enough, or nobody has known
+/// of it for a week.
+async fn loss_act(desk: &Desk, tx: &Transaction<'_>, row: &TradeRow, outputs: &[DepositRow]) -> Done<Option<Act>> {
     let lost = match row.state.stage {
         Stage::RefundDue => Act::LoseDeposit,
         Stage::PaymentSent | Stage::Disputed | Stage::Ruled | Stage::PayingOut => Act::LoseDepositForGood,
@@ -174,7 +183,10 @@ async fn loss_act(
     };
     let tip = funding::tip_height(tx).await?;
     let undone = funding::undone(tx, row, tip).await?;
-    if undone.is_empty() {
+    let known_to = funding::known_to(desk, tx).await?;
+    let pending = funding::pending(outputs, &undone, row, tip);
+    let given_up = !pending.is_empty() && pending.iter().all(|one| funding::is_given_up(one, known_to));
+    if undone.is_empty() && !given_up {
         return Ok(None);
     }
     // A new deposit in its place is judged as one, unless a payout of the old one is under way.
@@ -183,12 +195,35 @@ async fn loss_act(
         return Ok((row.state.stage == Stage::PayingOut).then_some(Act::VoidPayout { deposit }));
     }
     // Until it is clear what becomes of the others, the trade is frozen.
-    let pending = funding::pending(outputs, &undone, row, tip);
-    if pending.iter().any(|one| funding::may_be_back_soon(one, now)) {
+    let rest = funding::standing(outputs, &undone, row, tip);
+    if pending.iter().any(|one| funding::may_be_back_soon(one, known_to)) || !in_no_block(&rest) {
         return Ok(None);
     }
-    let rest = funding::standing(outputs, &undone, row, tip);
-    Ok(goes_on_over(row, &rest).or(pending.is_empty().then_some(lost)))
+    let stands = funding::sum(rest.iter().copied()).to_sat() >= NOTHING_BELOW_SAT;
+    if undone.is_empty() && (stands || EscrowBook::read(tx, row).await?.will_be_enough(row)) {
+        // Nothing says that the rest is all there will ever be; a new deposit that waits for its block is on its way.
+        return Ok(None);
+    }
+    // What was to go back is waited for for ever: to be lost is told of what somebody may have paid for.
+    let is_over = pending.is_empty() || (given_up && row.state.stage != Stage::RefundDue);
+    Ok(goes_on_over(row, &rest).or((is_over && !stands).then_some(lost)))
+}
+
+/// A deposit that was told to be lost is in the chain again, as deep as it had to be, and nobody has spent it. A part of it
+/// waits longer: the others, which would be nobody's part of the trade any more, may come in the next blocks.
+async fn return_act(tx: &Transaction<'_>, row: &TradeRow, outputs: &[DepositRow]) -> Done<Option<Act>> {
+    if row.state.outcome != Some(Outcome::Lost) {
+        return Ok(None);
+    }
+    let tip = funding::tip_height(tx).await?;
+    let undone = funding::undone(tx, row, tip).await?;
+    let back = funding::standing(outputs, &undone, row, tip);
+    let whole = funding::pending(outputs, &undone, row, tip).is_empty();
+    let needed = if whole { row.state.confirmations } else { COINBASE_CONFIRMATIONS };
+    let counts = |one: &&DepositRow| one.confirmations(tip) >= needed && funding::is_ripe(one, tip);
+    let sum = funding::sum(back.iter().copied());
+    let is_back = back.iter().all(counts) && in_no_block(&back) && sum.to_sat() >= NOTHING_BELOW_SAT;
+    Ok(is_back.then(|| Act::RegainDeposit { deposit: only(sum) }))
 }
 
 /// Of several outputs some may stand where another was lost: the trade goes on over them.

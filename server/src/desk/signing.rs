@@ -11,6 +11,7 @@ use super::fees::{self, FeeView};
 use super::take::{payee_place, payer_place};
 use super::{Desk, alive, arbitrators, funding, keys};
 use crate::domain::money::btc_words;
+use crate::domain::trade::PayoutKind;
 use crate::domain::{MethodId, Party, Refusal, Stage};
 use crate::escrow::contract::{Payee, PayoutEntry};
 use crate::escrow::message::{self, Form};
@@ -132,18 +133,18 @@ pub async fn view(
             let rows: Vec<&PayoutRow> =
                 book.live(kind).filter(|payout| about.is_none() || payout.about == *about).collect();
             row.state.not_frozen()?;
-            payout_paper(&mut view, &mut envelope, row, &book, &rows)?;
+            payout_paper(&mut view, &mut envelope, (row, party), &book, &rows)?;
             (view.fees, view.bears_fee) = fees::to_choose(row, &book, &rows, party)?;
             set_ruling(&mut envelope, ruling.as_ref());
         }
         Paper::Higher { kind, txids, ruling } => {
             let rows: Vec<&PayoutRow> = book.live(kind).filter(|payout| txids.contains(&payout.txid)).collect();
-            payout_paper(&mut view, &mut envelope, row, &book, &rows)?;
+            payout_paper(&mut view, &mut envelope, (row, party), &book, &rows)?;
             (view.fees, view.bears_fee) = fees::to_choose(row, &book, &rows, party)?;
             set_ruling(&mut envelope, ruling.as_ref());
         }
         Paper::Stray { txid } => {
-            payout_paper(&mut view, &mut envelope, row, &book, &book.refunds_of_stray(&row.state, txid)?)?;
+            payout_paper(&mut view, &mut envelope, (row, party), &book, &book.refunds_of_stray(&row.state, txid)?)?;
         }
         Paper::Check => {
             set(&mut envelope, "act", json!("check"));
@@ -282,17 +283,21 @@ fn message_paper(
 fn payout_paper(
     view: &mut SigningView,
     envelope: &mut Value,
-    row: &TradeRow,
+    (row, party): (&TradeRow, Party),
     book: &EscrowBook,
     rows: &[&PayoutRow],
 ) -> Done<()> {
     let Some(first) = rows.first() else {
         return Err(Refusal::conflict("There is nothing to sign for this just now. Look at the trade again.").into());
     };
+    // What he signed before that counts no more he is asked for again, and wallets sign nothing that is signed.
+    let counts = PayoutKind::from_word(&first.kind).is_none_or(|kind| row.state.has_signed(kind, party));
     let mut psbts = Vec::new();
     for one in rows {
         let payout = book.payout(one)?;
-        let base64 = payout.spend().with_signatures(&book.signatures_for(one, &payout)?).to_string();
+        let signatures = book.signatures_for(one, &payout)?;
+        let given = signatures.iter().filter(|signature| counts || signature.party() != party);
+        let base64 = payout.spend().with_signatures(given).to_string();
         psbts.push(json!({ "step": one.steps.first(), "base64": base64, "txid": one.txid.to_string() }));
         let usual = payout.steps().contains(&FeeStep::OWN_WALLET);
         if usual || rows.len() == 1 {

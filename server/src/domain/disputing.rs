@@ -19,6 +19,8 @@ pub enum Reason {
     ReleaseOverdue,
     /// The chain undid what a payout spends, and other coins are in escrow; nobody chooses this.
     PayoutVoided,
+    /// What was told to be lost is in escrow again; nobody chooses this.
+    DepositReturned,
 }
 
 words!(Reason {
@@ -33,6 +35,7 @@ words!(Reason {
     Other = "other",
     ReleaseOverdue = "release_overdue",
     PayoutVoided = "payout_voided",
+    DepositReturned = "deposit_returned",
 });
 
 impl Reason {
@@ -66,6 +69,7 @@ impl Reason {
             Self::Other => "Something else, as the statement says",
             Self::ReleaseOverdue => "The time to release passed without an answer",
             Self::PayoutVoided => "The payout will not arrive as it was signed, and there are coins in escrow",
+            Self::DepositReturned => "The deposit was told to be lost, and is in escrow again",
         }
     }
 }
@@ -107,7 +111,7 @@ mod tests {
     #[test]
     fn nobody_can_choose_what_only_clock_and_chain_say() {
         for side in [Side::Buyer, Side::Seller] {
-            for not_theirs in [Reason::ReleaseOverdue, Reason::PayoutVoided] {
+            for not_theirs in [Reason::ReleaseOverdue, Reason::PayoutVoided, Reason::DepositReturned] {
                 assert!(!Reason::of_side(side).contains(&not_theirs));
             }
             for reason in Reason::of_side(side) {

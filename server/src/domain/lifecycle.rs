@@ -70,6 +70,8 @@ pub enum Event {
     PayoutVoided,
     SpentOtherwise,
     DepositLost,
+    /// It was told to be lost, and is in the chain again.
+    DepositReturned,
 }
 
 /// Who makes an event happen. The chain and the clock are actors like people.
@@ -142,6 +144,7 @@ pub fn next_stage(stage: Stage, event: Event, actor: Actor) -> Option<Stage> {
             Chain,
         ) => S::Completed,
         (S::PaymentSent | S::Disputed | S::Ruled | S::PayingOut, E::DepositLost, Chain) => S::Completed,
+        (S::Completed, E::DepositReturned, Chain) => S::Disputed,
         _ => return None,
     })
 }
@@ -190,6 +193,7 @@ words!(Event {
     PayoutVoided = "payout_voided",
     SpentOtherwise = "spent_otherwise",
     DepositLost = "deposit_lost",
+    DepositReturned = "deposit_returned",
 });
 
 words!(Actor {
@@ -217,7 +221,7 @@ impl Stage {
 }
 
 impl Event {
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::ContractSigned,
         Self::Declined,
         Self::Withdrawn,
@@ -248,6 +252,7 @@ impl Event {
         Self::PayoutVoided,
         Self::SpentOtherwise,
         Self::DepositLost,
+        Self::DepositReturned,
     ];
 }
 

@@ -182,6 +182,7 @@ fn happened(before: &Trade, after: &Trade, event: Option<Event>, act: &Act) -> V
             | Event::DepositShort
             | Event::DepositGone
             | Event::DepositLost
+            | Event::DepositReturned
             | Event::DepositReorganisedAway
             | Event::Reinstated
             | Event::PaymentMarkedSent
@@ -204,6 +205,7 @@ fn happened(before: &Trade, after: &Trade, event: Option<Event>, act: &Act) -> V
             Event::DisputeOpened
             | Event::ReleaseWindowPassed
             | Event::PayoutVoided
+            | Event::DepositReturned
             | Event::Ruled
             | Event::RulingWithdrawn,
         ) => true,
@@ -250,7 +252,19 @@ mod tests {
             said(&[Kind::Money], Turn::Theirs, until, 0),
             "Trade 7KQ2-M4XN: news; the others' turn until 22 Nov 14:20 UTC."
         );
+        assert_eq!(
+            said(&[Kind::Money], Turn::Yours, until, 0),
+            "Trade 7KQ2-M4XN: news; your turn until 22 Nov 14:20 UTC."
+        );
         assert_eq!(said(&[Kind::Money, Kind::End], Turn::Nobody, None, 0), "Trade 7KQ2-M4XN: it is over.");
+        assert_eq!(said(&[Kind::Money], Turn::Nobody, None, 0), "Trade 7KQ2-M4XN: news.");
         assert_eq!(words(None, &[], Turn::Nobody, None, 0), "A test. Notices reach you here.");
+    }
+
+    #[test]
+    fn coins_that_move_are_worth_no_mail_and_everything_else_is_told_everywhere() {
+        assert_eq!((Channel::Feed.usual(), Channel::Hook.usual()), (Kind::ALL.to_vec(), Kind::ALL.to_vec()));
+        let worth_a_mail = [Kind::Turn, Kind::Reminder, Kind::Message, Kind::Dispute, Kind::End];
+        assert_eq!(Channel::Mail.usual(), worth_a_mail);
     }
 }

@@ -216,6 +216,10 @@ pub enum Act {
     /// A verified signature for a further fee of the payout under way.
     SignHigherFee,
     LoseDepositForGood,
+    /// The deposit that the trade ended without is in the chain again, this much of it.
+    RegainDeposit {
+        deposit: Deposit,
+    },
 }
 
 impl Trade {
@@ -314,6 +318,7 @@ impl Trade {
             Act::RaiseFee { fee, waited_blocks } => self.raise_fee(*fee, *waited_blocks, actor),
             Act::SignHigherFee => self.sign_higher_fee(actor),
             Act::LoseDepositForGood => self.complete(Event::DepositLost, Outcome::Lost, actor),
+            Act::RegainDeposit { deposit } => self.regain_deposit(*deposit, actor, at),
         }?;
         change.trade.version = self.version.saturating_add(1);
         change.trade.as_of = match act {

@@ -176,19 +176,21 @@ impl World {
         self.settle().await;
     }
 
-    /// A block that holds this transaction and none of the others, which wait on.
+    /// A block that holds this transaction and none of the others, which wait on where they still can. A miner takes it,
+    /// whatever the mempool holds.
     pub async fn mine_only(&self, one: &Transaction, others: &[Transaction]) {
         match &self.backend {
             Backend::Practice { practice, now, .. } => {
                 let practice = practice.as_ref().unwrap();
                 others.iter().for_each(|other| practice.evict(other.compute_txid()).unwrap());
+                self.broadcast(one).await;
                 practice.mine(1, now.unwrap_or_else(Timestamp::now)).unwrap();
                 for other in others {
-                    self.broadcast(other).await;
+                    drop(self.chain.broadcast(other).await);
                 }
             }
             Backend::Core(node) => {
-                let one = one.compute_txid().to_string();
+                let one = bitcoin::consensus::encode::serialize_hex(one);
                 node.rpc("generateblock", json!([address(&anyones_script()), [one]])).await;
             }
         }

@@ -62,6 +62,8 @@ const PROTOCOL: &[Row] = &[
         S::Completed,
     ),
     (&[S::PaymentSent, S::Disputed, S::Ruled, S::PayingOut], &[E::DepositLost], &[Chain], S::Completed),
+    // Not a row of the document: a chain that gave back what was spent elsewhere may take it away again.
+    (&[S::Completed], &[E::DepositReturned], &[Chain], S::Disputed),
 ];
 
 /// What the document says follows; two rows that speak of the same step have to agree.

@@ -36,7 +36,10 @@ fn reach(from: Stage, actors: &[Actor]) -> Vec<Stage> {
     while let Some(stage) = reached.get(next).copied() {
         next += 1;
         for event in Event::ALL {
-            let loses = matches!(event, Event::SpentOtherwise | Event::DepositLost | Event::PayoutVoided);
+            let loses = matches!(
+                event,
+                Event::SpentOtherwise | Event::DepositLost | Event::DepositReturned | Event::PayoutVoided
+            );
             if event == Event::PayoutCompleted || loses {
                 continue;
             }

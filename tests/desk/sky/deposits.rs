@@ -4,7 +4,7 @@ use bitcoin::Amount;
 
 use trine::store::deposits::{self, SeenOutput};
 
-use super::{FEE, HIGH_FEE, Sky, under_every_sky};
+use super::{FEE, HIGH_FEE, Sky, under_every_server, under_every_sky};
 use crate::chains::explorer::Lie;
 use crate::chains::world::World;
 use crate::harness::cast::story;
@@ -19,6 +19,10 @@ under_every_sky! {
     confirmations_grow_with_the_amount,
     an_early_deposit_counts_when_both_have_signed,
     an_early_deposit_of_a_trade_that_is_declined_goes_back,
+}
+
+under_every_server! {
+    a_deposit_replaced_with_a_higher_fee_counts_once_and_was_seen_in_time,
 }
 
 async fn a_deposit_seen_in_time_and_never_confirmed_frees_the_buyer_and_goes_back_when_it_comes(sky: &mut Sky) {
@@ -111,6 +115,8 @@ async fn who_fragments_pays_for_it_and_dust_is_left_and_said(sky: &mut Sky) {
     sky.releases(trade).await;
     sky.mines(2).await;
     assert_eq!(sky.stage(trade).await, "completed");
+    let over = sky.world.got(&sky.story.bob.address).await;
+    assert!((40_000..50_000).contains(&over), "bob has what is over, less what it cost: {over}");
 
     let dusty = sky.small().await;
     sky.sends(dusty, 1_500).await;
@@ -237,7 +243,7 @@ async fn a_deposit_of_a_trade_that_is_over_is_not_handed_to_a_node_that_forgot_i
     }
 }
 
-mod on_esplora {
+mod on_esplora_that_is_late {
     use super::*;
 
     #[tokio::test]

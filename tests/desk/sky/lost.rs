@@ -3,7 +3,7 @@
 use bitcoin::Amount;
 use trine::chain::practice::Fate;
 
-use super::{Sky, under_every_sky};
+use super::{Sky, under_every_server, under_every_sky};
 use crate::chains::coins::{anyones_script, spend_anyones};
 
 under_every_sky! {
@@ -20,8 +20,12 @@ under_every_sky! {
     a_refund_without_its_deposit_is_cancelled_and_a_new_deposit_opens_it_again,
 }
 
+under_every_server! {
+    a_deposit_lost_for_good_ends_a_paid_trade_as_lost_in_words,
+}
+
 /// The deposit's block leaves the chain, and its sender spends the coin elsewhere.
-pub(super) async fn is_double_spent(sky: &Sky, coin: &crate::chains::coins::Coin) {
+pub async fn is_double_spent(sky: &Sky, coin: &crate::chains::coins::Coin) {
     sky.reorganises(1, Fate::Waiting).await;
     sky.takes_back(coin).await;
     sky.works().await;
@@ -38,7 +42,7 @@ async fn a_deposit_lost_for_good_ends_a_paid_trade_as_lost_in_words(sky: &mut Sk
 }
 
 /// Nine tenths of the deposit, and the whole of it from a coin that can be taken back; the larger sum stays.
-pub(super) async fn paid_with_two(sky: &mut Sky) -> (trine::domain::PublicRef, crate::chains::coins::Coin, u64) {
+pub async fn paid_with_two(sky: &mut Sky) -> (trine::domain::PublicRef, crate::chains::coins::Coin, u64) {
     let trade = sky.small().await;
     let most = sky.row(trade).await.deposit.to_sat() * 9 / 10;
     sky.sends(trade, most).await;

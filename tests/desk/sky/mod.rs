@@ -1,13 +1,14 @@
-//! What the chain may do to a trade, on a practice chain and on a real Bitcoin Core: each case as a promise.
+//! What the chain may do to a trade, on a practice chain and on a real Bitcoin Core: each case as a promise. One case
+//! of each kind is told by an Electrum and by an Esplora server too.
 
 mod deposits;
-mod lost;
+pub mod lost;
 mod offered;
-mod pending;
+pub mod pending;
 mod reading;
 mod reorganisations;
 mod returned;
-mod spends;
+pub mod spends;
 mod strays;
 
 use bitcoin::{Amount, ScriptBuf, Transaction};
@@ -207,3 +208,22 @@ macro_rules! under_every_sky {
     };
 }
 use under_every_sky;
+
+/// Runs each promise behind each kind of server too. Such a promise has nothing forgotten: no node does that on demand.
+macro_rules! under_every_server {
+    ($($promise:ident),+ $(,)?) => {
+        mod on_electrum {
+            $(#[tokio::test]
+            async fn $promise() {
+                super::$promise(&mut $crate::sky::Sky::over($crate::chains::world::World::electrum().await).await).await;
+            })+
+        }
+        mod on_esplora {
+            $(#[tokio::test]
+            async fn $promise() {
+                super::$promise(&mut $crate::sky::Sky::over($crate::chains::world::World::esplora().await).await).await;
+            })+
+        }
+    };
+}
+use under_every_server;

@@ -282,6 +282,12 @@ async fn a_frozen_trade_asks_its_seller_for_the_whole_deposit_once_it_is_gone() 
     assert!(page.body.contains(&format!("bitcoin:{address}?amount=0.008")), "{}", page.body);
     assert!(page.envelope()["top_up_sat"].is_null(), "the signer asks for the deposit of the contract");
     assert!(alice.browser.get(&funding).await.words().contains("Do not send anything here"));
+    // Two halves hold less than the whole: the second pays for being spent.
+    for _ in 0..2 {
+        let coin = sky.world.coin().await;
+        sky.sends_from(&coin, trade, 400_000, super::FEE).await;
+    }
+    reads(&sky, bob, trade, "Show the address again").await;
     let again = sky.world.coin().await;
     sky.deposits_from(&again, trade).await;
     assert!(bob.browser.get(&funding).await.words().contains("Send nothing more to this address"), "it is on its way");

@@ -208,6 +208,11 @@ mod a_real_node {
         fn reads(&self) -> bool {
             self.said().contains("this server reads the chain")
         }
+
+        /// It has held the books against the node.
+        fn has_looked(&self) -> bool {
+            self.said().contains("the books were held against the chain")
+        }
     }
 
     impl Drop for Server {
@@ -244,6 +249,8 @@ mod a_real_node {
         .await;
         let leader = servers.iter().position(Server::reads).unwrap();
         assert!(!servers[1 - leader].reads(), "the work is done once");
+        until("it holds the books against the node", &servers, async || servers[leader].has_looked()).await;
+        assert!(!servers[1 - leader].has_looked(), "the work is done once");
         assert_eq!(sql.one::<i64>("SELECT epoch FROM chain_cursor").await, before + 1);
 
         servers[leader].process.kill().unwrap();
@@ -257,6 +264,28 @@ mod a_real_node {
         let took = killed.elapsed().as_secs_f64();
         println!("figure leader_takeover_s {took:.2} s");
         assert!(took < 10.0, "{took}");
+        until("the trade is funded", &servers, async || sky.stage(trade).await == "funded").await;
+        until("the other looks too", &servers, async || servers[1 - leader].has_looked()).await;
+    }
+
+    #[tokio::test]
+    async fn a_server_that_starts_holds_the_books_against_the_node_and_mends_them() {
+        let mut sky = Sky::over(World::core().await).await;
+        let trade = sky.larger().await;
+        let coin = sky.world.coin().await;
+        sky.deposits_from(&coin, trade).await;
+        sky.mines(1).await;
+        assert_eq!(sky.stage(trade).await, "awaiting_deposit", "it has one confirmation of two");
+        reader::step_down(&sky.story.site.desk).await;
+        // Its block is read and is not read again: only who looks through the books finds what they lack.
+        let sql = sky.story.site.sql().await;
+        sql.batch_execute("DELETE FROM deposit_inputs; DELETE FROM deposits").await.unwrap();
+        let servers = [Server::start(&sky, "looking")];
+        until("it holds the books against the node", &servers, async || servers[0].has_looked()).await;
+        let said = servers[0].said();
+        assert!(said.contains("is not in the books") && said.contains("addresses=1 differences=1"), "{said}");
+        assert_eq!(sql.count("deposits").await, 1, "the block was read again");
+        sky.world.mine(1).await;
         until("the trade is funded", &servers, async || sky.stage(trade).await == "funded").await;
     }
 }

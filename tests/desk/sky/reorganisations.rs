@@ -2,7 +2,7 @@
 
 use trine::chain::practice::Fate;
 
-use super::{Sky, under_every_sky};
+use super::{Sky, under_every_server, under_every_sky};
 
 const NOT_CONFIRMED: &str = "the deposit is not confirmed at present";
 
@@ -13,9 +13,16 @@ under_every_sky! {
     a_reorganisation_that_mines_the_deposit_again_changes_nothing,
     after_a_payment_was_marked_the_trade_is_frozen_until_the_deposit_returns,
     a_new_deposit_thaws_a_trade_and_is_signed_for_again,
+    what_was_signed_before_the_deposit_fell_back_is_signed_again,
     a_disputed_trade_is_frozen_and_goes_on,
     a_payout_that_is_reorganised_away_is_sent_again,
     a_reorganisation_of_7_blocks_takes_deposit_and_payout_and_both_come_back,
+}
+
+under_every_server! {
+    a_reorganisation_of_3_blocks_takes_funded_back_and_the_buyer_is_told_not_to_pay,
+    after_a_payment_was_marked_the_trade_is_frozen_until_the_deposit_returns,
+    a_payout_that_is_reorganised_away_is_sent_again,
 }
 
 async fn falls_back(sky: &mut Sky, depth: u32) {
@@ -98,6 +105,21 @@ async fn a_new_deposit_thaws_a_trade_and_is_signed_for_again(sky: &mut Sky) {
     sky.releases(trade).await;
     sky.mines(2).await;
     assert_eq!(sky.stage(trade).await, "completed");
+}
+
+/// The payouts are built anew, at the miner fees of that day; a mark that was taken back had brought a signature.
+async fn what_was_signed_before_the_deposit_fell_back_is_signed_again(sky: &mut Sky) {
+    let (trade, _) = sky.paid().await;
+    assert_eq!(sky.story.press(&sky.story.alice, trade, "payment/undo").await.status, 303);
+    sky.reorganises(1, Fate::Waiting).await;
+    assert_eq!(sky.stage(trade).await, "awaiting_deposit");
+    sky.mines(1).await;
+    let state = sky.state(trade).await;
+    assert_eq!((state.stage.as_str(), state.signed.as_slice()), ("funded", [].as_slice()));
+    sky.marks(trade).await;
+    sky.releases(trade).await;
+    sky.mines(1).await;
+    assert_eq!(sky.state(trade).await.outcome.unwrap().as_str(), "released");
 }
 
 async fn a_disputed_trade_is_frozen_and_goes_on(sky: &mut Sky) {

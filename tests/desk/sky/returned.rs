@@ -1,12 +1,13 @@
 //! Coins that are in escrow again, or others than a dispute began with: somebody can always say who gets them.
 
-use bitcoin::FeeRate;
+use bitcoin::{FeeRate, Transaction};
 use trine::chain::practice::Fate;
 use trine::domain::PublicRef;
 use trine::escrow::{self, Contract, Payout, PayoutKind};
 
 use super::lost::{is_double_spent, is_ruled_and_paid};
-use super::spends::{kept, of_the_larger, spent_by_two, two_sign};
+use super::pending::{deposit_of, is_forgotten};
+use super::spends::{kept, of_the_larger, of_the_smaller, spent_by_two, two_sign};
 use super::{HIGH_FEE, Sky, under_every_sky};
 use crate::chains::coins::{Coin, coin_of, pay};
 use crate::chains::world::World;
@@ -16,6 +17,8 @@ under_every_sky! {
     a_disputed_late_deposit_that_is_double_spent_ends_as_lost,
     a_disputed_late_deposit_that_leaves_dust_ends_as_lost,
     what_another_transaction_leaves_of_a_payout_is_in_escrow_again,
+    a_deposit_that_was_lost_and_returns_is_the_arbitrators_to_rule_on,
+    a_deposit_that_was_signed_away_and_lost_goes_back_when_it_returns,
 }
 
 /// A deposit that came after the trade was cancelled, and a dispute about it.
@@ -74,16 +77,12 @@ async fn a_disputed_late_deposit_that_is_forgotten_for_a_moment_is_what_the_disp
     let mut sky = Sky::over(World::practice_today()).await;
     let (trade, _) = disputed_late(&mut sky).await;
     let due = sky.row(trade).await.deposit.to_sat();
-    let deposit = super::pending::deposit_of(&sky, trade, due).await;
+    let deposit = deposit_of(&sky, trade, due).await;
     let beside = sky.sends(trade, 3_000).await;
     sky.mines(1).await;
     sky.reorganises(2, Fate::Waiting).await;
     sky.world.mine_only(&beside, std::slice::from_ref(&deposit)).await;
-    sky.world.forget(&deposit);
-    trine::desk::watcher::watch_once(&sky.story.site.desk).await.unwrap();
-    let sql = sky.story.site.sql().await;
-    sql.batch_execute("UPDATE outbox SET done_at = now() WHERE kind = 'deposit' AND done_at IS NULL").await.unwrap();
-    sky.works().await;
+    is_forgotten(&sky, &deposit).await;
     sky.world.broadcast(&deposit).await;
     sky.mines(1).await;
     sky.story.later(24 * 60 + 1).await;
@@ -93,7 +92,7 @@ async fn a_disputed_late_deposit_that_is_forgotten_for_a_moment_is_what_the_disp
 }
 
 /// The two traders send back a deposit that the desk has built no refund of.
-async fn is_refunded_with_a_kit(sky: &Sky, trade: PublicRef, deposit: bitcoin::Transaction) {
+async fn is_refunded_with_a_kit(sky: &Sky, trade: PublicRef, deposit: Transaction) {
     let agreed = Contract::parse(&sky.row(trade).await.contract_text).unwrap().agreed().unwrap();
     let made = coin_of(&deposit, 0);
     let coins = [escrow::Coin { outpoint: made.outpoint, value: made.output.value, transaction: Some(deposit) }];
@@ -125,20 +124,22 @@ async fn what_two_took_of_a_short_deposit_hides_no_refund_of_the_rest() {
     assert_eq!(sky.state(trade).await.outcome.unwrap().as_str(), "refunded");
 }
 
-/// Two outputs, the larger one first; both are in blocks of their own.
-async fn paid_with_a_larger(sky: &mut Sky) -> PublicRef {
-    let trade = sky.small().await;
-    let due = sky.row(trade).await.deposit.to_sat();
-    sky.sends(trade, due - 100_000).await;
-    sky.mines(1).await;
-    sky.sends(trade, 150_000).await;
-    sky.mines(1).await;
+const SMALLER: u64 = 150_000;
+
+/// Two outputs, the larger one first or last; each is as deep as it has to be before the next thing happens.
+async fn is_paid_with_two(sky: &mut Sky, trade: PublicRef, larger_first: bool) {
+    let (due, deep) = (sky.row(trade).await.deposit.to_sat(), sky.state(trade).await.confirmations);
+    let larger = due - 100_000;
+    for sats in if larger_first { [larger, SMALLER] } else { [SMALLER, larger] } {
+        sky.sends(trade, sats).await;
+        sky.mines(deep).await;
+    }
     sky.marks(trade).await;
-    trade
 }
 
 async fn what_another_transaction_leaves_of_a_payout_is_in_escrow_again(sky: &mut Sky) {
-    let trade = paid_with_a_larger(sky).await;
+    let trade = sky.small().await;
+    is_paid_with_two(sky, trade, true).await;
     let other = two_sign(of_the_larger(kept(sky, "refund").await), [&sky.story.bob, &sky.story.carol]);
     sky.releases(trade).await;
     sky.mines(1).await;
@@ -156,9 +157,10 @@ async fn what_another_transaction_leaves_of_a_payout_is_in_escrow_again(sky: &mu
 #[tokio::test]
 async fn what_returns_after_another_transaction_ended_the_trade_is_in_escrow_again() {
     let mut sky = Sky::over(World::practice_today()).await;
-    let trade = paid_with_a_larger(&mut sky).await;
+    let trade = sky.small().await;
+    is_paid_with_two(&mut sky, trade, true).await;
     let other = two_sign(of_the_larger(kept(&sky, "refund").await), [&sky.story.bob, &sky.story.carol]);
-    let waits = super::pending::deposit_of(&sky, trade, 150_000).await;
+    let waits = deposit_of(&sky, trade, 150_000).await;
     sky.reorganises(1, Fate::Waiting).await;
     sky.world.forget(&waits);
     sky.world.broadcast(&other).await;
@@ -169,6 +171,108 @@ async fn what_returns_after_another_transaction_ended_the_trade_is_in_escrow_aga
     let state = sky.state(trade).await;
     assert_eq!((state.stage.as_str(), state.deposit.confirmed.to_sat()), ("disputed", 150_000));
     is_divided(&sky, trade).await;
+}
+
+/// Each of two outputs is another transaction's after a reorganisation; the second of them is not deep yet.
+#[tokio::test]
+async fn a_trade_that_is_over_is_not_opened_for_coins_that_a_young_block_spends() {
+    let mut sky = Sky::over(World::practice_today()).await;
+    let trade = sky.larger().await;
+    is_paid_with_two(&mut sky, trade, false).await;
+    let people = [&sky.story.bob, &sky.story.carol];
+    let larger = two_sign(of_the_larger(kept(&sky, "refund").await), people);
+    let smaller = two_sign(of_the_smaller(kept(&sky, "refund").await), people);
+    sky.releases(trade).await;
+    sky.mines(2).await;
+    assert_eq!(sky.state(trade).await.outcome.unwrap().as_str(), "released");
+    sky.world.reorganise(2, Fate::Waiting).await;
+    for spend in [&larger, &smaller] {
+        sky.world.broadcast(spend).await;
+        sky.world.mine(1).await;
+    }
+    sky.works().await;
+    assert_eq!(sky.stage(trade).await, "completed", "what becomes of the second is not clear yet");
+    sky.mines(1).await;
+    let row = sky.row(trade).await;
+    assert_eq!((row.state.outcome.unwrap().as_str(), row.payout_txid), ("refunded", Some(larger.compute_txid())));
+    sky.mines(1).await;
+    assert_eq!(sky.state(trade).await.version, row.state.version, "it is told once");
+}
+
+async fn is_lost(sky: &Sky, trade: PublicRef) {
+    assert_eq!(sky.state(trade).await.outcome.map(|outcome| outcome.to_string()).as_deref(), Some("lost"));
+}
+
+/// Whoever paid can still get the coins.
+async fn is_in_escrow_again(sky: &Sky, trade: PublicRef) {
+    let state = sky.state(trade).await;
+    assert_eq!((state.stage.as_str(), state.outcome, state.frozen), ("disputed", None, false));
+    sky.both_read(trade, "The deposit that was lost is in the chain again.").await;
+    let dispute = sky.story.carol.browser.get(&format!("/arbitration/{trade}")).await.words();
+    assert!(dispute.contains("The deposit was told to be lost, and is in escrow again"), "{dispute}");
+    sky.story.signs(&sky.story.alice, trade, "payment-release", &[]).await;
+    sky.releases(trade).await;
+    sky.mines(1).await;
+    assert_eq!(sky.state(trade).await.outcome.unwrap().as_str(), "released");
+}
+
+/// The deposit, and what its sender has spent its coin for instead; a block holds that.
+async fn is_taken_back(sky: &Sky, trade: PublicRef, coin: &Coin) -> [Transaction; 2] {
+    let deposit = deposit_of(sky, trade, sky.row(trade).await.deposit.to_sat()).await;
+    sky.reorganises(1, Fate::Waiting).await;
+    let elsewhere = sky.takes_back(coin).await;
+    sky.mines(1).await;
+    [deposit, elsewhere]
+}
+
+/// Another reorganisation takes that away, and a miner still has the deposit.
+async fn returns(sky: &Sky, [deposit, elsewhere]: [Transaction; 2]) {
+    sky.reorganises(1, Fate::Waiting).await;
+    sky.world.mine_only(&deposit, &[elsewhere]).await;
+    sky.works().await;
+}
+
+async fn a_deposit_that_was_lost_and_returns_is_the_arbitrators_to_rule_on(sky: &mut Sky) {
+    let (trade, coin) = sky.paid().await;
+    let both = is_taken_back(sky, trade, &coin).await;
+    is_lost(sky, trade).await;
+    returns(sky, both).await;
+    is_in_escrow_again(sky, trade).await;
+}
+
+async fn a_deposit_that_was_signed_away_and_lost_goes_back_when_it_returns(sky: &mut Sky) {
+    let (trade, coin) = sky.funded().await;
+    sky.story.signs(&sky.story.alice, trade, "cancellation", &["not_paid"]).await;
+    let both = is_taken_back(sky, trade, &coin).await;
+    assert_eq!(sky.stage(trade).await, "cancelled");
+    returns(sky, both).await;
+    assert_eq!(sky.stage(trade).await, "refund_due");
+    sky.story.signs(&sky.story.bob, trade, "refund", &[]).await;
+    sky.story.signs(&sky.story.alice, trade, "refund", &[]).await;
+    sky.mines(1).await;
+    assert_eq!(sky.state(trade).await.outcome.unwrap().as_str(), "refunded");
+}
+
+/// What it was made of is nowhere seen to be spent: something further back can never be mined.
+#[tokio::test]
+async fn a_deposit_that_nobody_knows_for_a_week_is_lost_until_it_returns() {
+    let mut sky = Sky::over(World::practice_today()).await;
+    let (trade, _) = sky.paid().await;
+    let deposit = deposit_of(&sky, trade, sky.row(trade).await.deposit.to_sat()).await;
+    sky.reorganises(1, Fate::Waiting).await;
+    is_forgotten(&sky, &deposit).await;
+    sky.story.later(6 * 24 * 60).await;
+    sky.mines(1).await;
+    assert_eq!((sky.stage(trade).await.as_str(), sky.state(trade).await.frozen), ("payment_sent", true));
+    sky.story.later(24 * 60 + 1).await;
+    sky.mines(1).await;
+    is_lost(&sky, trade).await;
+    sky.both_read(trade, "nobody has known of it for a week").await;
+    sky.world.broadcast(&deposit).await;
+    sky.works().await;
+    is_lost(&sky, trade).await;
+    sky.mines(1).await;
+    is_in_escrow_again(&sky, trade).await;
 }
 
 /// It never counted, so no outputs were ever fixed; the spend is forgotten with its block.

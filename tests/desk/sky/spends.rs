@@ -5,7 +5,7 @@ use miniscript::psbt::PsbtExt;
 use trine::chain::practice::Fate;
 use trine::domain::PublicRef;
 
-use super::{Sky, under_every_sky};
+use super::{Sky, under_every_server, under_every_sky};
 use crate::chains::coins::anyones_script;
 use crate::chains::world::World;
 use crate::harness::cast::Person;
@@ -13,10 +13,16 @@ use crate::harness::cast::Person;
 under_every_sky! {
     a_release_made_with_a_kit_closes_a_funded_trade,
     a_release_made_with_a_kit_closes_a_disputed_trade,
+    a_refund_made_with_a_kit_closes_a_trade_whose_refund_is_due,
+    a_release_made_with_a_kit_closes_a_trade_that_was_ruled_otherwise,
     an_older_refund_that_wins_closes_a_trade_that_is_paying_out,
     coins_that_go_elsewhere_end_the_trade_as_other_in_words,
     a_deposit_spent_before_it_counted_ends_the_trade,
     a_part_that_is_spent_leaves_the_rest_to_go_back,
+}
+
+under_every_server! {
+    a_release_made_with_a_kit_closes_a_funded_trade,
 }
 
 /// The payout of this kind, as the desk keeps it: any kit has the same.
@@ -27,7 +33,7 @@ pub(super) async fn kept(sky: &Sky, kind: &str) -> Psbt {
 }
 
 /// Two of the three sign by themselves, and one of them gives it to the network.
-pub(super) async fn spent_by_two(sky: &Sky, psbt: Psbt, people: [&Person; 2]) -> Transaction {
+pub async fn spent_by_two(sky: &Sky, psbt: Psbt, people: [&Person; 2]) -> Transaction {
     let transaction = two_sign(psbt, people);
     sky.world.broadcast(&transaction).await;
     sky.works().await;
@@ -44,17 +50,27 @@ pub(super) fn two_sign(mut psbt: Psbt, people: [&Person; 2]) -> Transaction {
 }
 
 /// Of two inputs only the one that holds more, with a high fee.
-pub(super) fn of_the_larger(mut psbt: Psbt) -> Psbt {
-    let held = |place: &usize| psbt.inputs[*place].witness_utxo.as_ref().unwrap().value;
-    let large = (0..2).max_by_key(held).unwrap();
-    psbt.unsigned_tx.output[0].value = held(&large) - Amount::from_sat(10_000);
-    psbt.unsigned_tx.input = vec![psbt.unsigned_tx.input[large].clone()];
-    psbt.inputs = vec![psbt.inputs[large].clone()];
+pub fn of_the_larger(psbt: Psbt) -> Psbt {
+    of_one(psbt, |held| *held.iter().max().unwrap())
+}
+
+/// Of two inputs only the one that holds less, with a high fee.
+pub(super) fn of_the_smaller(psbt: Psbt) -> Psbt {
+    of_one(psbt, |held| *held.iter().min().unwrap())
+}
+
+fn of_one(mut psbt: Psbt, chosen: impl Fn(&[Amount]) -> Amount) -> Psbt {
+    let held: Vec<Amount> = psbt.inputs.iter().map(|input| input.witness_utxo.as_ref().unwrap().value).collect();
+    let chosen = chosen(&held);
+    let place = held.iter().position(|value| *value == chosen).unwrap();
+    psbt.unsigned_tx.output[0].value = chosen - Amount::from_sat(10_000);
+    psbt.unsigned_tx.input = vec![psbt.unsigned_tx.input[place].clone()];
+    psbt.inputs = vec![psbt.inputs[place].clone()];
     psbt
 }
 
 /// The same inputs to another place.
-fn elsewhere(mut psbt: Psbt, script: ScriptBuf) -> Psbt {
+pub fn elsewhere(mut psbt: Psbt, script: ScriptBuf) -> Psbt {
     let paid: Amount = psbt.unsigned_tx.output.iter().map(|output| output.value).sum();
     psbt.unsigned_tx.output.truncate(1);
     psbt.outputs.truncate(1);
@@ -82,6 +98,31 @@ async fn a_release_made_with_a_kit_closes_a_funded_trade(sky: &mut Sky) {
 async fn a_release_made_with_a_kit_closes_a_disputed_trade(sky: &mut Sky) {
     let (trade, _) = sky.disputed().await;
     let by = spent_by_two(sky, kept(sky, "release").await, [&sky.story.alice, &sky.story.carol]).await;
+    sky.mines(1).await;
+    assert_eq!(ended(sky, trade, &by).await, "released");
+    let open: i64 = sky.story.site.sql().await.one("SELECT count(*) FROM disputes WHERE closed_at IS NULL").await;
+    assert_eq!(open, 0);
+}
+
+/// Alice's signature and the desk are not waited for.
+async fn a_refund_made_with_a_kit_closes_a_trade_whose_refund_is_due(sky: &mut Sky) {
+    let (trade, _) = sky.funded().await;
+    sky.story.signs(&sky.story.alice, trade, "cancellation", &["not_paid"]).await;
+    assert_eq!(sky.stage(trade).await, "refund_due");
+    let by = spent_by_two(sky, kept(sky, "refund").await, [&sky.story.bob, &sky.story.carol]).await;
+    assert_eq!(sky.stage(trade).await, "refund_due", "only confirmation moves the stage");
+    sky.all_read(trade, "A transaction that was not made here spends the coins of this escrow").await;
+    sky.mines(1).await;
+    assert_eq!(ended(sky, trade, &by).await, "refunded");
+}
+
+async fn a_release_made_with_a_kit_closes_a_trade_that_was_ruled_otherwise(sky: &mut Sky) {
+    let (trade, _) = sky.disputed().await;
+    sky.story.later(24 * 60 + 1).await;
+    sky.story.rules(trade, "split", "60").await;
+    let by = spent_by_two(sky, kept(sky, "release").await, [&sky.story.alice, &sky.story.bob]).await;
+    assert_eq!(sky.stage(trade).await, "ruled", "only confirmation moves the stage");
+    sky.all_read(trade, "A transaction that was not made here spends the coins of this escrow").await;
     sky.mines(1).await;
     assert_eq!(ended(sky, trade, &by).await, "released");
     let open: i64 = sky.story.site.sql().await.one("SELECT count(*) FROM disputes WHERE closed_at IS NULL").await;

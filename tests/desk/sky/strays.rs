@@ -1,11 +1,17 @@
 //! Coins that come to an escrow's address beside its deposit: the seller's, in every stage, years later too.
 
+use trine::chain::practice::Fate;
 use trine::domain::PublicRef;
 
+use super::pending::{deposit_of, is_forgotten};
 use super::{Sky, under_every_sky};
+use crate::chains::world::World;
 
 under_every_sky! {
     a_stray_in_every_stage_is_the_sellers_and_changes_nothing,
+    a_stray_of_a_trade_whose_refund_is_due_goes_back_by_itself,
+    a_stray_of_a_ruled_trade_goes_back_and_the_ruling_stays,
+    a_stray_beside_a_payout_on_its_way_changes_nothing_and_goes_back,
     a_stray_comes_back_years_after_the_end,
     a_stray_of_dust_is_left_and_said,
 }
@@ -51,6 +57,46 @@ async fn a_stray_in_every_stage_is_the_sellers_and_changes_nothing(sky: &mut Sky
     assert_eq!(sky.stage(trade).await, "completed");
 }
 
+async fn a_stray_of_a_trade_whose_refund_is_due_goes_back_by_itself(sky: &mut Sky) {
+    let (trade, _) = sky.funded().await;
+    sky.story.signs(&sky.story.alice, trade, "cancellation", &["not_paid"]).await;
+    assert_eq!(sky.stage(trade).await, "refund_due");
+    let place = stray(sky, trade).await;
+    goes_back(sky, trade, &place).await;
+    assert_eq!(sky.stage(trade).await, "refund_due", "the deposit is still to go back");
+    sky.story.signs(&sky.story.bob, trade, "refund", &[]).await;
+    sky.mines(1).await;
+    assert_eq!(sky.state(trade).await.outcome.unwrap().as_str(), "refunded");
+}
+
+async fn a_stray_of_a_ruled_trade_goes_back_and_the_ruling_stays(sky: &mut Sky) {
+    let (trade, _) = sky.disputed().await;
+    sky.story.later(24 * 60 + 1).await;
+    sky.story.rules(trade, "split", "60").await;
+    let place = stray(sky, trade).await;
+    goes_back(sky, trade, &place).await;
+    assert_eq!(sky.stage(trade).await, "ruled");
+    sky.story.signs_at(&sky.story.alice, trade, &format!("/trades/{trade}/ruling/cosignature")).await;
+    sky.story.signs_at(&sky.story.carol, trade, &format!("/arbitration/{trade}/payout")).await;
+    sky.works().await;
+    sky.mines(1).await;
+    assert_eq!(sky.state(trade).await.outcome.unwrap().as_str(), "split");
+}
+
+/// The payout has one of two confirmations when the stray's refund is signed.
+async fn a_stray_beside_a_payout_on_its_way_changes_nothing_and_goes_back(sky: &mut Sky) {
+    let trade = sky.larger().await;
+    let coin = sky.world.coin().await;
+    sky.deposits_from(&coin, trade).await;
+    sky.mines(2).await;
+    sky.marks(trade).await;
+    sky.releases(trade).await;
+    assert_eq!(sky.stage(trade).await, "paying_out");
+    let place = stray(sky, trade).await;
+    goes_back(sky, trade, &place).await;
+    assert_eq!(sky.state(trade).await.outcome.unwrap().as_str(), "released");
+}
+
 async fn a_stray_comes_back_years_after_the_end(sky: &mut Sky) {
     let (trade, _) = sky.paid().await;
     sky.releases(trade).await;
@@ -68,5 +114,23 @@ async fn a_stray_of_dust_is_left_and_said(sky: &mut Sky) {
     sky.sends(trade, 1_500).await;
     sky.mines(1).await;
     sky.both_read(trade, "too little to be sent back, it is left there").await;
+    assert_eq!(sky.stage(trade).await, "funded");
+}
+
+/// The deposit is out of the chain, and the node has forgotten it for a moment.
+#[tokio::test]
+async fn a_stray_that_went_back_ends_no_trade_that_waits_for_its_deposit_again() {
+    let mut sky = Sky::over(World::practice_today()).await;
+    let (trade, _) = sky.funded().await;
+    let deposit = deposit_of(&sky, trade, sky.row(trade).await.deposit.to_sat()).await;
+    let place = stray(&mut sky, trade).await;
+    goes_back(&mut sky, trade, &place).await;
+    sky.world.reorganise(3, Fate::Waiting).await;
+    sky.world.forget(&deposit);
+    sky.world.mine(1).await;
+    is_forgotten(&sky, &deposit).await;
+    assert_eq!(sky.stage(trade).await, "awaiting_deposit");
+    sky.world.broadcast(&deposit).await;
+    sky.mines(1).await;
     assert_eq!(sky.stage(trade).await, "funded");
 }

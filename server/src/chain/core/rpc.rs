@@ -33,6 +33,7 @@ pub struct Rpc {
     http: reqwest::Client,
     url: String,
     auth: CoreAuth,
+    patience: Duration,
 }
 
 /// Why a call gave no result.
@@ -98,19 +99,23 @@ impl Rpc {
             .connect_timeout(Duration::from_secs(CONNECT_SECONDS_MAX))
             .build()
             .map_err(ChainError::confused)?;
-        Ok(Self { http, url: url.to_owned(), auth })
+        Ok(Self { http, url: url.to_owned(), auth, patience: Duration::from_secs(ANSWER_SECONDS_MAX) })
+    }
+
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     pub async fn call<T: DeserializeOwned>(&self, method: &str, params: Value) -> Result<T, CallError> {
         let request = json!({ "jsonrpc": "2.0", "id": 0, "method": method, "params": params });
-        let reply: Reply = self.post(&request, ANSWER_SECONDS_MAX).await?;
+        let reply: Reply = self.post(&request, self.patience).await?;
         read(method, reply.outcome()?)
     }
 
     /// A call that the node works on for minutes.
     pub async fn patient_call<T: DeserializeOwned>(&self, method: &str, params: Value) -> Result<T, CallError> {
         let request = json!({ "jsonrpc": "2.0", "id": 0, "method": method, "params": params });
-        let reply: Reply = self.post(&request, SCAN_SECONDS_MAX).await?;
+        let reply: Reply = self.post(&request, Duration::from_secs(SCAN_SECONDS_MAX)).await?;
         read(method, reply.outcome()?)
     }
 
@@ -123,7 +128,7 @@ impl Rpc {
         let requests: Vec<Value> = numbered
             .map(|(id, (method, params))| json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params }))
             .collect();
-        let mut replies: Vec<Reply> = self.post(&Value::from(requests), ANSWER_SECONDS_MAX).await?;
+        let mut replies: Vec<Reply> = self.post(&Value::from(requests), self.patience).await?;
         replies.sort_by_key(|reply| reply.id);
         let in_order = replies.iter().enumerate().all(|(place, reply)| reply.id == Some(place));
         if replies.len() != calls.len() || !in_order {
@@ -132,10 +137,10 @@ impl Rpc {
         Ok(replies.into_iter().map(Reply::outcome).collect())
     }
 
-    async fn post<T: DeserializeOwned>(&self, body: &Value, seconds_max: u64) -> Result<T, ChainError> {
+    async fn post<T: DeserializeOwned>(&self, body: &Value, patience: Duration) -> Result<T, ChainError> {
         let (user, password) = self.credentials()?;
         let request = self.http.post(&self.url).basic_auth(user, Some(password.expose_secret())).json(body);
-        let request = request.timeout(Duration::from_secs(seconds_max));
+        let request = request.timeout(patience);
         // The address in the error is the operator's own; the credentials are not part of it.
         let response = request.send().await.map_err(unanswered)?;
         match response.status() {

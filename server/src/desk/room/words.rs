@@ -132,7 +132,10 @@ pub fn of_event(event: Event, facts: &EventFacts<'_>) -> String {
             format!("Another transaction with two valid signatures spent the escrow. {}", facts.ending())
         }
         Event::DepositLost => {
-            format!("The deposit was spent elsewhere for good and is lost. {buyer}, money that you paid is owed back.")
+            format!("The deposit does not come back: it is lost. {buyer}, money that you paid is owed back.")
+        }
+        Event::DepositReturned => {
+            format!("The deposit that was lost is in the chain again. {}", facts.enters())
         }
     }
 }
@@ -152,7 +155,7 @@ pub fn of_act(act: &Act, facts: &EventFacts<'_>) -> Option<String> {
             "The deposit was seen in time and waits for its confirmation.".into()
         }
         Act::WindowPassed { what: What::Objection, .. } => {
-            format!("The time to object is over. {} may sign now.", facts.arbitrator)
+            format!("The time to object is over. It is {}'s turn.", facts.arbitrator)
         }
         Act::WindowPassed { what: What::Cosignature, .. } => {
             format!("The settlement was not completed in time. {} is called.", facts.arbitrator)

@@ -82,6 +82,13 @@ fn the_clock_of_the_place_decides_when_summer_time_begins_and_ends() {
 }
 
 #[test]
+fn the_hours_of_a_day_that_has_begun_only_there_count() {
+    // In Kiritimati, 14 hours ahead, Saturday begins at ten o'clock on Friday.
+    let saturdays = week("Pacific/Kiritimati", &[(5, "00:00", "09:00")]);
+    assert_eq!(saturdays.worked(at("2026-11-20T00:00:00Z"), at("2026-11-20T12:00:00Z")), hours(2));
+}
+
+#[test]
 fn empty_weeks_and_odd_zones_are_refused_and_all_week_is_no_hours() {
     assert_eq!(Week::read(&WeekInput::default()).unwrap(), None);
     assert!(refused(&input("Europe/Berlin", &[])).contains("at least one day"));

@@ -58,8 +58,9 @@ const EXAMPLES: &[Example] = &[
     (FieldKind::UkAccount, &[("5577 9911", "55779911")], &["5577991", "557799111"]),
     (
         FieldKind::UsRouting,
-        &[("021000021", "021000021"), ("121 000 248", "121000248")],
-        &["021000022", "021000012", "12100024", "991000021"],
+        &[("021000021", "021000021"), ("121 000 248", "121000248"), ("690000009", "690000009")],
+        // The last one has the right check digit, and there is no district 33.
+        &["021000022", "021000012", "12100024", "991000021", "330000000"],
     ),
     (FieldKind::UsAccount, &[("1234-5678", "12345678")], &["123", "123456789012345678", "12a45"]),
     (FieldKind::Clabe, &[("032180000118359719", "032180000118359719")], &["032180000118359718", "03218000011835971"]),
@@ -240,12 +241,16 @@ fn checks_accept_up_to_their_limits_and_nothing_odd() {
     for odd in ["a@-example.org", "a@example-.org", ".a@example.org", "a.@example.org", "a@example.1", "a@localhost"] {
         assert!(email(odd).is_err(), "{odd}");
     }
+    assert!(email("a@exa_mple.org").is_err() && email("a@exämple.org").is_err(), "letters that no domain has");
     assert!(email("a-b.c@my-example.org").is_ok());
     // 254 characters altogether, as every mail server takes.
     let long = |count: usize| {
         format!("a@{}.org", ["b".repeat(60), "c".repeat(60), "d".repeat(60), "e".repeat(count)].join("."))
     };
     assert_eq!((long(65 - 2).len(), email(&long(63)).is_ok()), (252, true));
+    let longest = format!("aa{}", long(63));
+    assert_eq!((longest.len(), email(&longest).is_ok()), (254, true));
+    assert!(email(&format!("a{longest}")).is_err());
 }
 
 #[test]
@@ -265,5 +270,7 @@ fn names_and_cities_of_every_script_are_accepted() {
         assert!(check(name, given).is_ok(), "{given}");
     }
     assert!(check(name, "Anna ٣").is_err() && check(name, "Anna").is_err());
+    assert!(check(name, "कृष्ण कुमार").is_ok(), "its virama is a mark and no letter");
+    assert!(check(name, "रवि कुमार५").is_err(), "a digit among the marks of its script");
     assert!(check(FieldKind::City, "Au").is_ok() && check(FieldKind::City, "A").is_err());
 }

@@ -22,7 +22,6 @@ impl Trade {
         match self.stage {
             Stage::AwaitingDeposit if covered && deposit.in_time => {
                 let funded = self.event(Event::DepositConfirmed, actor)?.with(seen).and(Effect::FixFundingSet);
-                let funded = if deposit.renewed { funded.forget_signatures() } else { funded };
                 Ok(funded.with(|trade| {
                     trade.ever_funded = true;
                     let minutes = trade.windows.payment_minutes;
@@ -54,10 +53,10 @@ impl Trade {
         }
     }
 
-    /// The coins are out of escrow again before anybody has paid: everything is as before the deposit.
+    /// The coins are out of escrow again before anybody has paid: everything is as before the deposit. Payouts are built
+    /// anew, at other miner fees, also where the same deposit comes back.
     fn falls_back(&self, change: Change, at: Timestamp) -> Change {
-        let change = if self.settlement.is_some() { change.forget_signatures() } else { change };
-        change.with(|trade| {
+        change.forget_signatures().with(|trade| {
             trade.ever_funded = false;
             trade.fell_back_at = Some(at);
             let minutes = trade.windows.deposit_minutes;
@@ -158,6 +157,21 @@ impl Trade {
             Some(_) => voided.forget_signatures().and(Effect::KeepTheRest),
         };
         Ok(self.dispute_begins(voided, None, at))
+    }
+
+    /// Somebody may have paid for the coins, or given the money back since: the arbitrator says who gets them, or the
+    /// traders do, over those that are there.
+    pub(super) fn regain_deposit(&self, deposit: Deposit, actor: Actor, at: Timestamp) -> Result<Change, Refusal> {
+        if self.outcome != Some(Outcome::Lost) {
+            return Err(not_now(self.stage));
+        }
+        let regained = self.event(Event::DepositReturned, actor)?.with(|trade| {
+            trade.deposit = deposit;
+            trade.outcome = None;
+            trade.paying_out = None;
+            trade.cosign_by = None;
+        });
+        Ok(self.dispute_begins(regained.forget_signatures().and(Effect::KeepTheRest), None, at))
     }
 
     /// There is less in the escrow than was agreed.

@@ -15,7 +15,7 @@ pub enum Outcome {
     Split,
     /// Spent to outputs that are not of this contract.
     Other,
-    /// The deposit was double-spent.
+    /// The deposit was double-spent, or nobody has known of it for a week.
     Lost,
 }
 

@@ -44,6 +44,11 @@ impl Trade {
         if self.seller_answered {
             return Err(Refusal::conflict("The seller has answered already, so the mark stands."));
         }
+        if self.buyer_gave_up() {
+            return Err(Refusal::conflict(
+                "You have signed that the coins go back, so the mark stands until they are.",
+            ));
+        }
         Ok(self.event(Event::PaymentMarkUndone, actor)?.with(|trade| {
             trade.mark_undone = true;
             trade.paid_at = None;

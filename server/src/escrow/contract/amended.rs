@@ -109,7 +109,9 @@ mod tests {
 
     #[test]
     fn fees_that_became_nothing_have_no_address() {
-        let before = testing::contract();
+        let [amount, desk_fee, arbitrator_fee] = [1_000_000, 2_000, 10_000].map(Amount::from_sat);
+        let before = testing::contract_of(amount, desk_fee, arbitrator_fee);
+        assert!(before.payouts.arbitrator.is_some());
         let none = FeeShares { buyer: Amount::ZERO, seller: Amount::ZERO };
         let change = Amended { fees: none, arbitrator_fee: Amount::ZERO, ..change(&before) };
         let amended = before.amended(&change).unwrap();

@@ -126,7 +126,7 @@ fn name(row: &TradeRow, viewer: Party, party: Party) -> String {
 
 fn where_it_stands(row: &TradeRow, steps: &[Step], waited: u32) -> String {
     if row.state.outcome == Some(Outcome::Lost) {
-        return "What it was to spend is lost: the deposit was spent elsewhere. Nothing was paid out.".into();
+        return "What it was to spend is lost with the deposit. Nothing was paid out.".into();
     }
     if row.state.stage == Stage::Completed {
         return "It is confirmed. Nothing more can be done, and nothing needs to be.".into();

@@ -84,12 +84,17 @@ fn can_reach_the_buyer(facts: &TradeFacts) -> bool {
     }
 }
 
+fn is_coming_back(facts: &TradeFacts) -> bool {
+    facts.book.deposits.iter().any(|output| output.funding && output.is_there())
+}
+
 /// What is in escrow, in words.
 pub fn escrow_words(facts: &TradeFacts) -> String {
     let deposit = facts.row.state.deposit;
     if facts.row.state.stage == Stage::Completed {
         let words = match (facts.row.state.outcome, facts.row.payout_txid) {
-            (Some(Outcome::Lost), _) => "empty: what the deposit was made of was spent elsewhere",
+            (Some(Outcome::Lost), _) if is_coming_back(facts) => "the deposit, which was lost, is on its way back",
+            (Some(Outcome::Lost), _) => "empty: the deposit is lost",
             (_, Some(_)) => "empty: paid out",
             _ => "empty",
         };

@@ -84,8 +84,7 @@ fn goes_back(trade: &Trade) -> bool {
 
 /// Enough for a deposit is at the address, though it waits for its block.
 fn is_there(facts: &TradeFacts) -> bool {
-    let counts = |one: &&Output| one.is_there() && !facts.book.is_signed_away(one.outpoint);
-    funding::sum(facts.book.deposits.iter().filter(counts)) >= facts.row.deposit
+    facts.book.will_be_enough(&facts.row)
 }
 
 /// The seller may put a new deposit in the place of the one that is gone. Not if it was to go back to him, nor while
@@ -167,8 +166,9 @@ pub fn cancelled_words(facts: &TradeFacts) -> String {
 pub fn ending(facts: &TradeFacts) -> Option<&'static str> {
     Some(match facts.row.state.outcome? {
         Outcome::Lost => {
-            "What the deposit was made of was spent elsewhere, for good: there is nothing in escrow, and nothing to sign. \
-             If money was paid, it is owed back; what was written here stays as evidence."
+            "What the deposit was made of was spent elsewhere, or nobody has known of it for a week: there is nothing in \
+             escrow, and nothing to sign. If money was paid, it is owed back; what was written here stays as evidence. \
+             Should the deposit ever be in the chain again, the arbitrator is called."
         }
         Outcome::Other => {
             "Another transaction with two valid signatures spent the coins, to addresses that are not of this contract. \

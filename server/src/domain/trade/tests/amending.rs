@@ -156,6 +156,21 @@ fn nothing_is_taken_up_again_over_a_signature_or_over_too_little() {
 }
 
 #[test]
+fn a_proposal_can_be_signed_later_than_now_and_until_the_deposit_window_ends() {
+    let until = |end: i64| {
+        let scaled = amendment(AmendmentKind::ScaleDown, 400_000, 180);
+        Act::ProposeAmendment { amendment: Amendment { sign_by: super::minutes(end), ..scaled } }
+    };
+    for end in [19, 20, 181] {
+        assert!(refused(&short(), &until(end), Actor::Seller, 20).contains("does not fit"), "by minute {end}");
+    }
+    for end in [21, 180] {
+        let stands = after(&short(), &[(until(end), Actor::Seller, 20)]).amendment.unwrap();
+        assert_eq!((stands.since, i64::from(stands.minutes)), (super::minutes(20), end - 20), "as it was proposed");
+    }
+}
+
+#[test]
 fn a_proposal_fits_up_to_its_limits() {
     let least = Act::ProposeAmendment { amendment: amendment(AmendmentKind::Waive, 1_000_000, 180) };
     assert!(refused(&short(), &least, Actor::Seller, 20).contains("does not fit"), "nothing is waived");

@@ -115,3 +115,49 @@ fn a_window_that_goes_on_after_a_mark_was_taken_back_has_only_the_reminders_that
     assert_eq!(window.due_at, minutes(70));
     assert!(half <= window.started_at && ninety == minutes(64), "{half} {ninety}");
 }
+
+#[test]
+fn the_time_to_sign_is_counted_in_the_hours_of_the_maker_if_he_works_in_it() {
+    let of_a_seller = |from: &str, to: &str| {
+        let days = DAYS.map(|_| (from.to_owned(), to.to_owned()));
+        let input = WeekInput { stated: true, zone: "UTC".into(), days };
+        taken().in_hours(Hours { seller: Week::read(&input).unwrap(), ..Hours::default() })
+    };
+    // Twenty minutes of his are in the three hours that an hour is stretched to.
+    let works = of_a_seller("00:10", "00:30");
+    assert_eq!((works.sign_by, times(&works, What::Signing)), (minutes(180), [minutes(20), minutes(28)]));
+    // None of his are: the last hour counts by the plain clock.
+    let sleeps = of_a_seller("12:00", "13:00");
+    assert_eq!((sleeps.sign_by, times(&sleeps, What::Signing)), (minutes(180), [minutes(150), minutes(174)]));
+}
+
+#[test]
+fn whoever_has_a_right_or_can_pay_the_miners_more_is_reminded_though_it_is_not_his_turn() {
+    let agreed = after(&taken(), &[(Act::SignContract, Actor::Seller, 0), (Act::SignContract, Actor::Buyer, 0)]);
+    let sent = Deposit { confirmed: Amount::ZERO, counted: Amount::ZERO, ..deposit(1_000_000) };
+    let sent = after(&agreed, &[(Act::JudgeDeposit { deposit: sent }, Actor::Chain, 170)]);
+    let over = Act::WindowPassed { what: What::Deposit, tip_at: Some(minutes(180)) };
+    let waits = after(&sent, &[(over, Actor::Clock, 180)]);
+    assert_eq!((waits.turn(), waits.reminded(&window(&waits, What::Confirmation))), (vec![], vec![Party::Seller]));
+    let unpaid = after(&funded(), &[(Act::CloseUnpaid, Actor::Seller, 70)]);
+    let reminded = unpaid.reminded(&window(&unpaid, What::Objection));
+    assert_eq!((unpaid.turn(), reminded), (vec![Party::Seller], vec![Party::Buyer]));
+    // Until when it is: the buyer reads it, and the seller's turn has no end.
+    assert_eq!(notices::window_of(&unpaid, Party::Buyer), Some((What::Objection, minutes(70 + 1440))));
+    assert_eq!(notices::window_of(&unpaid, Party::Seller), None);
+}
+
+#[test]
+fn coins_out_of_sight_and_coins_that_are_gone_in_part_are_news_of_money() {
+    let (buyer, seller) = (Party::Buyer, Party::Seller);
+    let gone = Act::JudgeDeposit { deposit: Deposit::default() };
+    assert_eq!(
+        told(&paid(), &gone, Actor::Chain, 50),
+        [(buyer, vec![Kind::Money], Turn::Nobody, false), (seller, vec![Kind::Money], Turn::Nobody, false)]
+    );
+    let less = Act::LosePart { deposit: deposit(600_000) };
+    assert_eq!(
+        told(&paid(), &less, Actor::Chain, 50),
+        [(buyer, vec![Kind::Turn, Kind::Money], Turn::Yours, false), (seller, vec![Kind::Money], Turn::Yours, false)]
+    );
+}

@@ -185,6 +185,23 @@ fn a_payout_without_its_coins_goes_to_the_arbitrator_over_those_that_stand() {
 }
 
 #[test]
+fn what_was_lost_and_returns_goes_to_the_arbitrator_and_nothing_else_does() {
+    let regain = Act::RegainDeposit { deposit: deposit(600_000) };
+    let sent = after(&paid(), &[(sign(PayoutKind::Release), Actor::Seller, 30)]);
+    let lost = after(&sent, &[(Act::LoseDepositForGood, Actor::Chain, 40)]);
+    let back = lost.apply(&regain, Actor::Chain, minutes(50)).unwrap();
+    let told = (back.event, back.trade.stage, back.trade.outcome);
+    assert_eq!(told, (Some(Event::DepositReturned), Stage::Disputed, None));
+    assert!(back.effects.contains(&Effect::KeepTheRest) && back.effects.contains(&Effect::OpenDispute));
+    assert!(back.trade.signed.is_empty() && back.trade.paying_out.is_none());
+    assert_eq!(back.trade.deposit.confirmed, Amount::from_sat(600_000));
+    refused(&lost, &regain, Actor::Seller, 50);
+    refused(&paid(), &regain, Actor::Chain, 50);
+    let done = after(&sent, &[(Act::ConfirmPayout { outcome: Outcome::Released }, Actor::Chain, 40)]);
+    refused(&done, &regain, Actor::Chain, 50);
+}
+
+#[test]
 fn who_bears_the_miner_fee_follows_from_who_gets_the_coins() {
     let bearers = |outcome| {
         let accept = Act::AcceptSettlement { outcome };

@@ -211,7 +211,6 @@ pub(super) fn completed(facts: &TradeFacts) -> Card {
         "released" => "The buyer has the coins, confirmed on the chain.",
         "refunded" => "The seller has the coins back, confirmed on the chain.",
         "split" => "Each has the agreed or ruled part, confirmed on the chain.",
-        "deposit lost" => "The deposit's own transaction was spent elsewhere.",
         _ => "The coins went to outputs that are not of this contract.",
     };
     let card = Card::new("Completed", weather::ending(facts).unwrap_or(words));
