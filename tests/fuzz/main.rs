@@ -4,6 +4,7 @@
 //! Half of all inputs are changes of something valid, so that they come past the first check.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::as_conversions)]
 
+mod children;
 mod money;
 mod papers;
 mod shown;
