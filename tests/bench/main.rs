@@ -30,6 +30,7 @@ fn main() {
 async fn measure() {
     if wanted("watcher") {
         print(watcher::measure());
+        print(watcher::measure_start().await);
     }
     if wanted("room") {
         print(room::measure().await);

@@ -1,5 +1,5 @@
 //! A full block looked through with a thousand, a hundred thousand and a million watched scripts, against the bare reading
-//! of the same block by the `bitcoin` crate, in turns.
+//! of the same block by the `bitcoin` crate, in turns. And a million of them as a desk finds them when it starts.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -9,9 +9,12 @@ use bitcoin::{
     Amount, Block, BlockHash, CompactTarget, OutPoint, ScriptBuf, Sequence, Transaction, TxIn, TxMerkleNode, TxOut,
     Txid, WPubkeyHash, WScriptHash, Witness, absolute, block, consensus, transaction,
 };
-use trine::chain::{BlockRef, Watched, of_block};
+use trine::chain::{BlockRef, Scripts, Watched, of_block};
+use trine::store;
 
 use super::Figure;
+use super::harness::Start;
+use super::harness::cast::{Story, story_with};
 
 const TRANSACTIONS: u32 = 4_000;
 const ROUNDS: usize = 40;
@@ -44,6 +47,53 @@ pub fn measure() -> Vec<Figure> {
         ("watch_1m_vs_parse", spent[3] / spent[0], "ratio"),
         ("watch_1m_memory_mib", worlds[2].1 as f64 / f64::from(1 << 20), "MiB"),
     ]
+}
+
+/// So many trades that were made before.
+const TRADES: i32 = 1_000_000;
+
+/// Copies of the one trade there is, each with a script of its own, as long as a trade's row is. They name what is there,
+/// and what a take would count with them is not looked at.
+const COPIES: &str = "
+    INSERT INTO trades
+    SELECT made.* FROM trades t, generate_series(1, $1::integer) AS number,
+           jsonb_populate_record(t, jsonb_build_object(
+               'id', gen_random_uuid(), 'reference', 'B' || lpad(number::text, 7, '0'),
+               'script_pubkey', '\\x0020' || encode(sha256(number::text::bytea), 'hex'))) AS made";
+
+/// What a desk that starts does before it reads its first block: every script that was ever watched, out of the table of
+/// trades into memory, by a connection of the desk's own. Then a full block. The trades were just written, so what of them
+/// fits into this machine's memory is there.
+pub async fn measure_start() -> Vec<Figure> {
+    let story = story_with(Start::default()).await;
+    story.take().await;
+    write_trades(&story).await;
+    let client = story.site.desk.store.connection().await.unwrap();
+    let mut scripts = Scripts::default();
+    let start = Instant::now();
+    store::watched::scripts_since(&client, "0", |script| {
+        scripts.insert(script);
+    })
+    .await
+    .unwrap();
+    let started = start.elapsed().as_secs_f64();
+    assert_eq!(scripts.len(), TRADES as usize + 1);
+    let watched = Watched { scripts, ..watched(0) };
+    let block = full_block();
+    let (bytes, place) = (consensus::serialize(&block), BlockRef { height: 800_000, hash: block.block_hash() });
+    let read = || seconds(|| assert_eq!(of_block(black_box(&bytes), place, &watched).unwrap().len(), 1));
+    let quickest = (0..ROUNDS).map(|_| read()).fold(f64::INFINITY, f64::min);
+    vec![("watch_1m_start_s", started, "s"), ("watch_1m_block_ms", quickest * 1_000.0, "ms")]
+}
+
+/// The trades of years, as the database has them by then: some gigabytes, analysed and without anything to clean up.
+async fn write_trades(story: &Story) {
+    eprintln!("a million trades are written: some minutes, and some ten gigabytes of disk until the end of the run");
+    let sql = story.site.sql().await;
+    sql.batch_execute("ALTER TABLE trades DISABLE TRIGGER trades_begin").await.unwrap();
+    sql.execute(COPIES, &[&TRADES]).await.unwrap();
+    sql.batch_execute("ALTER TABLE trades ENABLE TRIGGER trades_begin").await.unwrap();
+    sql.batch_execute("VACUUM (ANALYZE) trades").await.unwrap();
 }
 
 fn seconds(work: impl FnOnce()) -> f64 {

@@ -345,3 +345,19 @@ mod on_electrum {
         assert!(told.contains("is on another network"), "{told}");
     }
 }
+
+mod on_esplora {
+    use super::*;
+    use crate::chains::world::World;
+
+    #[tokio::test]
+    async fn serve_refuses_a_server_of_another_network_in_words() {
+        let (database, world) = (fresh_database().await, World::explored().await);
+        let server = world.explorer().url();
+        let told = serve(
+            &database,
+            &[("TRINE_CHAIN", "esplora"), ("TRINE_CHAIN_SERVERS", &server), ("TRINE_NETWORK", "signet")],
+        );
+        assert!(told.contains("is on another network"), "{told}");
+    }
+}

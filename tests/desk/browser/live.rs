@@ -9,7 +9,7 @@ use crate::harness::PASSWORD;
 use crate::harness::cast::{Person, Story, offer_form, story};
 use crate::harness::chrome::{Chrome, THEMES, WIDTHS, turn};
 
-async fn signed_in(story: &Story, who: &Person) -> Chrome {
+pub async fn signed_in(story: &Story, who: &Person) -> Chrome {
     signed_in_at(&story.site.origin, who).await
 }
 

@@ -12,4 +12,5 @@ mod real_node;
 mod secrets;
 mod tour;
 mod trades;
+mod walk;
 mod ways;

@@ -8,8 +8,8 @@ use trine::chain::ChainError;
 use trine::chain::practice::Fate;
 use trine::desk::worker;
 
-use super::pages::Walk;
 use super::play::Play;
+use super::walk::Walk;
 use crate::harness::Weather;
 
 impl Play {

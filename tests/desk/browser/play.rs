@@ -120,11 +120,16 @@ impl Play {
     }
 
     pub async fn payment_is_marked(&self, trade: &str) {
+        self.payment_is_about_to_be_marked(trade).await;
+        self.buyer.signs().await;
+        self.buyer.chrome.reads("Waiting for sol-sells to release").await;
+    }
+
+    /// The buyer stands at the signing page, and has ticked what it asks.
+    pub async fn payment_is_about_to_be_marked(&self, trade: &str) {
         self.buyer.opens(trade).await;
         self.buyer.chrome.press("I have sent 500.00 EUR").await;
         self.buyer.ticks(&["sent"]).await;
-        self.buyer.signs().await;
-        self.buyer.chrome.reads("Waiting for sol-sells to release").await;
     }
 
     pub async fn is_released(&self, trade: &str) {

@@ -2,13 +2,43 @@
 
 use super::play::Play;
 
+impl Play {
+    /// The buyer says the highest of the miner fees that the page offers; all of them, lowest first.
+    async fn the_highest_fee_is_chosen(&self) -> Vec<u64> {
+        let script = "return [...document.querySelectorAll('#signing input[name=fee]')].map((one) => one.value)";
+        let offered = self.buyer.chrome.run(script).await;
+        let offered = offered.as_array().unwrap().iter().map(|one| one.as_str().unwrap());
+        // The first one leaves it to the desk.
+        let fees: Vec<u64> = offered.filter(|fee| !fee.is_empty()).map(|fee| fee.parse().unwrap()).collect();
+        assert!(fees.is_sorted() && fees.len() == 3, "{fees:?}");
+        self.buyer.chrome.tick(&format!("#fee-{}", fees[2])).await;
+        fees
+    }
+
+    /// The miner fees of those payouts of a kind that the buyer has signed, lowest first.
+    async fn fees_signed_by_the_buyer(&self, kind: &str) -> Vec<u64> {
+        let signed = "SELECT fee_sat FROM payouts JOIN signatures ON payout = id
+                       WHERE kind = $1 AND party = 'buyer' ORDER BY fee_sat";
+        let rows = self.site.sql().await.query(signed, &[&kind]).await.unwrap();
+        rows.iter().map(|row| row.get::<_, i64>(0).try_into().unwrap()).collect()
+    }
+}
+
 #[tokio::test]
 async fn a_purchase_from_an_offer_to_sell() {
     let play = Play::start().await;
     let trade = play.funded_sale().await;
-    play.payment_is_marked(&trade).await;
+    play.payment_is_about_to_be_marked(&trade).await;
+    let fees = play.the_highest_fee_is_chosen().await;
+    // The passphrase is typed once.
+    play.buyer.signs().await;
+    play.buyer.chrome.reads("Waiting for sol-sells to release").await;
+    assert_eq!(play.fees_signed_by_the_buyer("release").await, fees, "one entry signs every fee");
     play.is_released(&trade).await;
     play.is_completed(&trade).await;
+    let paid = "SELECT fee_sat FROM payouts JOIN trades ON trades.id = trade WHERE txid = payout_txid";
+    let paid: i64 = play.site.sql().await.one(paid).await;
+    assert_eq!(u64::try_from(paid).unwrap(), fees[2], "not the lowest, which the desk would take");
     let got = play.got(&play.buyer).await;
     assert!((990_000..1_000_000).contains(&got), "the buyer got {got} sat");
 

@@ -1,5 +1,5 @@
-//! Doors that servers stand behind, and doors that nobody stands behind: a dead one, a silent one, a SOCKS proxy, TLS,
-//! and one whose keeper changes what is said.
+//! Doors that servers stand behind, and doors that nobody stands behind: a dead one, a silent one, one that plays a
+//! server, a SOCKS proxy, TLS, and one whose keeper changes what is said.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -31,6 +31,47 @@ pub async fn silent() -> SocketAddr {
         }
     });
     address
+}
+
+/// Plays an HTTP server: what it is asked, the first line and the body, and what is said to that.
+pub async fn plays(says: impl Fn(&str) -> String + Send + Sync + 'static) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let says = Arc::new(says);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(play(stream, says.clone()));
+        }
+    });
+    address
+}
+
+async fn play(stream: TcpStream, says: Arc<impl Fn(&str) -> String + Send + Sync + 'static>) -> std::io::Result<()> {
+    let mut stream = BufReader::new(stream);
+    loop {
+        let mut asked = String::new();
+        if stream.read_line(&mut asked).await? == 0 {
+            return Ok(());
+        }
+        let mut length: usize = 0;
+        loop {
+            let mut line = String::new();
+            stream.read_line(&mut line).await?;
+            if line.trim().is_empty() {
+                break;
+            }
+            if let Some(number) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+                length = number.trim().parse().unwrap();
+            }
+        }
+        let mut body = vec![0; length];
+        stream.read_exact(&mut body).await?;
+        asked.push_str(&String::from_utf8(body).unwrap());
+        let said = says(&asked);
+        let length = said.len();
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n");
+        stream.write_all(format!("{head}{said}").as_bytes()).await?;
+    }
 }
 
 /// A SOCKS5 proxy, and the hosts that were asked of it.

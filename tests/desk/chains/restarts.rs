@@ -1,13 +1,19 @@
 //! Ends, starts and strange nodes.
 
+use std::net::SocketAddr;
+use std::time::Duration;
+
 use bitcoin::Network;
+use bitcoin::constants::genesis_block;
 use bitcoin::hashes::Hash;
+use serde_json::json;
 use trine::chain::core::{Core, CoreAuth};
 use trine::chain::practice::Fate;
-use trine::chain::{Chain, ChainError, Cursor, Fact, Watched};
+use trine::chain::{Chain, ChainError, Cursor, Fact, Trouble, Watched};
 
 use super::bitcoind::Bitcoind;
 use super::coins::{Lock, pay};
+use super::doors::{dead, plays, silent};
 use super::on_every_chain;
 use super::world::{World, seen};
 
@@ -55,15 +61,52 @@ async fn a_node_of_another_network_is_told_to_the_operator() {
     assert_eq!(error, ChainError::confused("the node is on regtest, the desk on main"));
 }
 
+/// The desk's client for what stands behind a door.
+fn client(door: SocketAddr, network: Network) -> Core {
+    let auth = CoreAuth::Password { user: "desk".to_owned(), password: "x".into() };
+    Core::new(&format!("http://{door}"), auth, network).unwrap()
+}
+
 #[tokio::test]
 async fn a_node_that_is_away_is_asked_again_later() {
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let auth = CoreAuth::Password { user: "desk".to_owned(), password: "x".into() };
-    let core = Core::new(&format!("http://{nobody}"), auth, Network::Regtest).unwrap();
-    assert!(matches!(core.tip().await.unwrap_err(), ChainError::Unreachable(_)));
+    let nobody = dead().await;
+    let error = client(nobody, Network::Regtest).tip().await.unwrap_err();
+    assert!(matches!(error, ChainError::Unreachable(_)), "{error}");
+    assert_eq!(error.trouble(), Some(Trouble::Absent));
     let no_cookie = CoreAuth::Cookie("/nowhere/.cookie".into());
     let core = Core::new(&format!("http://{nobody}"), no_cookie, Network::Regtest).unwrap();
     assert!(matches!(core.tip().await.unwrap_err(), ChainError::Unreachable(_)));
+}
+
+#[tokio::test]
+async fn a_node_that_takes_the_question_and_never_answers_hangs() {
+    let core = client(silent().await, Network::Regtest).with_patience(Duration::from_millis(500));
+    let cursor = Cursor { height: 0, hash: genesis_block(Network::Regtest).block_hash() };
+    let asked = [core.tip().await.map(drop), core.facts_since(&cursor, &Watched::default()).await.map(drop)];
+    for error in asked.map(Result::unwrap_err) {
+        assert!(matches!(error, ChainError::Hanging(_)), "{error}");
+        assert_eq!(error.trouble(), Some(Trouble::Hanging));
+    }
+}
+
+/// Played, for a real node on a network with a history reads it for days.
+#[tokio::test]
+async fn a_node_that_has_just_been_started_or_has_not_read_the_whole_chain_is_loading() {
+    let info = |is_reading: bool| {
+        let block = genesis_block(Network::Bitcoin).block_hash();
+        json!({ "result": { "chain": "main", "blocks": 700_000, "bestblockhash": block, "time": 1_631_333_672,
+            "initialblockdownload": is_reading, "chainwork": "00".repeat(32) } })
+    };
+    let started = json!({ "error": { "code": -28, "message": "Loading block index..." } });
+    for (said, told) in [(info(true), "it has read 700000 blocks"), (started, "Loading block index")] {
+        let door = plays(move |_| said.to_string()).await;
+        let error = client(door, Network::Bitcoin).tip().await.unwrap_err();
+        assert!(matches!(&error, ChainError::Loading(why) if why.contains(told)), "{told}: {error}");
+        assert_eq!(error.trouble(), Some(Trouble::Loading));
+    }
+    let read = info(false).to_string();
+    let door = plays(move |_| read.clone()).await;
+    assert_eq!(client(door, Network::Bitcoin).tip().await.unwrap().block.height, 700_000);
 }
 
 #[tokio::test]

@@ -1,8 +1,16 @@
 //! Money that leaves.
 
-use trine::chain::{ChainError, Coin as Lying, FEE_RATE_MAX, FEE_RATE_MIN, Fact};
+use bitcoin::constants::genesis_block;
+use bitcoin::{FeeRate, Network};
+use serde_json::{Value, json};
+use trine::chain::core::{Core, CoreAuth};
+use trine::chain::electrum::electrum;
+use trine::chain::link::Way;
+use trine::chain::{Chain, ChainError, Coin as Lying, FEE_RATE_MAX, FEE_RATE_MIN, FEE_RATE_UNKNOWN, Fact};
 
 use super::coins::{Coin, Lock, anyones_script, coin_of, pay};
+use super::doors::{liar, plays};
+use super::explorer::explored;
 use super::on_every_chain;
 use super::world::{World, seen, spent};
 
@@ -133,5 +141,111 @@ async fn fee_rates_are_sane(world: &mut World) {
     for target in [0, 1, 6, 144, u16::MAX] {
         let rate = world.chain.fee_rate(target).await.unwrap();
         assert!((FEE_RATE_MIN..=FEE_RATE_MAX).contains(&rate), "{target}: {rate}");
+    }
+}
+
+/// What an operator falls back on.
+const FALLBACK: FeeRate = FeeRate::from_sat_per_vb_u32(7);
+
+/// A node that says this of every wait, and asks for little itself.
+fn node(asked: &str, estimate: &Value) -> String {
+    let little = json!({ "mempoolminfee": 0.000_001, "loaded": true });
+    let said = if asked.contains("estimatesmartfee") { estimate } else { &little };
+    json!({ "jsonrpc": "2.0", "id": 0, "result": said }).to_string()
+}
+
+#[tokio::test]
+async fn no_node_takes_a_fee_rate_below_the_floor_or_above_the_ceiling() {
+    let unknown = json!({ "errors": ["Insufficient data or no feerate found"], "blocks": 6 });
+    // 0.1 and 9,000 sat/vB.
+    let (little, much) = (json!({ "feerate": 0.000_001, "blocks": 6 }), json!({ "feerate": 0.09, "blocks": 6 }));
+    for (estimate, rate) in [(unknown, FALLBACK), (little, FEE_RATE_MIN), (much, FEE_RATE_MAX)] {
+        let door = plays(move |asked| node(asked, &estimate)).await;
+        let auth = CoreAuth::Password { user: "desk".to_owned(), password: "x".into() };
+        let core = Core::new(&format!("http://{door}"), auth, Network::Regtest).unwrap();
+        assert_eq!(core.with_unknown_fee_rate(FALLBACK).fee_rate(6).await, Ok(rate));
+    }
+}
+
+/// An explorer that has these estimates, and of the chain the first block.
+fn explorer(asked: &str, estimates: &Value) -> String {
+    if asked.starts_with("GET /fee-estimates ") {
+        return estimates.to_string();
+    }
+    let header = genesis_block(Network::Regtest).header;
+    json!([{ "id": header.block_hash(), "height": 0, "version": header.version.to_consensus(),
+        "timestamp": header.time, "bits": header.bits.to_consensus(), "nonce": header.nonce,
+        "merkle_root": header.merkle_root }])
+    .to_string()
+}
+
+#[tokio::test]
+async fn no_explorer_takes_a_fee_rate_below_the_floor_or_above_the_ceiling() {
+    let (little, much) = (json!({ "1": 0.1, "6": 0.1 }), json!({ "1": 9_000.0, "6": 9_000.0 }));
+    for (estimates, rate) in [(json!({}), FALLBACK), (little, FEE_RATE_MIN), (much, FEE_RATE_MAX)] {
+        let door = plays(move |asked| explorer(asked, &estimates)).await;
+        let light = explored(&[format!("http://{door}")], Network::Regtest).with_unknown_fee_rate(FALLBACK);
+        assert_eq!(light.fee_rate(6).await, Ok(rate));
+    }
+}
+
+/// Nobody has paid a fee on a young chain, so nothing can be estimated.
+mod on_core_that_is_young {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_a_node_cannot_estimate_is_the_operators_fallback() {
+        let world = World::core().await;
+        assert_eq!(world.chain.fee_rate(6).await, Ok(FEE_RATE_UNKNOWN));
+        let core = world.node().client(Network::Regtest).with_unknown_fee_rate(FALLBACK);
+        assert_eq!(core.fee_rate(6).await, Ok(FALLBACK));
+    }
+}
+
+mod on_esplora_that_is_young {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_a_server_cannot_estimate_is_the_operators_fallback() {
+        let world = World::explored().await;
+        assert_eq!(world.chain.fee_rate(6).await, Ok(FEE_RATE_UNKNOWN));
+        let light = world.explorer().client().with_unknown_fee_rate(FALLBACK);
+        assert_eq!(light.fee_rate(6).await, Ok(FALLBACK));
+    }
+}
+
+mod on_electrum_that_is_young {
+    use super::*;
+
+    /// Electrum's word for what it does not know is -1.
+    fn estimated(line: String, btc_per_kvb: f64) -> String {
+        match serde_json::from_str::<Value>(&line) {
+            Ok(mut answer) if answer["result"] == -1 => {
+                answer["result"] = json!(btc_per_kvb);
+                answer.to_string()
+            }
+            _ => line,
+        }
+    }
+
+    fn too_little(line: String) -> String {
+        estimated(line, 0.000_001)
+    }
+
+    fn too_much(line: String) -> String {
+        estimated(line, 0.09)
+    }
+
+    #[tokio::test]
+    async fn fallback_floor_and_ceiling_hold_for_a_server_too() {
+        let world = World::electrum().await;
+        assert_eq!(world.chain.fee_rate(6).await, Ok(FEE_RATE_UNKNOWN));
+        let server = world.electrs();
+        let (little, much) = (liar(server, too_little).await, liar(server, too_much).await);
+        for (door, rate) in [(server, FALLBACK), (little, FEE_RATE_MIN), (much, FEE_RATE_MAX)] {
+            let light =
+                electrum(&[format!("tcp://{door}").parse().unwrap()], &Way::default(), Network::Regtest).unwrap();
+            assert_eq!(light.with_unknown_fee_rate(FALLBACK).fee_rate(6).await, Ok(rate));
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! PostgreSQL stopped, restarted or taken over under writes: what was acknowledged is read back, nothing is there twice,
-//! and the desk answers again soon after its database does. Read-only, exhausted, locked or full: it says so, in words.
+//! and the desk answers again soon after its database does. Away, read-only, exhausted, locked or full: it says so, in
+//! words.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -14,35 +15,73 @@ use crate::harness::{Browser, Site, Start};
 
 /// The database is back: within this time the desk answers as before.
 const BACK: Duration = Duration::from_secs(5);
-/// An account may say twenty things at once, then one every six seconds: at this pace nobody is throttled here.
+/// An account may say twenty things at once, then one every six seconds: at this pace nobody is throttled before the
+/// database is back.
 const BETWEEN_MESSAGES: Duration = Duration::from_millis(250);
+/// Two accounts speak: with fewer messages neither has said twenty, those counted that were not acknowledged.
+const MESSAGES_FREE: usize = 12;
 const TAKERS: [&str; 4] = ["taker-a", "taker-b", "taker-c", "taker-d"];
+/// How a 503 says that the database is the trouble. Only after the first of these may the act be done.
+const MAYBE_DONE: &str = "lost its database just now and cannot say whether this was done";
+const NOTHING_CHANGED: [&str; 3] = [
+    "cannot reach its database. Nothing was changed",
+    "is very busy. Nothing was changed",
+    "can be read but not changed at the moment. Nothing was changed",
+];
 
-/// What was acknowledged to those who write.
+/// What was answered to those who write.
 #[derive(Default)]
-struct Acknowledged {
+struct Answered {
     messages: Mutex<Vec<String>>,
     trades: Mutex<Vec<(&'static str, String)>>,
+    /// Messages of which it was said that nothing was changed.
+    unchanged: Mutex<Vec<String>>,
+    /// How often it was said that the database is the trouble.
+    refused: AtomicUsize,
     enough: AtomicBool,
 }
 
+/// One answer to somebody who writes.
+enum Answer {
+    /// A redirect: the act is done. Where it leads.
+    Done(String),
+    /// 503, in words; whether the act may be done all the same.
+    Away {
+        maybe_done: bool,
+    },
+    /// None came: the act may be done.
+    Silence,
+    Other(u16, String),
+}
+
 /// Says one thing after the other until told to stop; what was answered with a redirect counts.
-async fn talk(browser: Browser, name: &'static str, trade: PublicRef, seen: Arc<Acknowledged>) {
+async fn talk(browser: Browser, name: String, trade: PublicRef, seen: Arc<Answered>) {
     let token = browser.token().await;
     for number in 0.. {
         if seen.enough.load(Ordering::SeqCst) {
             return;
         }
         let text = format!("{name} says {number}");
-        if post(&browser, &format!("/trades/{trade}/messages"), &[("csrf", &token), ("text", &text)]).await.is_some() {
-            seen.messages.lock().unwrap().push(text);
+        let fields = [("csrf", token.as_str()), ("text", text.as_str())];
+        let answer = post(&browser, &format!("/trades/{trade}/messages"), &fields).await;
+        match answer {
+            Answer::Done(_) => seen.messages.lock().unwrap().push(text),
+            Answer::Away { maybe_done } => {
+                seen.refused.fetch_add(1, Ordering::SeqCst);
+                if !maybe_done {
+                    seen.unchanged.lock().unwrap().push(text);
+                }
+            }
+            Answer::Silence => {}
+            Answer::Other(429, _) if seen.messages.lock().unwrap().len() >= MESSAGES_FREE => {}
+            Answer::Other(status, words) => panic!("{name} is answered {status}: {words}"),
         }
         tokio::time::sleep(BETWEEN_MESSAGES).await;
     }
 }
 
-/// Tries to take until it is acknowledged.
-async fn take(taker: Person, offer: PublicRef, wait: Duration, seen: Arc<Acknowledged>) {
+/// Tries to take until it is acknowledged, or found to be done.
+async fn take(taker: Person, offer: PublicRef, wait: Duration, seen: Arc<Answered>) {
     let token = taker.browser.token().await;
     let (key, address) = (taker.key.to_string(), taker.address.to_string());
     let fields = [
@@ -56,28 +95,52 @@ async fn take(taker: Person, offer: PublicRef, wait: Duration, seen: Arc<Acknowl
         ("price_seen", "50000"),
     ];
     tokio::time::sleep(wait).await;
+    let mut may_be_done = false;
     while !seen.enough.load(Ordering::SeqCst) {
-        if let Some(place) = post(&taker.browser, &format!("/offers/{offer}/take"), &fields).await {
-            seen.trades.lock().unwrap().push((taker.name, place));
-            return;
+        match post(&taker.browser, &format!("/offers/{offer}/take"), &fields).await {
+            Answer::Done(place) => {
+                seen.trades.lock().unwrap().push((taker.name, place));
+                return;
+            }
+            Answer::Away { maybe_done } => {
+                seen.refused.fetch_add(1, Ordering::SeqCst);
+                may_be_done |= maybe_done;
+            }
+            Answer::Silence => may_be_done = true,
+            // Who has one trade already takes no other: it was done, and the answer was lost.
+            Answer::Other(409, _) if may_be_done => return,
+            Answer::Other(status, words) => panic!("{} is answered {status}: {words}", taker.name),
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
-/// Where the redirect leads, if there was one: the act is done.
-async fn post(browser: &Browser, path: &str, fields: &[(&str, &str)]) -> Option<String> {
+async fn post(browser: &Browser, path: &str, fields: &[(&str, &str)]) -> Answer {
     let request = browser.http().post(browser.url(path)).header("sec-fetch-site", "same-origin");
-    let answer = request.form(fields).timeout(Duration::from_secs(20)).send().await.ok()?;
-    let place = answer.headers().get("location")?.to_str().ok()?.to_owned();
-    (answer.status() == 303).then_some(place)
+    let Ok(answer) = request.form(fields).timeout(Duration::from_secs(20)).send().await else {
+        return Answer::Silence;
+    };
+    let status = answer.status().as_u16();
+    let place = answer.headers().get("location").map(|place| place.to_str().unwrap().to_owned());
+    let Ok(words) = answer.text().await else { return Answer::Silence };
+    match (status, place) {
+        (303, Some(place)) => Answer::Done(place),
+        (503, _) => {
+            let maybe_done = words.contains(MAYBE_DONE);
+            let says_so = maybe_done || NOTHING_CHANGED.iter().any(|sentence| words.contains(sentence));
+            assert!(says_so, "503 without a reason: {words}");
+            Answer::Away { maybe_done }
+        }
+        _ => Answer::Other(status, words),
+    }
 }
 
-/// Four take and two talk while something happens to the database; `happens` ends when it is there again. Nothing that
-/// was acknowledged is lost, nothing is done twice, and the desk goes on.
-async fn under_writes(story: Story, happens: impl AsyncFnOnce()) {
+/// Four take and two talk while something happens to the database; `happens` ends when it is there again. Every answer
+/// is that it is done, or that the database is away. Nothing that was acknowledged is lost, nothing is done twice, and
+/// the desk goes on. How often it was said that the database is away.
+async fn under_writes(story: Story, happens: impl AsyncFnOnce()) -> usize {
     let trade = story.take_by(&story.alice, "100").await;
-    let seen = Arc::new(Acknowledged::default());
+    let seen = Arc::new(Answered::default());
     let mut tasks = Vec::new();
     for (wait, name) in (0..).zip(TAKERS) {
         let taker = person(&story.site, name, Role::Trader).await;
@@ -86,7 +149,8 @@ async fn under_writes(story: Story, happens: impl AsyncFnOnce()) {
         tasks.push(tokio::spawn(take(taker, story.offer, wait, seen.clone())));
     }
     for (name, browser) in [("alice", &story.alice.browser), ("bob", &story.bob.browser)] {
-        for _ in 0..2 {
+        for mouth in ["one", "other"] {
+            let name = format!("{name}, the {mouth},");
             tasks.push(tokio::spawn(talk(browser.clone(), name, trade, seen.clone())));
         }
     }
@@ -106,18 +170,19 @@ async fn under_writes(story: Story, happens: impl AsyncFnOnce()) {
         task.await.unwrap();
     }
     read_back(&story.site, trade, &seen).await;
+    seen.refused.load(Ordering::SeqCst)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_acknowledged_write_survives_an_immediate_stop_of_postgresql() {
     let cluster = Cluster::start();
     let story = story_with(Start { postgres: Some(cluster.url()), ..Start::default() }).await;
-    under_writes(story, async || {
+    let refused = under_writes(story, async || {
         cluster.stop_at_once();
         tokio::time::sleep(Duration::from_millis(300)).await;
         cluster.up();
-    })
-    .await;
+    });
+    assert!(refused.await > 0, "nobody came while it was away");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -132,12 +197,12 @@ async fn every_acknowledged_write_is_on_the_standby_that_takes_over() {
     let first = Cluster::start();
     let standby = first.standby();
     let story = story_with(Start { postgres: Some(first.url_with(&standby)), ..Start::default() }).await;
-    under_writes(story, async || {
+    let refused = under_writes(story, async || {
         first.stop_at_once();
         tokio::time::sleep(Duration::from_millis(300)).await;
         standby.promote();
-    })
-    .await;
+    });
+    assert!(refused.await > 0, "nobody came while it was away");
 }
 
 /// The answer to a message in the room of a trade.
@@ -256,7 +321,7 @@ async fn a_full_disk_is_said_so_and_nothing_acknowledged_is_lost() {
     until(async || (said(browser, &token, trade, "after").await.0 == 303).then_some(())).await;
 }
 
-async fn read_back(site: &Site, trade: PublicRef, seen: &Acknowledged) {
+async fn read_back(site: &Site, trade: PublicRef, seen: &Answered) {
     let sql = site.sql().await;
     let said =
         sql.query("SELECT body, count(*) FROM messages WHERE account IS NOT NULL GROUP BY body", &[]).await.unwrap();
@@ -264,6 +329,9 @@ async fn read_back(site: &Site, trade: PublicRef, seen: &Acknowledged) {
     assert!(!said.is_empty());
     for text in seen.messages.lock().unwrap().iter() {
         assert!(said.contains_key(text), "“{text}” was acknowledged and is not there");
+    }
+    for text in seen.unchanged.lock().unwrap().iter() {
+        assert!(!said.contains_key(text), "“{text}” was said to be undone and is there");
     }
     let trades =
         sql.query("SELECT a.name, t.reference FROM trades t JOIN accounts a ON a.id = t.buyer", &[]).await.unwrap();

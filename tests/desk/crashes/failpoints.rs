@@ -1,46 +1,125 @@
-//! The server process killed before and after every write to its database, from the release to the last confirmation:
-//! whatever falls between two writes, the payout is made exactly once and nothing that was acknowledged is lost.
+//! The server process killed before and after every write to its database: on the way of a whole trade from the take on,
+//! of a release, and of a deposit that goes back. Whatever falls between two writes, the payout is made exactly once and
+//! nothing that was acknowledged is lost.
 //!
 //! `TRINE_FAILPOINTS=all` goes through all of them; without it some are drawn, and printed.
 
 #![allow(clippy::print_stdout)] // The figures are for whoever asked for a long run.
 
-use super::killed::{everything_once, paid_over};
-use super::wire::{Death, Wire};
+use trine::desk::trade_facts;
+use trine::domain::PublicRef;
 
-/// How many of them are tried in an ordinary run.
-const DRAWN: usize = 5;
-/// About as many writes as there are in such a release.
-const WRITES: u64 = 60;
+use super::killed::{everything_once, says};
+use super::served::Served;
+use super::wire::{Death, Wire};
+use crate::harness::cast::Story;
+
+/// How many of them are tried of each way in an ordinary run.
+const DRAWN: usize = 3;
+
+/// From where to where.
+#[derive(Debug, Clone, Copy)]
+enum Way {
+    /// From the take to the end, over everything that both do.
+    Trade,
+    /// From the payment to the end.
+    Release,
+    /// From a deposit that came after the trade was cancelled to its way back.
+    Refund,
+}
+
+impl Way {
+    /// About as many writes as there are on it.
+    fn writes(self) -> u64 {
+        match self {
+            Self::Trade => 180,
+            Self::Release | Self::Refund => 60,
+        }
+    }
+
+    fn outcome(self) -> &'static str {
+        match self {
+            Self::Trade | Self::Release => "released",
+            Self::Refund => "refunded",
+        }
+    }
+
+    /// How things stand at its beginning; the trade, if there is one yet.
+    async fn begun(self) -> (Served, Option<PublicRef>) {
+        Served::prepared(async |story: &Story| match self {
+            Self::Trade => None,
+            Self::Release => Some(story.paid().await),
+            Self::Refund => Some(deposited_too_late(story).await),
+        })
+        .await
+    }
+}
+
+/// Alice has cancelled, and bob has paid all the same: nobody has signed yet that it goes back.
+async fn deposited_too_late(story: &Story) -> PublicRef {
+    let trade = story.agreed().await;
+    let pressed = story.press(&story.alice, trade, "cancel").await;
+    assert_eq!(pressed.status, 303, "{}", pressed.words());
+    assert_eq!(story.stage(trade).await, "cancelled");
+    let (row, _) = trade_facts::party(&story.site.desk, trade, story.bob.id).await.unwrap();
+    story.deposit(trade, row.deposit).await;
+    assert_eq!(story.stage(trade).await, "refund_due");
+    trade
+}
 
 /// Dies once at the write of this number; whether there was one.
-async fn dies_once(number: u64, death: Death) -> bool {
-    let (mut served, trade, wire) = paid_over(Wire::to).await;
+async fn dies_once(way: Way, number: u64, death: Death) -> bool {
+    let (mut served, begun) = way.begun().await;
+    let wire = Wire::to(&served.database_url);
+    wire.url().clone_into(&mut served.database_url);
+    served.start(None).await;
+    if let Some(trade) = begun {
+        says(&served, trade).await;
+    }
     wire.kill_at(served.pid(), number, death);
+    let trade = match begun {
+        Some(trade) => trade,
+        None => served.until_taken().await,
+    };
     served.until_completed(trade).await;
     let reached = wire.stop();
-    everything_once(&mut served, trade, "released").await;
+    everything_once(&mut served, trade, way.outcome()).await;
     reached
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_release_survives_a_death_before_and_after_any_write() {
+/// At every write of the way, if that is asked for; else at some.
+async fn survives_deaths(way: Way) {
     if std::env::var("TRINE_FAILPOINTS").is_ok_and(|word| word == "all") {
         let mut tried = 0;
         for death in [Death::Before, Death::After] {
             let mut number = 1;
-            while dies_once(number, death).await {
+            while dies_once(way, number, death).await {
                 (number, tried) = (number + 1, tried + 1);
             }
         }
-        println!("figure failpoints_survived {tried} deaths");
+        println!("figure failpoints_survived {tried} deaths ({way:?})");
         return;
     }
     for _ in 0..DRAWN {
-        let [number, death, ..] = *uuid::Uuid::new_v4().as_bytes();
-        let number = u64::from(number) % WRITES + 1;
+        let [high, low, death, ..] = *uuid::Uuid::new_v4().as_bytes();
+        let number = u64::from(u16::from_be_bytes([high, low])) % way.writes() + 1;
         let death = if death % 2 == 0 { Death::Before } else { Death::After };
-        println!("dies {death:?} write {number}");
-        dies_once(number, death).await;
+        println!("dies {death:?} write {number} ({way:?})");
+        dies_once(way, number, death).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_trade_survives_a_death_before_and_after_any_write_from_the_take_on() {
+    survives_deaths(Way::Trade).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_release_survives_a_death_before_and_after_any_write() {
+    survives_deaths(Way::Release).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refund_survives_a_death_before_and_after_any_write() {
+    survives_deaths(Way::Refund).await;
 }

@@ -1,4 +1,5 @@
-//! A trade that goes on whatever happens to the desk: everybody tries the next thing until it is done.
+//! A trade that goes on whatever happens to the desk: everybody tries the next thing until it is done. What the desk
+//! acknowledges is remembered.
 
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,24 @@ use crate::harness::cast::{Person, Story};
 const PATIENCE: Duration = Duration::from_secs(120);
 
 impl Served {
+    /// Alice takes 500 euros of bob's offer, as often as it needs. The desk is started again whenever it is dead.
+    pub async fn until_taken(&mut self) -> PublicRef {
+        let sql = self.story.site.sql().await;
+        let offer = self.story.offer.to_string();
+        let until = Instant::now() + PATIENCE;
+        loop {
+            if let Some(row) = sql.query_opt("SELECT reference FROM trades", &[]).await.unwrap() {
+                return row.get::<_, String>(0).parse().unwrap();
+            }
+            assert!(Instant::now() < until, "nobody can take:\n{}", self.log());
+            if self.is_dead() {
+                self.start(None).await;
+            }
+            take(self, &offer, "500").await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// Does whatever comes next, until the trade is completed. The desk is started again whenever it is dead.
     pub async fn until_completed(&mut self, trade: PublicRef) {
         let until = Instant::now() + PATIENCE;
@@ -20,57 +39,103 @@ impl Served {
             if self.is_dead() {
                 self.start(None).await;
             }
-            next(&self.story, trade).await;
+            next(self, trade).await;
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 }
 
+/// Alice takes so many euros of an offer, over HTTP like everything else; done, refused, or without an answer.
+pub async fn take(served: &Served, offer: &str, amount: &str) {
+    let alice = &served.story.alice;
+    let (key, address) = (alice.key.to_string(), alice.address.to_string());
+    let fields = [
+        ("step", "take"),
+        ("amount", amount),
+        ("payment_account", alice.account.as_str()),
+        ("key", &key),
+        ("address", &address),
+        ("offer_version", "1"),
+        ("price_seen", "50000"),
+    ];
+    let Some(answer) = alice.browser.try_post(&format!("/offers/{offer}/take"), &fields).await else { return };
+    assert!(matches!(answer.status, 303 | 409 | 503), "{} {}", answer.status, answer.words());
+    if answer.status == 303 {
+        let place = answer.location.unwrap();
+        served.answers.took(place.rsplit('/').next().unwrap().parse().unwrap());
+    }
+}
+
+/// One of the two says something new in the room; said, refused, or without an answer.
+pub async fn speak(served: &Served, trade: PublicRef) {
+    let unique = uuid::Uuid::new_v4();
+    let who = if unique.as_bytes()[0].is_multiple_of(2) { &served.story.alice } else { &served.story.bob };
+    let text = format!("word {}", unique.simple());
+    let path = format!("/trades/{trade}/messages");
+    let Some(answer) = who.browser.try_post(&path, &[("text", &text)]).await else { return };
+    // Nobody speaks faster than he may.
+    assert!(matches!(answer.status, 303 | 409 | 429 | 503), "{} {}", answer.status, answer.words());
+    if answer.status == 303 {
+        served.answers.said(trade, &text);
+    }
+}
+
 /// The next thing somebody has to do in a trade; done, refused, or without an answer.
-pub async fn next(story: &Story, trade: PublicRef) {
-    match story.stage(trade).await.as_str() {
+pub async fn next(served: &Served, trade: PublicRef) {
+    let Story { alice, bob, .. } = &served.story;
+    match served.story.stage(trade).await.as_str() {
         "proposed" => {
-            sign(story, &story.bob, trade, "contract-signature", &[]).await;
-            sign(story, &story.alice, trade, "contract-signature", &[]).await;
+            sign(served, bob, trade, "contract-signature", &[]).await;
+            sign(served, alice, trade, "contract-signature", &[]).await;
         }
-        "awaiting_deposit" => deposit(story, trade).await,
-        "funded" => sign(story, &story.alice, trade, "payment", &["sent"]).await,
+        "awaiting_deposit" => deposit(served, trade).await,
+        "funded" => sign(served, alice, trade, "payment", &["sent"]).await,
         "payment_sent" | "disputed" => {
-            sign(story, &story.bob, trade, "release", &["own_account", "amount", "payer"]).await
+            sign(served, bob, trade, "release", &["own_account", "amount", "payer"]).await;
         }
-        "refund_due" => sign(story, &story.bob, trade, "refund", &[]).await,
-        "paying_out" => mine(story).await,
+        "refund_due" => {
+            sign(served, bob, trade, "refund", &[]).await;
+            sign(served, alice, trade, "refund", &[]).await;
+        }
+        "paying_out" => mine(served).await,
         _ => {}
     }
 }
 
-async fn sign(story: &Story, who: &Person, trade: PublicRef, place: &str, ticks: &[&str]) {
+async fn sign(served: &Served, who: &Person, trade: PublicRef, place: &str, ticks: &[&str]) {
     let path = format!("/trades/{trade}/{place}");
     let Some(page) = who.browser.try_get(&path).await else { return };
     if page.status != 200 {
         return;
     }
     let Ok(signatures) = who.signed(&page) else { return };
-    let version = story.version(trade, who).await;
+    let version = served.story.version(trade, who).await;
     let mut fields = vec![("version", version.as_str()), ("signatures", signatures.as_str())];
     fields.extend(ticks.iter().map(|tick| (*tick, "yes")));
-    if let Some(answer) = who.browser.try_post(&path, &fields).await {
-        assert_ne!(answer.status, 500, "{place}: {}", answer.words());
+    let Some(answer) = who.browser.try_post(&path, &fields).await else { return };
+    assert_ne!(answer.status, 500, "{place}: {}", answer.words());
+    if answer.status == 303 {
+        let party = if who.id == served.story.alice.id { "buyer" } else { "seller" };
+        served.answers.signed(trade, party, place);
     }
 }
 
 /// Bob pays, unless the desk has seen it already; then blocks come.
-async fn deposit(story: &Story, trade: PublicRef) {
+async fn deposit(served: &Served, trade: PublicRef) {
+    let story = &served.story;
     let (row, _) = trine::desk::trade_facts::party(&story.site.desk, trade, story.bob.id).await.unwrap();
     let sql = story.site.sql().await;
     let seen = format!("SELECT coalesce(sum(amount_sat), 0)::bigint FROM deposits WHERE trade = '{}'", row.id);
     if Amount::from_sat(sql.one::<i64>(&seen).await.cast_unsigned()) < row.deposit {
         let reference = trade.to_string();
-        let _ = story.bob.browser.try_post("/practice/deposit", &[("trade", &reference)]).await;
+        let answer = story.bob.browser.try_post("/practice/deposit", &[("trade", &reference)]).await;
+        if answer.is_some_and(|answer| answer.status == 303) {
+            served.answers.deposited(trade);
+        }
     }
-    mine(story).await;
+    mine(served).await;
 }
 
-async fn mine(story: &Story) {
-    let _ = story.bob.browser.try_post("/practice/blocks", &[("blocks", "1")]).await;
+async fn mine(served: &Served) {
+    let _ = served.story.bob.browser.try_post("/practice/blocks", &[("blocks", "1")]).await;
 }

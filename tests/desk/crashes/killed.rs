@@ -5,8 +5,7 @@ use trine::desk::crash;
 use trine::domain::PublicRef;
 
 use super::served::Served;
-use super::spends::payouts_on;
-use super::wire::Wire;
+use super::spends::paid_as_agreed;
 
 const WORDS: &str = "I have looked at my account.";
 const BROADCASTS: &str = "SELECT count(*) FROM outbox WHERE kind = 'broadcast'";
@@ -17,16 +16,6 @@ async fn paid(point: Option<&str>) -> (Served, PublicRef) {
     served.start(point).await;
     says(&served, trade).await;
     (served, trade)
-}
-
-/// The buyer has paid, and the desk runs over a wire to its database.
-pub async fn paid_over(wire: impl FnOnce(&str) -> Wire) -> (Served, PublicRef, Wire) {
-    let (mut served, trade) = Served::prepared(async |story| story.paid().await).await;
-    let wire = wire(&served.database_url);
-    wire.url().clone_into(&mut served.database_url);
-    served.start(None).await;
-    says(&served, trade).await;
-    (served, trade, wire)
 }
 
 /// The arbitrator has drafted a ruling; where the draft is signed.
@@ -42,9 +31,10 @@ async fn drafted(point: Option<&str>) -> (Served, PublicRef, String) {
 }
 
 /// The seller says something in the room, and it is acknowledged.
-async fn says(served: &Served, trade: PublicRef) {
+pub async fn says(served: &Served, trade: PublicRef) {
     let said = served.post(&served.story.bob, &format!("/trades/{trade}/messages"), &[("text", WORDS)]).await;
     assert_eq!(said, Some(303));
+    served.answers.said(trade, WORDS);
 }
 
 async fn releases(served: &Served, trade: PublicRef) -> Option<u16> {
@@ -74,16 +64,19 @@ async fn ends_well(mut served: Served, trade: PublicRef, outcome: &str) {
     everything_once(&mut served, trade, outcome).await;
 }
 
+/// The trade is over, and nothing is lost, doubled, left to do, or other than agreed.
 pub async fn everything_once(served: &mut Served, trade: PublicRef, outcome: &str) {
     served.until_stage("completed").await;
+    served.until_drained().await;
     let sql = served.story.site.sql().await;
     assert_eq!(sql.one::<String>("SELECT outcome FROM trades").await, outcome);
     assert_eq!(sql.one::<i64>(BROADCASTS).await, 1, "one broadcast was asked for");
-    let said = format!("SELECT count(*) FROM messages WHERE body = '{WORDS}'");
-    assert_eq!(sql.one::<i64>(&said).await, 1, "what was said is there, once");
+    served.answers.read_back(&sql).await;
     served.story.check_log(trade).await;
+    served.shows_what_is_left().await;
     let chain = served.chain();
-    assert_eq!(payouts_on(&chain, &served.story.site, trade).await, 1);
+    paid_as_agreed(&chain, &served.story, trade).await;
+    served.books_add_up().await;
 }
 
 #[tokio::test]

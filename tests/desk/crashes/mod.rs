@@ -1,5 +1,7 @@
-//! What a crash may not cost: the server process killed at named points, the database stopped under writes.
+//! What a crash may not cost: the server process killed at named points, at any write and at random; the database
+//! stopped under writes.
 
+mod answers;
 mod cluster;
 mod database;
 mod dying;
@@ -8,6 +10,7 @@ mod folder;
 mod goes_on;
 mod killed;
 mod open_pages;
+mod over;
 mod restored;
 mod served;
 mod soak;

@@ -10,6 +10,7 @@ use trine::chain::practice::Practice;
 use trine::desk::{Rules, crash};
 use trine::domain::PublicRef;
 
+use super::answers::Answers;
 use super::folder::Folder;
 use crate::harness::Start;
 use crate::harness::cast::{Person, Story, story_with};
@@ -31,6 +32,8 @@ pub struct Served {
     pub environment: Vec<(String, String)>,
     /// Where the desk finds its database.
     pub database_url: String,
+    /// What was acknowledged to whom tried again and again.
+    pub answers: Answers,
 }
 
 impl Served {
@@ -47,7 +50,8 @@ impl Served {
         std::fs::copy(first, folder.path().join("served.chain")).unwrap();
         let listen = format!("127.0.0.1:{}", own_port());
         let database_url = story.site.database_url();
-        let mut served = Self { story, folder, child: None, listen, environment: Vec::new(), database_url };
+        let (environment, answers) = (Vec::new(), Answers::default());
+        let mut served = Self { story, folder, child: None, listen, environment, database_url, answers };
         let origin = format!("http://{}", served.listen);
         let Story { alice, bob, carol, .. } = &mut served.story;
         for browser in [&mut alice.browser, &mut bob.browser, &mut carol.browser] {

@@ -21,7 +21,8 @@ use crate::harness::site::{DATA_KEY, SESSION_KEY};
 /// Who takes what, with which form.
 type Ask = (UserId, PublicRef, TakeForm);
 
-const WAITING: &str = "SELECT count(*) FROM pg_stat_activity
+/// How many wait until they can hold an offer.
+pub(super) const WAITING: &str = "SELECT count(*) FROM pg_stat_activity
                         WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%FROM offers%'";
 
 /// Makes these in one batch: both lanes of the desk are kept busy until all of them have come. The answers in their

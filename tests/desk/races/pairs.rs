@@ -1,7 +1,7 @@
 //! Every two acts of one stage at the same moment, each also against itself, and against the chain and the clock: each
 //! is done once or refused in words, whatever the order, and the money adds up.
 //!
-//! `TRINE_RACE_ROUNDS` says how often each pair is tried; once without it.
+//! `TRINE_RACE_ROUNDS` says how often each pair is tried; once without it. The figures of all stages add up.
 
 use trine::domain::PublicRef;
 
@@ -40,11 +40,13 @@ fn forms(all: &[(Name, &str)]) -> Vec<Doing> {
     all.iter().map(|(name, place)| Doing::Form(*name, (*place).to_owned())).collect()
 }
 
-fn rounds() -> usize {
+/// How often everything is tried.
+pub(super) fn rounds() -> usize {
     std::env::var("TRINE_RACE_ROUNDS").map_or(1, |rounds| rounds.parse().expect("TRINE_RACE_ROUNDS is a number"))
 }
 
 /// Tries every pair of a stage; `prepare` brings a story there and names the acts.
+#[allow(clippy::print_stdout)]
 async fn every_pair(prepare: impl AsyncFn(&Story) -> (PublicRef, Vec<Doing>)) {
     let count = prepare(&story().await).await.1.len();
     for round in 0..rounds() {
@@ -56,6 +58,7 @@ async fn every_pair(prepare: impl AsyncFn(&Story) -> (PublicRef, Vec<Doing>)) {
             }
         }
     }
+    println!("figure race_pairs {} pairs", rounds() * count * (count + 1) / 2);
 }
 
 async fn pair(story: &Story, trade: PublicRef, one: &Doing, other: &Doing, round: usize) {
@@ -157,6 +160,20 @@ async fn every_pair_of_acts_while_the_deposit_comes() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_pair_of_acts_at_the_end_of_the_deposit_window() {
+    // The next block is the deposit's first one, or the one that makes it count.
+    for is_in_a_block in [false, true] {
+        every_pair(async |story: &Story| {
+            let trade = super::transitions::at_the_end_of_the_deposit_window(story, is_in_a_block).await;
+            let mut acts = forms(&[(Alice, "cancel"), (Bob, "cancel")]);
+            acts.extend([Doing::Block, Doing::Clock]);
+            (trade, acts)
+        })
+        .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_pair_of_acts_on_a_half_signed_change_of_the_contract() {
     every_pair(async |story: &Story| {
         let trade = story.agreed().await;
@@ -220,6 +237,17 @@ async fn every_pair_of_acts_after_the_payment() {
             (Alice, "settlement"),
         ];
         (story.paid().await, forms(&acts))
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_pair_of_acts_at_the_end_of_the_release_window() {
+    every_pair(async |story: &Story| {
+        let trade = super::transitions::at_the_end_of_the_release_window(story).await;
+        let mut acts = forms(&[(Bob, "release"), (Alice, "payment/undo"), (Alice, "dispute"), (Alice, "refund")]);
+        acts.push(Doing::Clock);
+        (trade, acts)
     })
     .await;
 }

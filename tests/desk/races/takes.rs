@@ -1,18 +1,24 @@
-//! A hundred accounts behind one barrier want the same offer's whole total.
+//! A hundred accounts behind one barrier want the same offer's whole total; and one wants what its maker just takes off
+//! the board.
 
 use std::sync::Arc;
 
 use bitcoin::hashes::{Hash, sha256};
 use bitcoin::{Address, Network};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use tokio::sync::Barrier;
+use tokio::task::JoinHandle;
 use trine::desk::keys::{self, Owner};
-use trine::desk::offers::OfferForm;
+use trine::desk::offers::{self, OfferForm};
 use trine::desk::payment_accounts::{self, AccountForm};
 use trine::desk::take::TakeForm;
-use trine::domain::{Role, UserId};
+use trine::domain::{PublicRef, Role, UserId};
 use trine::partners::keys::Wallet;
 
-use crate::harness::cast::{Story, offer_input, story};
+use super::batches::WAITING;
+use super::pairs::rounds;
+use crate::harness::cast::{Story, offer_form, offer_input, story};
 use crate::harness::{Browser, Seen};
 
 const TAKERS: usize = 100;
@@ -152,4 +158,94 @@ async fn one_account_that_takes_twice_at_once_has_one_trade() {
     statuses.sort_unstable();
     assert_eq!(statuses, [303, 409], "{} {}", one.words(), other.words());
     assert_eq!(numbers(&story).await, (200.0, 1, 2));
+}
+
+/// Both come to the offers in this order and wait there; then they go at once. Their answers, in the same order.
+async fn at_once(story: &Story, both: [BoxFuture<'static, Seen>; 2]) -> [Seen; 2] {
+    let watch = story.site.sql().await;
+    let mut holder = story.site.sql().await;
+    let held = holder.transaction().await.unwrap();
+    // Who only reads an offer goes on; who wants to hold one waits.
+    held.batch_execute("LOCK TABLE offers IN EXCLUSIVE MODE").await.unwrap();
+    let mut tasks: Vec<JoinHandle<Seen>> = Vec::new();
+    for one in both {
+        tasks.push(tokio::spawn(one));
+        while watch.one::<i64>(WAITING).await < i64::try_from(tasks.len()).unwrap() {
+            assert!(!tasks.iter().any(JoinHandle::is_finished), "it does not come to the offer");
+            tokio::task::yield_now().await;
+        }
+    }
+    held.rollback().await.unwrap();
+    let [one, other] = <[JoinHandle<Seen>; 2]>::try_from(tasks).unwrap();
+    [one.await.unwrap(), other.await.unwrap()]
+}
+
+/// The take came first, and the offer that is off the board holds its amount; or it came too late, and nothing is made.
+async fn is_one_or_the_other(story: &Story, offer: PublicRef, place: &str, [taken, turned]: &[Seen; 2]) {
+    let what = format!("{place}: {} {}", taken.status, taken.words());
+    assert_eq!(turned.status, 303, "{what}: {}", turned.words());
+    let (state, refusal) = match place {
+        "pause" => ("paused", "This offer is paused."),
+        _ => ("withdrawn", "This offer has been withdrawn."),
+    };
+    let made = match taken.status {
+        303 => Some(taken.location.as_ref().unwrap().trim_start_matches("/trades/").to_owned()),
+        409 => {
+            assert!(taken.words().contains(refusal), "{what}");
+            None
+        }
+        _ => panic!("{what}"),
+    };
+    let kept = "SELECT o.state, o.reserved::float8, coalesce(sum(t.fiat), 0)::float8, string_agg(t.reference, ' ')
+                  FROM offers o LEFT JOIN trades t ON t.offer = o.id AND t.stage <> 'cancelled'
+                 WHERE o.reference = $1 GROUP BY o.id";
+    let row = story.site.sql().await.query_one(kept, &[&offer.to_string()]).await.unwrap();
+    let kept: (String, f64, f64, Option<String>) = (row.get(0), row.get(1), row.get(2), row.get(3));
+    let held = if made.is_some() { 200.0 } else { 0.0 };
+    // Its state, what is reserved, the sum of its open trades, and those trades.
+    assert_eq!(kept, (state.to_owned(), held, held, made), "{what}");
+}
+
+/// What a stranger sees of the board now, which is what the database has.
+async fn true_board(story: &Story) -> Seen {
+    let board = story.site.browser().get("/?currency=EUR").await;
+    let all = "SELECT reference, state = 'open' AND least(limit_max, total - reserved) >= limit_min FROM offers";
+    for row in story.site.sql().await.query(all, &[]).await.unwrap() {
+        let (offer, can_be_taken): (String, bool) = (row.get(0), row.get(1));
+        assert_eq!(board.body.contains(&format!("data-offer=\"{offer}\"")), can_be_taken, "{offer} on the board");
+    }
+    board
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_take_against_its_offers_withdrawal() {
+    for _ in 0..rounds() {
+        let story = story().await;
+        // From now on every statement is prepared, and a take waits at nothing but its offer.
+        story.take().await;
+        for (number, place) in ["withdrawal", "pause", "withdrawal", "pause"].into_iter().enumerate() {
+            let offer = offers::post(&story.site.desk, story.bob.id, &offer_form(&story.bob, "sell")).await.unwrap();
+            let (taker, bob) = (taker(&story, number).await, story.bob.browser.clone());
+            taker.browser.token().await;
+            bob.token().await;
+            let take = async move { taker.take(&format!("/offers/{offer}/take"), "200").await }.boxed();
+            let turn = async move { bob.post(&format!("/offers/{offer}/{place}"), &[]).await }.boxed();
+            let answers = if number < 2 {
+                at_once(&story, [take, turn]).await
+            } else {
+                let [turned, taken] = at_once(&story, [turn, take]).await;
+                [taken, turned]
+            };
+            is_one_or_the_other(&story, offer, place, &answers).await;
+            true_board(&story).await;
+            if place == "pause" {
+                let again = story.bob.browser.post(&format!("/offers/{offer}/resumption"), &[]).await;
+                assert_eq!(again.status, 303, "{}", again.words());
+                let board = true_board(&story).await;
+                let line = board.between(&format!("data-offer=\"{offer}\""), "</tr>").unwrap();
+                assert_eq!(line.contains("100 – 800"), answers[0].status == 303, "what is left of it: {line}");
+            }
+        }
+        story.check_logs().await;
+    }
 }

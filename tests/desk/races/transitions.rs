@@ -126,6 +126,60 @@ async fn release_against_dispute() {
     paid_once(&story, trade).await;
 }
 
+/// Paid, and the seller has let his time pass; the clock has not noticed yet.
+pub async fn at_the_end_of_the_release_window(story: &Story) -> PublicRef {
+    let trade = story.paid().await;
+    // Two days, as the way to pay of these offers has it.
+    story.site.advance(jiff::SignedDuration::from_mins(48 * 60 + 1));
+    trade
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn release_against_the_end_of_its_window() {
+    let story = story().await;
+    let trade = at_the_end_of_the_release_window(&story).await;
+    let form = form(&story, &story.bob, trade, "release").await;
+    let (seen, ()) = tokio::join!(send(&story.bob, trade, "release", &form), story.work());
+    story.check_log(trade).await;
+    story.work().await;
+    let stage = story.stage(trade).await;
+    match seen.status {
+        303 => assert_eq!(stage, "paying_out"),
+        409 => {
+            assert_eq!(stage, "disputed", "{}", seen.words());
+            done(&story, &story.bob, trade, "release").await;
+        }
+        _ => panic!("{} {}", seen.status, seen.words()),
+    }
+    paid_once(&story, trade).await;
+}
+
+/// The deposit was seen in time, and is one block short of what it needs, or in no block yet. Its window is over, and
+/// the clock has not noticed.
+pub async fn at_the_end_of_the_deposit_window(story: &Story, is_in_a_block: bool) -> PublicRef {
+    let trade = story.agreed().await;
+    let (row, _) = trine::desk::trade_facts::party(&story.site.desk, trade, story.bob.id).await.unwrap();
+    story.site.chain.pay(&row.script, row.deposit).unwrap();
+    story.work().await;
+    if is_in_a_block {
+        story.mine(row.state.confirmations - 1).await;
+    }
+    story.site.advance(jiff::SignedDuration::from_mins(181));
+    trade
+}
+
+/// The clock gives it one window more, and the block makes it count: in whatever order, the coins are in escrow.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_block_that_confirms_a_deposit_against_the_end_of_its_window() {
+    let story = story().await;
+    let trade = at_the_end_of_the_deposit_window(&story, true).await;
+    assert_eq!(story.stage(trade).await, "awaiting_deposit");
+    tokio::join!(story.mine(1), story.work());
+    story.work().await;
+    assert_eq!(story.stage(trade).await, "funded");
+    story.check_log(trade).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn release_against_ruling() {
     let story = story().await;

@@ -1,10 +1,12 @@
-//! The books, checked as after a restore; and a desk that finds itself restored.
+//! The books, checked as after a restore; a payout that was changed in them; and a desk that finds itself restored.
 
+use bitcoin::{Amount, Psbt, TxOut};
 use trine::desk::{Rules, admin, books};
 use trine::domain::Role;
+use uuid::Uuid;
 
 use crate::harness::Start;
-use crate::harness::cast::{person, story, story_with};
+use crate::harness::cast::{Person, person, story, story_with};
 
 #[tokio::test]
 async fn the_books_of_a_desk_add_up_and_every_tampering_is_found() {
@@ -92,6 +94,77 @@ async fn put_back(sql: &mut tokio_postgres::Client) {
     }
     tx.batch_execute("ALTER TABLE trade_events ENABLE TRIGGER USER; DROP SCHEMA kept CASCADE").await.unwrap();
     tx.commit().await.unwrap();
+}
+
+const UNDER_WAY: &str =
+    "SELECT p.id, p.psbt, p.fee_sat FROM payouts p JOIN trades t ON t.id = p.trade AND t.payout_txid = p.txid";
+const REFUND: &str = "SELECT psbt FROM payouts WHERE kind = 'refund' ORDER BY fee_sat LIMIT 1";
+/// As if it had not been tried yet.
+const DUE_NOW: &str = "
+    UPDATE outbox SET due_at = created_at, attempts = 0, last_error = NULL WHERE kind = 'broadcast' AND done_at IS NULL";
+const WHY: &str = "SELECT last_error FROM outbox WHERE kind = 'broadcast' AND done_at IS NULL";
+const SIGNED: &str = "UPDATE signatures SET signature = $3 WHERE payout = $1 AND party = $2";
+
+/// Somebody's signatures for a PSBT as they are kept: for each input its length, then DER and the sighash byte.
+fn signatures(who: &Person, psbt: &[u8]) -> Vec<u8> {
+    let mut psbt = Psbt::deserialize(psbt).unwrap();
+    who.wallet.sign(&mut psbt).unwrap();
+    let mut bytes = Vec::new();
+    for input in &psbt.inputs {
+        let one = input.partial_sigs.values().next().unwrap().serialize();
+        bytes.push(u8::try_from(one.len()).unwrap());
+        bytes.extend_from_slice(&one);
+    }
+    bytes
+}
+
+#[tokio::test]
+async fn a_payout_changed_behind_the_desks_back_is_never_handed_to_the_network() {
+    let story = story().await;
+    let trade = story.paid().await;
+    let sql = story.site.sql().await;
+    // Complete, and not on its way yet: the desk has not done its own work since.
+    let answer = story.sign(&story.bob, trade, "release", &["own_account", "amount", "payer"]).await;
+    assert_eq!(answer.status, 303, "{}", answer.words());
+    assert_eq!(story.stage(trade).await, "paying_out");
+    let row = sql.query_one(UNDER_WAY, &[]).await.unwrap();
+    let (payout, kept, fee): (Uuid, Vec<u8>, i64) = (row.get(0), row.get(1), row.get(2));
+    let changed = |change: &dyn Fn(&mut TxOut)| {
+        let mut psbt = Psbt::deserialize(&kept).unwrap();
+        change(&mut psbt.unsigned_tx.output[0]);
+        psbt.serialize()
+    };
+    let tries = async |psbt: &[u8], both_sign: bool| {
+        sql.execute("UPDATE payouts SET psbt = $2 WHERE id = $1", &[&payout, &psbt]).await.unwrap();
+        for (who, party) in [(&story.alice, "buyer"), (&story.bob, "seller")].into_iter().filter(|_| both_sign) {
+            assert_eq!(sql.execute(SIGNED, &[&payout, &party, &signatures(who, psbt)]).await.unwrap(), 1, "{party}");
+        }
+        sql.batch_execute(DUE_NOW).await.unwrap();
+        story.work().await;
+    };
+    let other = story.bob.address.script_pubkey();
+    let (bit, much) = (Amount::from_sat(1), Amount::from_sat(200_000));
+    let fee = Amount::from_sat(u64::try_from(fee).unwrap());
+    for (what, psbt, both_sign, words) in [
+        ("to another", changed(&|output| output.script_pubkey = other.clone()), false, "its outputs or inputs"),
+        ("more than there is", changed(&|output| output.value += fee + bit), false, "its amounts"),
+        ("one satoshi more", changed(&|output| output.value += bit), false, "for this transaction"),
+        ("one satoshi less", changed(&|output| output.value -= bit), false, "for this transaction"),
+        ("the refund in its place", sql.one(REFUND).await, true, "its outputs or inputs"),
+        ("signed by both to another", changed(&|output| output.script_pubkey = other.clone()), true, "its outputs"),
+        // Above what the contract allows miners, and below what nodes relay.
+        ("with a fee too high", changed(&|output| output.value -= much), true, "outside the limits"),
+        ("with a fee too low", changed(&|output| output.value += fee - bit), true, "outside the limits"),
+    ] {
+        tries(psbt.as_slice(), both_sign).await;
+        let why: Option<String> = sql.one(WHY).await;
+        assert!(why.as_deref().unwrap_or_default().contains(words), "{what}: {why:?}");
+        assert_eq!(story.site.chain.waiting(), 0, "{what}: it is handed to the network");
+    }
+    tries(kept.as_slice(), true).await;
+    assert_eq!(story.site.chain.waiting(), 1, "what was agreed is sent");
+    story.mine(2).await;
+    assert_eq!(story.stage(trade).await, "completed");
 }
 
 #[tokio::test]

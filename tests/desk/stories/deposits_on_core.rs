@@ -101,3 +101,28 @@ async fn a_short_deposit_is_topped_up() {
     let got = real.ends(trade).await.to_sat();
     assert!((990_000..1_000_000).contains(&got), "alice got {got}");
 }
+
+#[tokio::test]
+async fn the_buyer_waives_a_small_shortage() {
+    let mut real = Real::start().await;
+    let trade = real.story.agreed().await;
+    real.deposit(trade, 990_000).await;
+    assert_eq!(real.story.stage(trade).await, "awaiting_deposit");
+    real.story.amend(trade, "waive").await;
+    let got = real.ends(trade).await.to_sat();
+    assert!((980_000..990_000).contains(&got), "alice got {got}");
+}
+
+#[tokio::test]
+async fn a_deposit_counts_in_the_window_that_both_made_longer() {
+    let mut real = Real::start().await;
+    let trade = real.story.agreed().await;
+    real.story.later(170).await;
+    real.story.amend(trade, "lengthen").await;
+    real.story.later(20).await;
+    real.mine(1).await;
+    assert_eq!(real.story.stage(trade).await, "awaiting_deposit", "the first window would be over");
+    real.deposit(trade, 1_000_000).await;
+    let got = real.ends(trade).await.to_sat();
+    assert!((990_000..1_000_000).contains(&got), "alice got {got}");
+}

@@ -2,11 +2,13 @@
 
 mod on_core {
     use bitcoin::{Amount, Transaction, Txid};
+    use serde_json::json;
     use trine::chain::Chain;
     use trine::desk::{Rules, trade_facts};
     use trine::domain::PublicRef;
 
     use crate::chains::coins::pay;
+    use crate::chains::packages::fill_the_mempool;
     use crate::chains::world::World;
     use crate::harness::Start;
     use crate::harness::cast::{Story, story_with};
@@ -90,7 +92,7 @@ mod on_core {
     async fn a_payout_below_a_full_mempools_minimum_is_told_and_goes_through_with_its_child() {
         let mut real = Real::start(&["-maxmempool=5"]).await;
         let trade = real.paid().await;
-        crate::chains::packages::fill_the_mempool(&mut real.world).await;
+        fill_the_mempool(&mut real.world).await;
         let story = &real.story;
         story.signs(&story.bob, trade, "release", &TICKS).await;
         assert!(real.known(story.payout_txid(trade).await).await.is_none(), "the node did not take it");
@@ -107,5 +109,64 @@ mod on_core {
         assert_eq!(story.stage(trade).await, "completed");
         let got = Amount::from_sat(900_000);
         assert!(signed.unsigned_tx.output[0].value > got);
+    }
+
+    #[tokio::test]
+    async fn a_payout_that_lingers_is_raised_without_its_bearers_word_after_36_blocks() {
+        let mut real = Real::start(&[]).await;
+        let trade = real.paid().await;
+        let story = &real.story;
+        let fees = story.fees(&story.bob, trade, "release").await;
+        story.signs(&story.bob, trade, "release", &TICKS).await;
+        let first = story.payout_txid(trade).await;
+        real.world.mine_empty(35).await;
+        story.work().await;
+        assert_eq!(story.raises(&story.bob, trade, fees[1]).await.status, 409, "35 blocks are not enough");
+        real.world.mine_empty(1).await;
+        story.work().await;
+        let page = story.bob.browser.get(&format!("/trades/{trade}")).await.words();
+        assert!(page.contains("The payout lingers") && page.contains("waited for 36 blocks"), "{page}");
+        let raised = story.raises(&story.bob, trade, fees[1]).await;
+        assert_eq!(raised.status, 303, "alice bears the fee, and has said nothing: {}", raised.words());
+        let second = story.payout_txid(trade).await;
+        assert_ne!(second, first);
+        assert!(real.known(second).await.is_some(), "the next fee step waits");
+        assert!(real.known(first).await.is_none(), "it was replaced");
+        real.mine(2).await;
+        assert_eq!(story.stage(trade).await, "completed");
+        assert_eq!(story.payout_txid(trade).await, second);
+    }
+
+    /// The miner takes nothing below 6 sat/vB, so the payout waits at 5 while 62 blocks and the full mempool come.
+    #[tokio::test]
+    async fn a_payout_that_a_full_mempool_throws_out_is_told_and_goes_out_again_after_some_blocks() {
+        let mut real = Real::start(&["-maxmempool=5", "-blockmintxfee=0.00006"]).await;
+        let trade = real.paid().await;
+        real.story.signs(&real.story.bob, trade, "release", &TICKS).await;
+        let txid = real.story.payout_txid(trade).await;
+        let payout = real.known(txid).await.expect("it waits");
+        real.story.work().await;
+        fill_the_mempool(&mut real.world).await;
+        assert!(real.known(txid).await.is_none(), "the node threw it out");
+        for _ in 0..3 {
+            real.story.work().await;
+        }
+        let page = real.story.alice.browser.get(&format!("/trades/{trade}")).await.words();
+        assert!(page.contains("below what nodes take") && page.contains("mempool min fee not met"), "{page}");
+
+        real.mine(8).await;
+        let node = real.world.node();
+        assert_eq!(node.rpc("getmempoolinfo", json!([])).await["size"], 0, "all the others are mined");
+        // After a block a node forgets what it asked for while it was full, by halves in some hours.
+        let in_two_days = jiff::Timestamp::now().as_second() + 2 * 24 * 60 * 60;
+        node.rpc("setmocktime", json!([in_two_days])).await;
+        real.story.later(10).await;
+        assert!(real.known(txid).await.is_some(), "the desk has sent it again by itself");
+        let page = real.story.alice.browser.get(&format!("/trades/{trade}")).await.words();
+        assert!(!page.contains("not taken"), "{page}");
+        real.world.mine_only(&payout, &[]).await;
+        real.mine(1).await;
+        assert_eq!(real.story.stage(trade).await, "completed");
+        assert_eq!(real.story.payout_txid(trade).await, txid);
     }
 }

@@ -4,18 +4,21 @@ use std::sync::Arc;
 
 use trine::chain::{ChainError, Trouble};
 use trine::desk::{trade_facts, watcher, worker};
+use trine::web::times::Moment;
 
 use crate::harness::cast::story_with;
 use crate::harness::{Start, Weather};
+use crate::routes::operator::operator;
 
-fn troubles() -> [ChainError; 5] {
+/// Each trouble, and what is said of it to everybody.
+fn troubles() -> [(ChainError, &'static str); 5] {
     let why = || "so says the test".to_owned();
     [
-        ChainError::Unreachable(why()),
-        ChainError::Hanging(why()),
-        ChainError::Loading(why()),
-        ChainError::Behind(why()),
-        ChainError::Confused(why()),
+        (ChainError::Unreachable(why()), "The desk cannot reach its bitcoin node."),
+        (ChainError::Hanging(why()), "The desk's bitcoin node does not answer."),
+        (ChainError::Loading(why()), "The desk's bitcoin node is still reading the chain."),
+        (ChainError::Behind(why()), "The desk's bitcoin node hears of no new blocks."),
+        (ChainError::Confused(why()), "The desk's bitcoin node contradicts itself; the operator must look at it."),
     ]
 }
 
@@ -23,7 +26,7 @@ fn troubles() -> [ChainError; 5] {
 async fn nothing_is_called_funded_while_the_chain_is_out_of_sight() {
     let weather = Arc::new(Weather::default());
     let story = story_with(Start { weather: Some(weather.clone()), ..Start::default() }).await;
-    let desk = &story.site.desk;
+    let (desk, sql, olga) = (&story.site.desk, story.site.sql().await, operator(&story).await);
     let trade = story.agreed().await;
     let (row, _) = trade_facts::party(desk, trade, story.bob.id).await.unwrap();
     story.site.chain.pay(&row.script, row.deposit).unwrap();
@@ -31,7 +34,7 @@ async fn nothing_is_called_funded_while_the_chain_is_out_of_sight() {
     // The desk has heard of the deposit, and loses sight of the chain before it has thought about it.
     watcher::watch_once(desk).await.unwrap();
     let page = format!("/trades/{trade}");
-    for trouble in troubles() {
+    for (trouble, words) in troubles() {
         weather.turns_bad(trouble.clone());
         worker::work_once(desk).await.unwrap_err();
         assert_eq!(story.stage(trade).await, "awaiting_deposit", "{trouble}");
@@ -43,6 +46,10 @@ async fn nothing_is_called_funded_while_the_chain_is_out_of_sight() {
         let line = format!("chain: {} since", trouble.trouble().map(Trouble::as_str).unwrap());
         assert_eq!((ready.status, ready.body.contains(&line)), (503, true), "{}", ready.body);
         assert!(!ready.body.contains("so says the test"), "what the node said is the operator's: {}", ready.body);
+        let since: Moment = sql.one::<jiff::Timestamp>("SELECT since FROM chain_trouble").await.into();
+        let told = olga.get("/operator").await.words();
+        let said = format!("{words} Since {}", since.text);
+        assert!(told.contains(&said) && told.contains(&trouble.to_string()), "{said}, for {trouble}: {told}");
     }
     weather.clears();
     story.work().await;
@@ -51,6 +58,8 @@ async fn nothing_is_called_funded_while_the_chain_is_out_of_sight() {
     assert!(!seen.words().contains("not visible"), "{}", seen.words());
     let ready = story.alice.browser.get("/readyz").await;
     assert_eq!((ready.status, ready.body.contains("since")), (200, false), "{}", ready.body);
+    let told = olga.get("/operator").await.words();
+    assert!(told.contains("in sight, block") && !told.contains("so says the test"), "{told}");
 }
 
 #[tokio::test]
