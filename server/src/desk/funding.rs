@@ -45,16 +45,15 @@ pub async fn missing(client: &impl GenericClient, row: &TradeRow) -> Done<Option
 async fn counted(client: &impl GenericClient, row: &TradeRow, stage: Stage) -> Done<(Vec<Seen>, Due)> {
     let tip = tip_height(client).await?;
     let outputs = deposits::of_trade(client, row.id).await?;
-    let signed_away = signed_away(client, row).await?;
+    // What comes back to a trade that is over goes back to the seller, whatever was signed of it before.
+    let signed_away = if stage == Stage::Cancelled { BTreeSet::new() } else { signed_away(client, row).await? };
     let awaited = stage == Stage::AwaitingDeposit;
     let in_time = |output: &&DepositRow| !awaited || row.state.deposit_by.is_none_or(|by| output.seen_at < by);
     let seen: Vec<Seen> = outputs
         .iter()
         .filter(|output| output.is_there())
         .filter(in_time)
-        // What comes back to a trade that is over goes back to the seller, whatever was signed of it before.
-        .map(|output| (output, stage != Stage::Cancelled && signed_away.contains(&output.outpoint)))
-        .map(|(output, barred)| self::seen(output, output.confirmations(tip), barred))
+        .map(|output| self::seen(output, output.confirmations(tip), signed_away.contains(&output.outpoint)))
         .collect();
     Ok((seen, due(row, &Contract::parse(&row.contract_text)?)))
 }

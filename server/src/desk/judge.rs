@@ -183,8 +183,11 @@ async fn loss_act(desk: &Desk, tx: &Transaction<'_>, row: &TradeRow, outputs: &[
     };
     let tip = funding::tip_height(tx).await?;
     let undone = funding::undone(tx, row, tip).await?;
-    let known_to = funding::known_to(desk, tx).await?;
     let pending = funding::pending(outputs, &undone, row, tip);
+    if undone.is_empty() && pending.is_empty() {
+        return Ok(None);
+    }
+    let known_to = funding::known_to(desk, tx).await?;
     let given_up = !pending.is_empty() && pending.iter().all(|one| funding::is_given_up(one, known_to));
     if undone.is_empty() && !given_up {
         return Ok(None);
@@ -199,14 +202,19 @@ async fn loss_act(desk: &Desk, tx: &Transaction<'_>, row: &TradeRow, outputs: &[
     if pending.iter().any(|one| funding::may_be_back_soon(one, known_to)) || !in_no_block(&rest) {
         return Ok(None);
     }
-    let stands = funding::sum(rest.iter().copied()).to_sat() >= NOTHING_BELOW_SAT;
+    let sum = funding::sum(rest.iter().copied());
+    let stands = sum.to_sat() >= NOTHING_BELOW_SAT;
     if undone.is_empty() && (stands || EscrowBook::read(tx, row).await?.will_be_enough(row)) {
         // Nothing says that the rest is all there will ever be; a new deposit that waits for its block is on its way.
         return Ok(None);
     }
+    if stands {
+        // Of several outputs some stand where another was lost: the trade goes on over them.
+        return Ok(row.state.funding_is_fixed().then(|| keep_what_is_left(row.state.stage, sum)));
+    }
     // What was to go back is waited for for ever: to be lost is told of what somebody may have paid for.
     let is_over = pending.is_empty() || (given_up && row.state.stage != Stage::RefundDue);
-    Ok(goes_on_over(row, &rest).or((is_over && !stands).then_some(lost)))
+    Ok(is_over.then_some(lost))
 }
 
 /// A deposit that was told to be lost is in the chain again, as deep as it had to be, and nobody has spent it. A part of it
@@ -224,13 +232,6 @@ async fn return_act(tx: &Transaction<'_>, row: &TradeRow, outputs: &[DepositRow]
     let sum = funding::sum(back.iter().copied());
     let is_back = back.iter().all(counts) && in_no_block(&back) && sum.to_sat() >= NOTHING_BELOW_SAT;
     Ok(is_back.then(|| Act::RegainDeposit { deposit: only(sum) }))
-}
-
-/// Of several outputs some may stand where another was lost: the trade goes on over them.
-fn goes_on_over(row: &TradeRow, rest: &[&DepositRow]) -> Option<Act> {
-    let sum = funding::sum(rest.iter().copied());
-    let stands = row.state.funding_is_fixed() && sum.to_sat() >= NOTHING_BELOW_SAT;
-    stands.then(|| keep_what_is_left(row.state.stage, sum))
 }
 
 /// A payout under way spends the whole funding set; without a part of it there is none.

@@ -41,6 +41,15 @@ mod on_core {
             trade
         }
 
+        /// The release is on its way; the fees it may have, and the transaction with the first.
+        async fn released(&mut self) -> (PublicRef, Vec<u64>, Txid) {
+            let trade = self.paid().await;
+            let story = &self.story;
+            let fees = story.fees(&story.bob, trade, "release").await;
+            story.signs(&story.bob, trade, "release", &TICKS).await;
+            (trade, fees, story.payout_txid(trade).await)
+        }
+
         async fn mine(&self, blocks: u32) {
             self.world.mine(blocks).await;
             self.story.work().await;
@@ -55,11 +64,8 @@ mod on_core {
     #[tokio::test]
     async fn a_higher_fee_takes_the_place_of_the_payout_in_the_nodes_mempool() {
         let mut real = Real::start(&[]).await;
-        let trade = real.paid().await;
+        let (trade, fees, first) = real.released().await;
         let story = &real.story;
-        let fees = story.fees(&story.bob, trade, "release").await;
-        story.signs(&story.bob, trade, "release", &TICKS).await;
-        let first = story.payout_txid(trade).await;
         assert!(real.known(first).await.is_some(), "the first fee step waits");
         for fee in &fees[1..] {
             assert_eq!(story.raises(&story.alice, trade, *fee).await.status, 303, "{fee}");
@@ -114,11 +120,8 @@ mod on_core {
     #[tokio::test]
     async fn a_payout_that_lingers_is_raised_without_its_bearers_word_after_36_blocks() {
         let mut real = Real::start(&[]).await;
-        let trade = real.paid().await;
+        let (trade, fees, first) = real.released().await;
         let story = &real.story;
-        let fees = story.fees(&story.bob, trade, "release").await;
-        story.signs(&story.bob, trade, "release", &TICKS).await;
-        let first = story.payout_txid(trade).await;
         real.world.mine_empty(35).await;
         story.work().await;
         assert_eq!(story.raises(&story.bob, trade, fees[1]).await.status, 409, "35 blocks are not enough");
