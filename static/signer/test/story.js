@@ -98,11 +98,11 @@ export function messagePsbt(message, lock, role, formName = 'bip322', own = ownO
   return toBase64(tx.toPSBT(0));
 }
 
-/** A transaction that pays the escrow, and its outpoint. */
-export function deposit(lock, sats, tag = 1) {
+/** A transaction that pays the escrow, and its outpoint; whoever makes it may add whatever outputs they like. */
+export function deposit(lock, sats, tag = 1, others = []) {
   const raw = RawOldTx.encode({
     version: 2, lockTime: 0, inputs: [{ txid: new Uint8Array(32).fill(tag), index: 0, sequence: 0xffffffff, finalScriptSig: new Uint8Array() }],
-    outputs: [{ amount: BigInt(sats), script: lock.scriptPubKey }],
+    outputs: [{ amount: BigInt(sats), script: lock.scriptPubKey }, ...others.map((script) => ({ amount: 0n, script }))],
   });
   return { raw, txid: toHex(sha256(sha256(raw)).reverse()), sat: sats };
 }
