@@ -92,14 +92,17 @@ function checkOne(given, kind, coins, contract) {
   return { step: given.step, txid, fee, outputs, job: { tx, inputs: coins.map((coin, index) => ({ index, amount: coin.amount })) } };
 }
 
-/** What the PSBT says about its inputs must be what they are; the signature commits to amount and script. @param {any} tx @param {Coin[]} coins @param {import('./lock.js').Lock} lock */
+/**
+ * What the PSBT says about its inputs must be what they are. The deposit's own transaction may be missing, for it can be of any length:
+ * a signature commits to amount and script (BIP-143), so over another amount than the deposit's it is worth nothing.
+ * @param {any} tx @param {Coin[]} coins @param {import('./lock.js').Lock} lock
+ */
 function checkInputs(tx, coins, lock) {
   coins.forEach((coin, place) => {
     const input = tx.getInput(place);
     insist(toHex(input.txid) === coin.txid && input.index === coin.vout, 'payout', 'This transaction does not spend exactly the deposit of this trade.');
     const held = input.witnessUtxo && input.witnessUtxo.amount === coin.amount && equalBytes(input.witnessUtxo.script, lock.scriptPubKey);
     insist(held && input.witnessScript && equalBytes(input.witnessScript, lock.script), 'payout', 'This transaction says something else about the deposit than the desk does.');
-    insist(input.nonWitnessUtxo, 'psbt', 'The desk did not send the deposit’s own transaction, so its amount cannot be checked.');
     insist(input.sighashType === undefined || input.sighashType === 1, 'psbt', 'The desk asks for a signature that does not cover the whole transaction (its sighash is not ALL).');
   });
 }

@@ -5,13 +5,29 @@ import { SigHash, Transaction } from '@scure/btc-signer';
 import { equalBytes, fromBase64 } from './bytes.js';
 import { insist, orRefuse, refuse } from './refusal.js';
 
-const OPTIONS = { lowR: true, strictPrevoutValidation: true, unknown: 'ignore', allowUnknownOutputs: true, allowUnknownVersion: false };
-const BASE64_MAX = 400_000;
+/** Not `strictPrevoutValidation`: it wants each input's previous transaction, and there are inputs that come without it. */
+const OPTIONS = { lowR: true, unknown: 'ignore', allowUnknownOutputs: true, allowUnknownVersion: false };
+/** As many as are signed at once, three, fit into a form of the desk, which takes 12 MiB. */
+const BASE64_CHARS_MAX = 4_000_000;
 
-/** @param {string} text base64 @param {string} name for the words @returns {any} a btc-signer Transaction */
+/**
+ * A previous transaction that stands in the PSBT must be the one that the input spends, and its output what `witnessUtxo` says.
+ * @param {string} text base64 @param {string} name for the words @returns {any} a btc-signer Transaction
+ */
 export function parsePsbt(text, name) {
-  insist(typeof text === 'string' && text.length <= BASE64_MAX, 'psbt', `${name} is not a transaction this page can read.`);
-  return orRefuse('psbt', `${name} is not a transaction this page can read.`, () => Transaction.fromPSBT(fromBase64(text.trim()), OPTIONS));
+  const words = `${name} is not a transaction this page can read.`;
+  insist(typeof text === 'string' && text.length <= BASE64_CHARS_MAX, 'psbt', words);
+  return orRefuse('psbt', words, () => withoutPrevious(Transaction.fromPSBT(fromBase64(text.trim()), OPTIONS)));
+}
+
+/**
+ * Leaves the previous transactions out once reading has compared them. Whoever paid the deposit made them as long as they liked,
+ * a signature needs only amount and script (BIP-143), and the desk takes nothing but signatures from what goes back.
+ * @param {any} tx
+ */
+function withoutPrevious(tx) {
+  for (let place = 0; place < tx.inputsLength; place += 1) tx.updateInput(place, { nonWitnessUtxo: undefined }, true);
+  return tx;
 }
 
 /**

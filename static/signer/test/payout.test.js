@@ -8,7 +8,7 @@ import { readTerms, scriptOf } from '../src/terms.js';
 import { signEnvelope } from '../src/sign.js';
 import { parsePsbt, signatureHolds, signatureOf } from '../src/signature.js';
 import { verify } from '../src/verify.js';
-import { sha256Hex, toBase64, toHex } from '../src/bytes.js';
+import { fromBase64, fromHex, sha256Hex, toBase64, toHex } from '../src/bytes.js';
 import { rulingMessage } from '../src/ruling.js';
 import { addresses, contractFields, deposit, envelope, here, keyEntries, messagePsbt, N, P, PASSPHRASE } from './story.js';
 
@@ -202,4 +202,41 @@ test('the deposit is the one of this escrow, all of it and nothing else', async 
   refuses({ ...given, psbts: [given.psbts[0], given.psbts[0]] }, 'psbt');
   refuses({ ...given, psbts: [{ ...given.psbts[0], txid: '00'.repeat(32) }] }, 'psbt');
   refuses({ ...given, contract_signatures: { ...given.contract_signatures, seller: null } }, 'signature');
+});
+
+test('a deposit’s own transaction may be missing, or as long as its payer made it', async () => {
+  const coin = deposit(lock, 1_003_000);
+  const long = deposit(lock, 1_003_000, 2, Array(3000).fill(new Uint8Array(200).fill(0x6a)));
+  for (const coins of [[{ ...coin, raw: undefined }], [long], [{ ...coin, raw: undefined }, long]]) {
+    const given = await payoutEnvelope('seller', 'refund', coins);
+    assert.equal(given.psbts[0].base64.length > 400_000, coins.includes(long));
+    const [signed] = await signEnvelope(given, here(), PASSPHRASE);
+    const tx = parsePsbt(signed, 'it');
+    coins.forEach((_, place) => assert.equal(signatureHolds(tx, place, lock, 1_003_000n, lock.pubkeys.seller, signatureOf(tx, place, lock.pubkeys.seller)), true));
+    assert.ok(signed.length < 2000 * coins.length, 'what goes back has no previous transactions');
+    refuses({ ...given, funding: given.funding.map((one) => ({ ...one, sat: one.sat + 1 })) }, 'payout');
+  }
+  const tooLong = deposit(lock, 1_003_000, 3, [new Uint8Array(3_000_000)]);
+  refuses(await payoutEnvelope('seller', 'refund', [tooLong]), 'psbt');
+});
+
+/** A payout’s PSBT with these bytes as its only input’s previous transaction, whatever they are. */
+function withPrevious(base64, raw) {
+  const psbt = toHex(fromBase64(base64));
+  const at = psbt.search(/01012b[0-9a-f]{16}220020/u);
+  const length = toHex(Uint8Array.of(raw.length & 255, raw.length >> 8));
+  assert.ok(at > 0 && raw.length > 252);
+  return toBase64(fromHex(`${psbt.slice(0, at)}0100fd${length}${toHex(raw)}${psbt.slice(at)}`));
+}
+
+test('a previous transaction that is there is the deposit’s and says its amount', async () => {
+  const note = [new Uint8Array(300).fill(0x6a)];
+  const [coin, other] = [deposit(lock, 1_003_000, 1, note), deposit(lock, 1_003_000, 2, note)];
+  const given = await payoutEnvelope('seller', 'refund', [{ ...coin, raw: undefined }]);
+  const over = (envelope, raw) => ({ ...envelope, psbts: [{ step: 2, base64: withPrevious(envelope.psbts[0].base64, raw), txid: '' }] });
+  verify(over(given, coin.raw), here());
+  refuses(over(given, other.raw), 'psbt');
+  const lie = await payoutEnvelope('seller', 'refund', [{ ...coin, sat: 1_004_000, raw: undefined }]);
+  verify(lie, here());
+  refuses(over(lie, coin.raw), 'psbt');
 });
