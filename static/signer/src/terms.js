@@ -18,7 +18,8 @@ export function scriptOf(address, networkName) {
   const words = `“${address}” is not an address that a trade on this network can pay to.`;
   const decoded = orRefuse('address', words, () => Address(network(networkName).address).decode(address));
   insist(PAYABLE.includes(decoded.type), 'address', words);
-  return OutScript.encode(decoded);
+  // An address of taproot may hold a key that is no point of the curve; nobody could ever spend what it is paid.
+  return orRefuse('address', words, () => OutScript.encode(decoded));
 }
 
 /** @param {any} value @returns {bigint} */

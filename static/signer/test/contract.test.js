@@ -91,6 +91,8 @@ test('a desk that changes something is refused in its kind', async () => {
     ['address', (c) => { c.payouts.release[1].address = addresses.buyer; }],
     ['address', (c) => { c.payouts.refund[0].address = 'bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq'; }],
     ['address', (c) => { c.payouts.refund[0].address = c.address; }],
+    // Taproot, well written, but its key is no point of the curve.
+    ['address', (c) => { c.payouts.refund[0].address = 'bcrt1plllllllllllllllllllllllllllllllllllllllllllllllllllse0lp4e'; }],
   ];
   for (const [wanted, change] of cases) refuses(await envelope('contract', 'buyer', { signed: [], change }), wanted);
 });
