@@ -58,12 +58,16 @@ const factsOf = ({ outputs, fee, txid }) => [
 export function payoutFacts(envelope, contract, payouts, ruling) {
   /** @type {Facts} */
   const facts = [['You sign', PAYOUT_NAMES[envelope.payout.kind]], ['Trade', contract.fields.trade], ...(ruling ? rulingFacts(ruling) : [])];
+  if (envelope.payout.kind === 'stray') facts.push(...strayFacts(envelope.funding));
   if (payouts.length === 1) return { facts: [...facts, ...factsOf(payouts[0])], steps: [] };
   facts.push(['Miner fee', `${payouts.length} versions with different fees are signed; only one of them can ever be used.`]);
   const usual = payouts.find(({ step }) => step === USUAL_STEP) ?? payouts[0];
   const steps = payouts.map((one) => ({ title: `With fee ×${one.step}: ${btc(one.fee)} to the miners`, usual: one === usual, facts: factsOf(one) }));
   return { facts, steps };
 }
+
+/** Which coins a stray's refund spends, so that a person can see that they are not the deposit. @param {any[]} funding as checked @returns {Facts} */
+const strayFacts = (funding) => funding.map(({ outpoint, sat }) => ['Coins that go back', `${btc(sat)}\n${outpoint}`]);
 
 /** @param {any} ruling @returns {Facts} */
 export function rulingFacts(ruling) {

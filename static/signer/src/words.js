@@ -61,6 +61,8 @@ export const CONSEQUENCES = {
   'refund buyer': 'With this signature the coins can go back to the seller, for good. If you have already paid, do not sign; after it, never pay in this trade.',
   'settlement buyer': 'If you accept a division, it is final: never pay in this trade afterwards.',
   'settlement seller': 'If you accept a division, it is final.',
+  'stray buyer': 'With this signature the coins named above can go back to the seller, for good, and this page cannot tell an extra payment from the deposit. If you have already paid, sign only when the trade is over or these coins are not the deposit; if they are, never pay in this trade after it.',
+  'stray arbitrator': 'With this signature the coins named above can go back to the seller, for good, and this page cannot tell an extra payment from the deposit. Sign only when these coins are not the deposit.',
   'ruling arbitrator': 'After this signature the ruling cannot be withdrawn.',
 };
 

@@ -10,6 +10,7 @@ import { parsePsbt, signatureHolds, signatureOf } from '../src/signature.js';
 import { verify } from '../src/verify.js';
 import { fromBase64, fromHex, sha256Hex, toBase64, toHex } from '../src/bytes.js';
 import { rulingMessage } from '../src/ruling.js';
+import { CONSEQUENCES } from '../src/words.js';
 import { addresses, contractFields, deposit, envelope, here, keyEntries, messagePsbt, N, P, PASSPHRASE } from './story.js';
 
 const kind = (wanted) => (problem) => problem.name === 'Refusal' && (problem.kind === wanted || assert.fail(`${problem.kind}: ${problem.message}`));
@@ -239,4 +240,17 @@ test('a previous transaction that is there is the deposit’s and says its amoun
   const lie = await payoutEnvelope('seller', 'refund', [{ ...coin, sat: 1_004_000, raw: undefined }]);
   verify(lie, here());
   refuses(over(lie, coin.raw), 'psbt');
+});
+
+test('whoever signs the refund of an extra payment is told which coins go, and that they could be the deposit', async () => {
+  const coin = deposit(lock, 1_003_000);
+  for (const role of ['buyer', 'arbitrator']) {
+    const { facts } = verify(await payoutEnvelope(role, 'stray', [coin]), here());
+    assert.deepEqual(facts.find(([label]) => label === 'Coins that go back'), ['Coins that go back', `0.01\u202f003\u202f000\u00a0BTC\n${coin.txid}:0`]);
+    assert.match(CONSEQUENCES[`stray ${role}`], /cannot tell an extra payment from the deposit/u);
+  }
+  assert.match(CONSEQUENCES['stray buyer'], /already paid.*never pay in this trade/u);
+  assert.equal(CONSEQUENCES['stray seller'], undefined);
+  const { facts } = verify(await payoutEnvelope('buyer', 'refund', [coin]), here());
+  assert.ok(!facts.some(([label]) => label === 'Coins that go back'));
 });
