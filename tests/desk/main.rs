@@ -15,4 +15,5 @@ mod races;
 mod routes;
 mod sky;
 mod stories;
+mod storms;
 mod walls;

@@ -23,7 +23,7 @@ pub use self::rpc::CoreAuth;
 use self::rpc::{CallError, Rpc, read};
 use super::facts::{BLOCKS_PER_ANSWER_MAX, Gatherer, read_block, time_of};
 use super::{
-    Answer, BlockRef, Chain, ChainError, Coin, Cursor, FEE_RATE_MAX, FEE_RATE_MIN, FEE_RATE_UNKNOWN, Facts, Tip,
+    Answer, BlockRef, Chain, ChainError, Coin, Cursor, FEE_RATE_MAX, FEE_RATE_MIN, FEE_RATE_UNKNOWN, Facts, Tip, Trail,
     Unspent, Watched,
 };
 
@@ -106,6 +106,12 @@ struct PoolInfo {
     loaded: Option<bool>,
 }
 
+impl PoolInfo {
+    fn is_loaded(&self) -> bool {
+        self.loaded != Some(false)
+    }
+}
+
 impl Core {
     /// `url` is `http://host:port`. Nothing is asked yet; `tip` says whether it is the right network.
     pub fn new(url: &str, auth: CoreAuth, network: Network) -> Result<Self, ChainError> {
@@ -139,7 +145,7 @@ impl Core {
     async fn facts(&self, cursor: &Cursor, watched: &Watched) -> Result<Facts, ChainError> {
         let mut facts = Gatherer::new(watched);
         let tip = self.info().await?;
-        let fork = self.walk_back(*cursor, &tip, &mut facts).await?;
+        let fork = self.walk_back(*cursor, &tip, &watched.trail, &mut facts).await?;
         let (at, mut caught_up) = self.read_blocks(fork, &tip, &mut facts).await?;
         if caught_up {
             caught_up = self.read_pool(at, watched, &mut facts).await?;
@@ -147,24 +153,30 @@ impl Core {
         Ok(facts.finish(at, caught_up))
     }
 
-    /// From the cursor down to a block that is in the best chain.
+    /// From the cursor down to a block that is in the best chain. A node that is new, or set back, never had a block that
+    /// left the chain before: those below it are known from the trail.
     async fn walk_back(
         &self,
         cursor: Cursor,
         tip: &ChainInfo,
+        trail: &Trail,
         facts: &mut Gatherer<'_>,
     ) -> Result<BlockRef, ChainError> {
         let behind = || ChainError::Behind(format!("the node is at block {}, {cursor} was read already", tip.blocks));
         let mut at = cursor;
         loop {
-            let header: Result<HeaderInfo, _> = self.rpc.call("getblockheader", json!([at.hash])).await;
-            let header = header.map_err(|error| match error {
-                CallError::Refused { code: NOT_FOUND, .. } if cursor.height > tip.blocks => behind(),
-                CallError::Refused { code: NOT_FOUND, .. } => {
-                    ChainError::confused(format!("the node never had the block {at}"))
+            let header: HeaderInfo = match self.rpc.call("getblockheader", json!([at.hash])).await {
+                Ok(header) => header,
+                Err(CallError::Refused { code: NOT_FOUND, .. }) if cursor.height > tip.blocks => return Err(behind()),
+                Err(CallError::Refused { code: NOT_FOUND, .. }) => {
+                    let never = || ChainError::confused(format!("the node never had the block {at}"));
+                    let below = trail.below(&at).next().ok_or_else(never)?;
+                    facts.disconnected(at);
+                    at = below;
+                    continue;
                 }
-                other => other.into(),
-            })?;
+                Err(other) => return Err(other.into()),
+            };
             if header.height != at.height {
                 return Err(ChainError::confused(format!("the block {at} is at height {}", header.height)));
             }
@@ -227,7 +239,7 @@ impl Core {
         let complete = pool.update(&self.rpc, &now).await?;
         let matter = pool.that_matter(&self.rpc, watched, |outpoint| facts.is_found(outpoint)).await?;
         facts.waiting(matter.iter());
-        if info.loaded == Some(false) {
+        if !info.is_loaded() {
             return Ok(complete);
         }
         for txid in facts.missing(|txid| now.contains(txid)) {
@@ -325,7 +337,7 @@ impl Chain for Core {
     }
 
     fn transaction(&self, txid: Txid, block: Option<BlockHash>) -> Answer<'_, Option<Transaction>> {
-        Box::pin(self.find(txid, block))
+        Box::pin(self.known(txid, block))
     }
 
     fn test_accept<'a>(&'a self, transaction: &'a Transaction) -> Answer<'a, ()> {

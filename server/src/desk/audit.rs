@@ -165,7 +165,7 @@ async fn gone(
             && desk.chain.unspent(*outpoint).await.map_err(chain_trouble)?.is_none()
         {
             tracing::error!(%outpoint, "the chain does not have this deposit");
-            touched.extend(deposits::evict(tx, outpoint.txid, desk.now(tx).await?).await?);
+            touched.extend(deposits::evict(tx, outpoint.txid, desk.now(tx).await?).await?.trades);
         }
     }
     Ok(touched)

@@ -90,6 +90,7 @@ pub(super) async fn follow(
             Effect::PauseOffer => pause_offer(tx, row, before, now).await?,
             Effect::FixFundingSet => fix_funding_set(desk, tx, row, before.stage, now).await?,
             Effect::KeepTheRest => keep_the_rest(tx, row, now).await?,
+            Effect::FixTaken => fix_taken(tx, row).await?,
             Effect::ForgetSettlement => settlements::forget(tx, row.id, now).await?,
             Effect::BuildRefund => build_refund(desk, tx, row, now).await?,
             Effect::Broadcast(kind) => broadcast(tx, row, *kind, now).await?,
@@ -216,6 +217,15 @@ async fn keep_the_rest(tx: &Transaction<'_>, row: &TradeRow, now: Timestamp) -> 
     let rest: Vec<_> = rest.into_iter().map(|one| one.outpoint).collect();
     deposits::fix_funding(tx, row.id, &rest).await?;
     build_all(tx, row, now).await
+}
+
+/// What another transaction took before a deposit counted is the funding set of a trade that ended so.
+async fn fix_taken(tx: &Transaction<'_>, row: &TradeRow) -> Done<()> {
+    let tip = funding::tip_height(tx).await?;
+    let outputs = deposits::of_trade(tx, row.id).await?;
+    let taken = outputs.iter().filter(|one| one.gone_at.is_none() && funding::is_taken(one, row, tip));
+    let taken: Vec<_> = taken.map(|one| one.outpoint).collect();
+    Ok(deposits::fix_funding(tx, row.id, &taken).await?)
 }
 
 /// A refund over everything confirmed at the address, for a trade that was never funded.

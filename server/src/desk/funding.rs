@@ -42,6 +42,12 @@ pub async fn missing(client: &impl GenericClient, row: &TradeRow) -> Done<Option
     Ok(escrow::missing(&seen, &due))
 }
 
+/// What stands at the address will be enough for a deposit in the place of the one that is gone, once it is deep enough.
+pub async fn renewal_waits(client: &impl GenericClient, row: &TradeRow) -> Done<bool> {
+    let (seen, due) = counted(client, row, row.state.stage).await?;
+    Ok(escrow::missing(&seen, &due).is_none())
+}
+
 async fn counted(client: &impl GenericClient, row: &TradeRow, stage: Stage) -> Done<(Vec<Seen>, Due)> {
     let tip = tip_height(client).await?;
     let outputs = deposits::of_trade(client, row.id).await?;
@@ -179,7 +185,7 @@ pub async fn deposit_of(desk: &Desk, client: &impl GenericClient, row: &TradeRow
                 let undone = undone(client, row, tip).await?;
                 divides_other(&outputs, &undone, row, tip, known_to(desk, client).await?)
             }
-            _ => !set.is_empty() && other_set,
+            _ => !judgement.counted.is_empty() && !set.is_empty() && other_set,
         },
     })
 }

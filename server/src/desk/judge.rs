@@ -8,7 +8,7 @@ use super::escrow_book::EscrowBook;
 use super::trades::{self, Who};
 use super::watcher::chain_trouble;
 use super::{Desk, clock, funding};
-use crate::domain::trade::{Act, Deposit, NOTHING_BELOW_SAT, Outcome, PayoutKind};
+use crate::domain::trade::{Act, Deposit, NOTHING_BELOW_SAT, Outcome, PartGone, PayoutKind};
 use crate::domain::{Stage, TradeId};
 use crate::escrow::contract::Payee;
 use crate::escrow::deposit::COINBASE_CONFIRMATIONS;
@@ -116,8 +116,8 @@ async fn spend_act(
         let part = match stage {
             // Whatever ended the trade did not take this: it is in escrow again.
             Stage::Completed => row.payout_txid.map(|_| Act::LosePayoutFromChain),
-            Stage::PayingOut => Some(keep_what_is_left(stage, rest)),
-            _ => row.state.funding_is_fixed().then(|| keep_what_is_left(stage, rest)),
+            Stage::PayingOut => Some(keep_what_is_left(stage, rest, PartGone::Spent)),
+            _ => row.state.funding_is_fixed().then(|| keep_what_is_left(stage, rest, PartGone::Spent)),
         };
         return Ok(part.filter(|_| has_set).map(|act| (act, None)));
     }
@@ -197,20 +197,20 @@ async fn loss_act(desk: &Desk, tx: &Transaction<'_>, row: &TradeRow, outputs: &[
     if deposit.renewed {
         return Ok((row.state.stage == Stage::PayingOut).then_some(Act::VoidPayout { deposit }));
     }
+    // A new deposit that waits for its blocks takes the place of the one that is gone. What was to go back needs none.
+    if row.state.stage != Stage::RefundDue && funding::renewal_waits(tx, row).await? {
+        return Ok(None);
+    }
     // Until it is clear what becomes of the others, the trade is frozen.
     let rest = funding::standing(outputs, &undone, row, tip);
     if pending.iter().any(|one| funding::may_be_back_soon(one, known_to)) || !in_no_block(&rest) {
         return Ok(None);
     }
     let sum = funding::sum(rest.iter().copied());
-    let stands = sum.to_sat() >= NOTHING_BELOW_SAT;
-    if undone.is_empty() && (stands || EscrowBook::read(tx, row).await?.will_be_enough(row)) {
-        // Nothing says that the rest is all there will ever be; a new deposit that waits for its block is on its way.
-        return Ok(None);
-    }
-    if stands {
+    if sum.to_sat() >= NOTHING_BELOW_SAT {
         // Of several outputs some stand where another was lost: the trade goes on over them.
-        return Ok(row.state.funding_is_fixed().then(|| keep_what_is_left(row.state.stage, sum)));
+        let why = if undone.is_empty() { PartGone::Forgotten } else { PartGone::Undone };
+        return Ok(row.state.funding_is_fixed().then(|| keep_what_is_left(row.state.stage, sum, why)));
     }
     // What was to go back is waited for for ever: to be lost is told of what somebody may have paid for.
     let is_over = pending.is_empty() || (given_up && row.state.stage != Stage::RefundDue);
@@ -235,9 +235,9 @@ async fn return_act(tx: &Transaction<'_>, row: &TradeRow, outputs: &[DepositRow]
 }
 
 /// A payout under way spends the whole funding set; without a part of it there is none.
-fn keep_what_is_left(stage: Stage, rest: Amount) -> Act {
+fn keep_what_is_left(stage: Stage, rest: Amount, why: PartGone) -> Act {
     let deposit = only(rest);
-    if stage == Stage::PayingOut { Act::VoidPayout { deposit } } else { Act::LosePart { deposit } }
+    if stage == Stage::PayingOut { Act::VoidPayout { deposit } } else { Act::LosePart { deposit, why } }
 }
 
 /// What is left of a funding set, as a deposit.

@@ -3,21 +3,25 @@
 use std::collections::{BTreeSet, HashSet};
 
 use bitcoin::Txid;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::error::{Done, Error};
 use super::reader::{self, Reading};
-use super::{Desk, crash, sight};
+use super::{Desk, crash, funding, sight};
 use crate::chain::{ChainError, Cursor, Fact, Facts, Tip, Trail};
 use crate::domain::{Stage, TradeId};
-use crate::store::deposits::{self, CursorRow, ReadTo, SeenOutput};
+use crate::store::deposits::{self, CursorRow, DepositRow, ReadTo, SeenOutput};
+use crate::store::trades::TradeRow;
 use crate::store::{GenericClient, Transaction, outbox, reader as epochs, trades, watched};
 
 pub use super::judge::JUDGE;
 
 /// The outbox job that hands a deposit's transaction to the network again.
 pub const DEPOSIT: &str = "deposit";
+
+/// A deposit that the network refuses is handed over again after this long.
+const DEPOSIT_AGAIN: SignedDuration = SignedDuration::from_hours(1);
 
 /// A coinbase counts after 100 blocks, everything else much sooner: what is deeper changes nothing by getting deeper.
 const DEPTH_MATTERS_BLOCKS: u32 = 120;
@@ -168,21 +172,21 @@ pub(super) async fn note(tx: &Transaction<'_>, events: &[Fact], at: Timestamp) -
         }
     }
     for txid in evicted {
-        let trades: BTreeSet<TradeId> = deposits::evict(tx, txid, at).await?.into_iter().collect();
-        for trade in &trades {
-            if is_under_way(tx, *trade).await? && deposits::missing(tx, *trade).await?.contains(&txid) {
-                give_again(tx, *trade, txid, at).await?;
+        let gone = deposits::evict(tx, txid, at).await?;
+        for (trade, deposit) in gone.may_come_back {
+            let waits = trades::find_by_id(tx, trade).await?.is_some_and(|row| is_under_way(&row));
+            if waits && deposits::missing(tx, trade).await?.contains(&deposit) {
+                give_again(tx, trade, deposit, at).await?;
             }
         }
-        touched.extend(trades);
+        touched.extend(gone.trades);
     }
     Ok(touched)
 }
 
 /// Of a trade that is over nobody waits for a deposit: given again, it would only have to be sent back.
-async fn is_under_way(tx: &Transaction<'_>, trade: TradeId) -> Done<bool> {
-    let row = trades::find_by_id(tx, trade).await?;
-    Ok(row.is_some_and(|row| !matches!(row.state.stage, Stage::Completed | Stage::Cancelled)))
+fn is_under_way(row: &TradeRow) -> bool {
+    !matches!(row.state.stage, Stage::Completed | Stage::Cancelled)
 }
 
 /// A deposit whose block is gone, or that this node has forgotten: nobody else may be there to tell the network of it.
@@ -190,16 +194,28 @@ async fn give_again(tx: &Transaction<'_>, trade: TradeId, deposit: Txid, at: Tim
     Ok(outbox::add(tx, DEPOSIT, Some(trade), &json!({ "txid": deposit.to_string() }), at).await?)
 }
 
-/// Hands the transaction of a deposit to the network again. If its coins were spent elsewhere there is nothing to do.
+/// Hands the transaction of a deposit to the network again. What is refused is tried again as long as it may still come: a
+/// full mempool empties, and what spends the same coins may vanish.
 pub(super) async fn broadcast_deposit(desk: &Desk, tx: &Transaction<'_>, trade: TradeId, txid: &str) -> Done<()> {
     let outputs = deposits::of_trade(tx, trade).await?;
     let Some(output) = outputs.iter().find(|output| output.outpoint.txid.to_string() == txid) else { return Ok(()) };
-    match desk.chain.broadcast(&output.transaction).await {
-        Ok(()) => Ok(()),
-        Err(ChainError::Rejected(why)) => {
-            tracing::warn!(txid, why, "a deposit that lost its block or its place is not taken by the network again");
-            Ok(())
-        }
-        Err(error) => Err(chain_trouble(error)),
+    let why = match desk.chain.broadcast(&output.transaction).await {
+        Ok(()) => return Ok(()),
+        Err(ChainError::Rejected(why)) => why,
+        Err(error) => return Err(chain_trouble(error)),
+    };
+    tracing::warn!(txid, why, "a deposit that lost its block or its place is not taken by the network again");
+    if may_still_come(tx, trade, output).await? {
+        let now = desk.now(tx).await?;
+        let later = now.checked_add(DEPOSIT_AGAIN).map_err(Error::broken)?;
+        outbox::add_for(tx, DEPOSIT, Some(trade), &json!({ "txid": txid }), now, later).await?;
     }
+    Ok(())
+}
+
+/// It is in no block, somebody waits for it, and what it is made of was not spent elsewhere for good.
+async fn may_still_come(tx: &Transaction<'_>, trade: TradeId, output: &DepositRow) -> Done<bool> {
+    let Some(row) = trades::find_by_id(tx, trade).await?.filter(is_under_way) else { return Ok(false) };
+    let tip = funding::tip_height(tx).await?;
+    Ok(output.height.is_none() && !funding::undone(tx, &row, tip).await?.contains(&output.outpoint.txid))
 }

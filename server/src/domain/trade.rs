@@ -29,6 +29,7 @@ use super::people::{Party, Side};
 use super::refusal::Refusal;
 pub use agreement::NOTHING_BELOW_SAT;
 pub use amendment::{Amendment, AmendmentKind, DEPOSIT_WINDOW_MINUTES_MAX};
+pub use chain::PartGone;
 pub use change::{Change, Effect};
 pub use clock::Outage;
 use clock::later;
@@ -142,9 +143,11 @@ pub enum Act {
     },
     /// The outputs of a deposit that was to be refunded vanished for good.
     LoseDeposit,
-    /// Another transaction spent a part of the funding set; the rest is what it is now.
+    /// A part of the funding set is gone; the rest is what it is now.
     LosePart {
         deposit: Deposit,
+        #[serde(default)]
+        why: PartGone,
     },
     Cancel,
     /// "I have sent the money", with the release signature that came along.
@@ -290,7 +293,7 @@ impl Trade {
             Act::LoseArbitrator => self.lose_arbitrator(actor),
             Act::JudgeDeposit { deposit } => self.judge_deposit(*deposit, actor, at),
             Act::LoseDeposit => self.lose_deposit(actor),
-            Act::LosePart { deposit } => self.lose_part(*deposit, actor, at),
+            Act::LosePart { deposit, .. } => self.lose_part(*deposit, actor, at),
             Act::Cancel => self.cancel(actor, at),
             Act::MarkPaid => self.mark_paid(actor, at),
             Act::UndoMark => self.undo_mark(actor),

@@ -1,5 +1,7 @@
 //! Outputs at escrow addresses, and how far the chain has been read.
 
+use std::collections::BTreeSet;
+
 use bitcoin::{Amount, BlockHash, OutPoint, Transaction, Txid, consensus, hashes::Hash};
 use jiff::Timestamp;
 use tokio_postgres::Row;
@@ -154,19 +156,35 @@ const EVICT_OUTPUTS: &str = "
      WHERE txid = $1 AND gone_at IS NULL RETURNING trade";
 const EVICT_SPENDS: &str = "
     UPDATE deposits SET spent_by = NULL, spent_height = NULL, spent_raw = NULL WHERE spent_by = $1 RETURNING trade";
-const EVICT_INPUTS: &str = "UPDATE deposit_inputs SET spent_by = NULL, spent_height = NULL WHERE spent_by = $1";
+const EVICT_INPUTS: &str = "
+    WITH freed AS (UPDATE deposit_inputs SET spent_by = NULL, spent_height = NULL WHERE spent_by = $1 RETURNING deposit)
+    SELECT DISTINCT d.trade, d.txid FROM deposits d JOIN freed ON freed.deposit = d.txid ORDER BY d.txid";
+
+/// What vanished with a transaction.
+#[derive(Debug, Default)]
+pub struct Evicted {
+    /// Something at the address of these trades is gone, or is there again.
+    pub trades: BTreeSet<TradeId>,
+    /// The deposits among it, and those whose place it had taken: handed over again they may be taken.
+    pub may_come_back: BTreeSet<(TradeId, Txid)>,
+}
 
 /// A transaction vanished from the mempool: its outputs are gone, what it spent is there again.
-pub async fn evict(client: &impl GenericClient, gone: Txid, at: Timestamp) -> Stored<Vec<TradeId>> {
+pub async fn evict(client: &impl GenericClient, gone: Txid, at: Timestamp) -> Stored<Evicted> {
     let key = gone.to_byte_array();
-    let mut trades = Vec::new();
-    let outputs = client.query(&client.prepare_cached(EVICT_OUTPUTS).await?, &[&key.as_slice(), &at]).await?;
-    let spends = client.query(&client.prepare_cached(EVICT_SPENDS).await?, &[&key.as_slice()]).await?;
-    client.execute(&client.prepare_cached(EVICT_INPUTS).await?, &[&key.as_slice()]).await?;
-    for row in outputs.iter().chain(&spends) {
-        trades.push(TradeId(row.try_get(0)?));
+    let mut evicted = Evicted::default();
+    for row in client.query(&client.prepare_cached(EVICT_OUTPUTS).await?, &[&key.as_slice(), &at]).await? {
+        let trade = TradeId(row.try_get(0)?);
+        evicted.trades.insert(trade);
+        evicted.may_come_back.insert((trade, gone));
     }
-    Ok(trades)
+    for row in client.query(&client.prepare_cached(EVICT_SPENDS).await?, &[&key.as_slice()]).await? {
+        evicted.trades.insert(TradeId(row.try_get(0)?));
+    }
+    for row in client.query(&client.prepare_cached(EVICT_INPUTS).await?, &[&key.as_slice()]).await? {
+        evicted.may_come_back.insert((TradeId(row.try_get(0)?), txid(row.try_get(1)?)?));
+    }
+    Ok(evicted)
 }
 
 const MISSING: &str = "

@@ -49,7 +49,8 @@ const OPEN_OUTPUTS: &str = "
     SELECT txid, vout::bigint, block_height IS NULL, spent_by, spent_height IS NULL FROM deposits
      WHERE gone_at IS NULL AND (spent_height IS NULL OR spent_height > $1)";
 const OPEN_INPUTS: &str = "
-    SELECT DISTINCT i.txid, i.vout, i.deposit FROM deposit_inputs i JOIN deposits d ON d.txid = i.deposit
+    SELECT DISTINCT i.txid, i.vout, i.deposit, CASE WHEN i.spent_height IS NULL THEN i.spent_by END
+      FROM deposit_inputs i JOIN deposits d ON d.txid = i.deposit
      WHERE d.block_height > $1 OR (d.block_height IS NULL AND (d.gone_at IS NULL OR d.funding))";
 
 /// Outputs that are not spent for good, what young deposits spend, and what waits for a block. A spend deeper than `deep`
@@ -72,6 +73,8 @@ pub async fn open(client: &impl GenericClient, deep: u32) -> Stored<Open> {
     }
     for row in client.query(&client.prepare_cached(OPEN_INPUTS).await?, &[&deep]).await? {
         open.inputs.push((outpoint(&row)?, txid(row.try_get(2)?)?));
+        // What takes the place of a deposit, and waits, may vanish as well.
+        open.unconfirmed.extend(row.try_get::<_, Option<&[u8]>>(3)?.map(txid).transpose()?);
     }
     Ok(open)
 }

@@ -16,7 +16,9 @@
 pub mod cast;
 pub mod chrome;
 pub mod client;
+pub mod dice;
 pub mod ear;
+pub mod forms;
 pub mod ledger;
 pub mod people;
 pub mod post;
@@ -26,6 +28,7 @@ pub mod site;
 pub mod weather;
 
 pub use client::{Browser, PASSWORD, Seen};
+pub use dice::Dice;
 pub use ear::{Ear, Event};
 pub use people::{Person, key_of};
 pub use site::{Site, Start};

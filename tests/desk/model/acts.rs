@@ -4,7 +4,9 @@ use bitcoin::Amount;
 use jiff::{SignedDuration, Timestamp};
 use trine::domain::Side;
 use trine::domain::deadlines::What;
-use trine::domain::trade::{Act, Amendment, AmendmentKind, Deposit, NOTHING_BELOW_SAT, Outcome, PayoutKind};
+use trine::domain::trade::{Act, Amendment, AmendmentKind, Deposit, NOTHING_BELOW_SAT, Outcome, PartGone, PayoutKind};
+
+use crate::harness::Dice;
 
 /// What is agreed about the deposit at first.
 pub const DUE: Amount = Amount::from_sat(1_000_000);
@@ -12,22 +14,7 @@ pub const DUE: Amount = Amount::from_sat(1_000_000);
 /// Sums at the limits and beside them.
 const LIMITS: [u64; 8] = [0, NOTHING_BELOW_SAT - 1, NOTHING_BELOW_SAT, 500_000, 980_000, 999_999, 1_000_000, 1_000_001];
 
-/// SplitMix64: the same numbers for the same seed.
-pub struct Dice(pub u64);
-
 impl Dice {
-    pub fn below(&mut self, end: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((z ^ (z >> 31)) % u64::try_from(end).unwrap()).unwrap()
-    }
-
-    fn one_of<T: Copy>(&mut self, all: &[T]) -> T {
-        all[self.below(all.len())]
-    }
-
     /// A limit, or anything up to twice the deposit.
     fn sum(&mut self) -> Amount {
         let any = u64::try_from(self.below(2_000_000)).unwrap();
@@ -104,7 +91,7 @@ fn deposits(dice: &mut Dice) -> [Deposit; 5] {
 fn of_the_chain(dice: &mut Dice) -> Vec<Act> {
     let mut acts = vec![
         Act::LoseDeposit,
-        Act::LosePart { deposit: stands(dice.something(), false) },
+        Act::LosePart { deposit: stands(dice.something(), false), why: PartGone::Undone },
         Act::VoidPayout { deposit: stands(dice.something(), false) },
         Act::VoidPayout { deposit: stands(DUE, true) },
         Act::LosePayoutFromMempool,

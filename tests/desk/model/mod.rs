@@ -8,8 +8,9 @@ use proptest::prelude::*;
 use trine::domain::trade::{Act, Change, Trade, Windows};
 use trine::domain::{Actor, Side, Stage};
 
-use self::acts::{DUE, Dice};
+use self::acts::DUE;
 use self::witness::Witness;
+use crate::harness::Dice;
 
 fn taken() -> Trade {
     let noon = Timestamp::UNIX_EPOCH;

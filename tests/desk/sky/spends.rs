@@ -41,7 +41,7 @@ pub async fn spent_by_two(sky: &Sky, psbt: Psbt, people: [&Person; 2]) -> Transa
 }
 
 /// Two of the three sign by themselves.
-pub(super) fn two_sign(mut psbt: Psbt, people: [&Person; 2]) -> Transaction {
+pub fn two_sign(mut psbt: Psbt, people: [&Person; 2]) -> Transaction {
     for person in people {
         person.wallet.sign(&mut psbt).unwrap();
     }
@@ -170,7 +170,7 @@ async fn a_part_that_is_spent_leaves_the_rest_to_go_back(sky: &mut Sky) {
     spent_by_two(sky, psbt, [&sky.story.alice, &sky.story.bob]).await;
     sky.mines(1).await;
     assert_eq!(sky.stage(trade).await, "funded");
-    sky.all_read(trade, "Another transaction spent a part of the coins").await;
+    sky.all_read(trade, "A part of the coins is gone").await;
     assert_eq!(sky.state(trade).await.deposit.confirmed, Amount::from_sat(150_000));
     sky.story.signs(&sky.story.alice, trade, "cancellation", &["not_paid"]).await;
     sky.story.signs(&sky.story.bob, trade, "refund", &[]).await;

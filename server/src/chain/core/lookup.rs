@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::pool::decode;
 use super::rpc::CallError;
-use super::{Core, NOT_FOUND};
+use super::{Core, NOT_FOUND, PoolInfo};
 use crate::chain::{ChainError, Unspent};
 
 #[derive(Debug, Deserialize)]
@@ -57,6 +57,15 @@ impl Core {
             Ok(_) | Err(CallError::Refused { code: NOT_FOUND, .. }) => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// The same; a node that still reads its mempool after a restart does not say that something is unknown.
+    pub(super) async fn known(&self, txid: Txid, block: Option<BlockHash>) -> Result<Option<Transaction>, ChainError> {
+        let found = self.find(txid, block).await?;
+        if found.is_none() && !self.rpc.call::<PoolInfo>("getmempoolinfo", json!([])).await?.is_loaded() {
+            return Err(ChainError::Loading("it is reading its mempool".into()));
+        }
+        Ok(found)
     }
 
     /// In the mempool, or in the chain as far as the node can tell.

@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 
 use crate::domain::deadlines::What;
 use crate::domain::money::btc_words;
-use crate::domain::trade::{Act, Outage, Outcome, PayoutKind, Trade};
+use crate::domain::trade::{Act, Outage, Outcome, PartGone, PayoutKind, Trade};
 use crate::domain::{Actor, Event, Stage};
 
 /// What the sentences are made of.
@@ -167,9 +167,8 @@ pub fn of_act(act: &Act, facts: &EventFacts<'_>) -> Option<String> {
         Act::SignPayout { kind: PayoutKind::Ruling } => format!("{who} signed the payout of the ruling."),
         Act::AcceptSettlement { .. } => format!("{who} accepted the settlement."),
         Act::Speak => format!("{who} made a statement in the dispute."),
-        Act::LosePart { .. } => {
-            "Another transaction spent a part of the escrow. What is left can go back, or be divided as both agree."
-                .into()
+        Act::LosePart { why, .. } => {
+            format!("{} What is left can go back, or be divided as both agree.", part_gone(*why))
         }
         Act::Object => format!("{who} objected to the ruling."),
         Act::AcceptRuling => format!("{who} accepted the ruling."),
@@ -178,6 +177,20 @@ pub fn of_act(act: &Act, facts: &EventFacts<'_>) -> Option<String> {
         Act::SignHigherFee => format!("{who} signed the payout with higher miner fees."),
         _ => return None,
     })
+}
+
+fn part_gone(why: PartGone) -> &'static str {
+    match why {
+        PartGone::Spent => "Another transaction spent a part of the escrow: two of the three keys have signed it.",
+        PartGone::Undone => {
+            "A reorganisation took a part of the deposit out of the chain, and what it was made of was spent elsewhere: it \
+             does not come back."
+        }
+        PartGone::Forgotten => {
+            "A reorganisation took a part of the deposit out of the chain, and nobody has known of it for long. The trade \
+             goes on without it."
+        }
+    }
 }
 
 /// Both are told by how much, and what that comes to.

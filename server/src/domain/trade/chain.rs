@@ -2,6 +2,7 @@
 
 use bitcoin::Amount;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::super::deadlines::What;
 use super::super::lifecycle::{Actor, Event, Stage};
@@ -9,6 +10,19 @@ use super::super::people::Party;
 use super::super::refusal::Refusal;
 use super::agreement::NOTHING_BELOW_SAT;
 use super::{Change, Deposit, Effect, Outcome, PayoutKind, Trade, not_now};
+
+/// What became of a part of the funding set.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PartGone {
+    /// Two keys spent it.
+    #[default]
+    Spent,
+    /// What it was made of was spent elsewhere.
+    Undone,
+    /// It left the chain, and nobody knows of it any more.
+    Forgotten,
+}
 
 impl Trade {
     /// The watcher has read what stands at the address.
@@ -33,7 +47,7 @@ impl Trade {
                     .refund_begins(self.event(Event::DepositConfirmed, actor)?.with(seen), at)
                     .and(Effect::BuildRefund))
             }
-            Stage::Funded if !deposit.whole && deposit.confirmed < self.deposit_due => {
+            Stage::Funded if !deposit.whole && !deposit.renewed => {
                 Ok(self.falls_back(self.event(Event::DepositReorganisedAway, actor)?.with(seen), at))
             }
             Stage::RefundDue if !fixed && deposit.seen.to_sat() < NOTHING_BELOW_SAT => {
@@ -105,7 +119,7 @@ impl Trade {
         }))
     }
 
-    /// Two keys spent a part of the funding set outside this trade: everything is built again over the rest.
+    /// A part of the funding set is gone: everything is built again over the rest.
     pub(super) fn lose_part(&self, deposit: Deposit, actor: Actor, at: Timestamp) -> Result<Change, Refusal> {
         if actor != Actor::Chain || !self.funding_is_fixed() || !self.holds_money() || self.stage == Stage::PayingOut {
             return Err(not_now(self.stage));
@@ -115,7 +129,11 @@ impl Trade {
     }
 
     pub(super) fn complete(&self, event: Event, outcome: Outcome, actor: Actor) -> Result<Change, Refusal> {
-        let change = self.event(event, actor)?;
+        let mut change = self.event(event, actor)?;
+        if self.stage == Stage::AwaitingDeposit {
+            // What ended it is what was in escrow: should it come back, it is that which came back.
+            change = change.and(Effect::FixTaken);
+        }
         Ok(change.and(Effect::CloseDispute).with(|trade| {
             trade.outcome = Some(outcome);
             trade.frozen = false;
@@ -153,7 +171,7 @@ impl Trade {
         let voided = match self.paying_out {
             _ if deposit.renewed => voided.forget_signatures().and(self.fixes_the_new()),
             // What was signed here is over the same coins.
-            None => voided,
+            None => voided.forget_what_is_complete(),
             Some(_) => voided.forget_signatures().and(Effect::KeepTheRest),
         };
         Ok(self.dispute_begins(voided, None, at))
@@ -190,6 +208,17 @@ impl Change {
         if trade.settlement.take().is_some() {
             self.effects.push(Effect::ForgetSettlement);
         }
+        self
+    }
+
+    /// What two have signed could leave at once, but nobody decides that for them a second time: whoever still wants it
+    /// signs it again.
+    fn forget_what_is_complete(mut self) -> Self {
+        let trade = &mut self.trade;
+        trade.gave_up = trade.buyer_gave_up();
+        let signed = trade.signed.clone();
+        let by_one = |kind: PayoutKind| signed.iter().filter(|(other, _)| *other == kind).count() < 2;
+        trade.signed.retain(|(kind, _)| by_one(*kind));
         self
     }
 }

@@ -41,7 +41,7 @@ pub fn banner(facts: &TradeFacts) -> Option<String> {
     }
     if trade.is_short() && matches!(trade.stage, Stage::Funded | Stage::PaymentSent | Stage::Disputed | Stage::Ruled) {
         return Some(format!(
-            "Another transaction spent a part of the coins. {} are left of {}. Do not pay; what is left can go back or \
+            "A part of the coins is gone. {} are left of {}. Do not pay; what is left can go back or \
              be divided as both agree.",
             btc_words(trade.deposit.confirmed),
             btc_words(facts.row.deposit)

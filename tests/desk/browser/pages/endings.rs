@@ -173,7 +173,7 @@ async fn a_part_that_two_spend(sky: &mut Sky, looks: &mut Looks) {
     spent_by_two(sky, psbt, [&sky.story.alice, &sky.story.bob]).await;
     sky.mines(1).await;
     assert_eq!(sky.stage(trade).await, "funded");
-    looks.read(&Party::ALL, "part spent", trade, "", "Another transaction spent a part of the coins").await;
+    looks.read(&Party::ALL, "part spent", trade, "", "A part of the coins is gone").await;
 }
 
 async fn a_ruling_over_more_than_is_left(sky: &mut Sky, looks: &mut Looks) {

@@ -155,7 +155,7 @@ fn coins_out_of_sight_and_coins_that_are_gone_in_part_are_news_of_money() {
         told(&paid(), &gone, Actor::Chain, 50),
         [(buyer, vec![Kind::Money], Turn::Nobody, false), (seller, vec![Kind::Money], Turn::Nobody, false)]
     );
-    let less = Act::LosePart { deposit: deposit(600_000) };
+    let less = Act::LosePart { deposit: deposit(600_000), why: PartGone::Spent };
     assert_eq!(
         told(&paid(), &less, Actor::Chain, 50),
         [(buyer, vec![Kind::Turn, Kind::Money], Turn::Yours, false), (seller, vec![Kind::Money], Turn::Yours, false)]

@@ -142,7 +142,7 @@ fn a_deposit_that_did_not_come_deep_enough_lets_the_trade_be_cancelled_after_its
 
 #[test]
 fn a_part_is_lost_only_by_the_chain_and_only_of_what_is_in_escrow() {
-    let lose = Act::LosePart { deposit: deposit(600_000) };
+    let lose = Act::LosePart { deposit: deposit(600_000), why: PartGone::Spent };
     let change = paid().apply(&lose, Actor::Chain, minutes(50)).unwrap();
     assert!(change.effects.contains(&Effect::KeepTheRest) && change.trade.signed.is_empty());
     let by = |trade: &Trade, actor| trade.apply(&lose, actor, minutes(50)).is_err();
@@ -243,9 +243,16 @@ fn after_a_cancellation_only_what_is_confirmed_and_counts_goes_back() {
 fn before_the_mark_a_deposit_that_is_reorganised_away_is_as_if_it_never_came() {
     let stage = |confirmed, whole| judged(&funded(), [1_000_000, confirmed, 0], whole).trade.stage;
     assert_eq!(stage(999_999, false), Stage::AwaitingDeposit);
-    assert_eq!(stage(1_000_000, false), Stage::Funded, "enough of it stands elsewhere");
+    assert_eq!(
+        stage(1_000_000, false),
+        Stage::AwaitingDeposit,
+        "a part is gone, and the rest does not count as enough"
+    );
     assert_eq!(stage(0, true), Stage::Funded, "the funding set stands");
-    assert!(judged(&funded(), [1_000_000, 1_000_000, 0], false).trade.frozen);
+    let renewed = Deposit { renewed: true, whole: false, ..deposit(1_000_000) };
+    let stays = funded().apply(&Act::JudgeDeposit { deposit: renewed }, Actor::Chain, minutes(60)).unwrap();
+    assert_eq!(stays.trade.stage, Stage::Funded, "what stands is enough by itself");
+    assert!(stays.effects.contains(&Effect::FixFundingSet) && !stays.trade.frozen);
 }
 
 #[test]
@@ -290,7 +297,8 @@ fn what_ended_otherwise_is_no_payout_of_ours() {
 #[test]
 fn nobody_pays_for_an_escrow_that_is_short() {
     assert!(!funded().is_short() && !taken().is_short());
-    let short = after(&funded(), &[(Act::LosePart { deposit: deposit(999_999) }, Actor::Chain, 30)]);
+    let short =
+        after(&funded(), &[(Act::LosePart { deposit: deposit(999_999), why: PartGone::Spent }, Actor::Chain, 30)]);
     assert!(short.is_short());
     assert!(refused(&short, &Act::MarkPaid, Actor::Buyer, 31).contains("less is in escrow"));
     let signed = after(&funded(), &[(sign(PayoutKind::Release), Actor::Buyer, 20)]);

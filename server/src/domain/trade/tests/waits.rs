@@ -60,7 +60,7 @@ fn after_another_deposit_the_buyer_signs_the_release_again_first() {
 
 #[test]
 fn nobody_is_asked_to_pay_for_less_than_was_agreed_or_for_coins_that_were_given_away() {
-    let lose = Act::LosePart { deposit: deposit(600_000) };
+    let lose = Act::LosePart { deposit: deposit(600_000), why: PartGone::Spent };
     let short = after(&funded(), &[(lose.clone(), Actor::Chain, 30)]);
     assert_eq!((short.turn(), windows(&short)), (vec![], vec![(What::Payment, "clock")]));
     let given_away = Trade { gave_up: true, ..funded() };

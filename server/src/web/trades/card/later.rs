@@ -38,6 +38,14 @@ pub(super) fn refund_due(facts: &TradeFacts) -> Card {
     }
     let signed = |party| trade.has_signed(PayoutKind::Refund, party);
     let pay = "Never pay in this trade any more.";
+    if facts.book.live(PayoutKind::Refund.as_str()).next().is_none() {
+        let words =
+            "What came is in no block at present, so there is nothing to sign. Once it is confirmed, it goes back.";
+        return Card::new(
+            "Wait: nothing can be sent back yet",
+            if facts.party == Party::Buyer { format!("{words} {pay}") } else { words.into() },
+        );
+    }
     match facts.party {
         Party::Seller if !signed(Party::Seller) => Card::new("Sign the refund", "The coins go back to your refund address with your signature and one more.")
             .act("Sign the refund", at(facts, "refund"), "big"),
