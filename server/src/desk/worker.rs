@@ -99,13 +99,16 @@ async fn fire(desk: &Desk, client: &mut Connection, id: TradeId, tip_at: Option<
     Ok(())
 }
 
-/// Does what is due in the outbox.
+/// Does what is due in the outbox, in one pass: each job at most once, in the order in which they were written. What is put
+/// off may be due again before the last one is put off; it waits for the next pass.
 pub async fn empty_outbox(desk: &Desk) -> Done<()> {
     let mut client = desk.store.connection().await?;
+    let mut last = 0;
     loop {
         let tx = client.transaction().await?;
         let now = desk.now(&tx).await?;
-        let Some(job) = outbox::next(&tx, now).await? else { return Ok(()) };
+        let Some(job) = outbox::next(&tx, last, now).await? else { return Ok(()) };
+        last = job.number;
         if let Err(error) = attempt(desk, tx, &job, now).await {
             // Not even its failure could be written down: it is on another connection, or the same job would be the
             // first again for ever.
