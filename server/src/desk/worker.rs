@@ -22,14 +22,19 @@ const RETRY_SECONDS_MAX: i64 = 600;
 /// An audit that failed is a long one, and the chain may be out of sight for a while.
 const AUDIT_RETRY: Duration = Duration::from_secs(300);
 
-/// Works until the desk is dropped by everybody else.
+/// Works until the desk is dropped by everybody else. Beside it the desk says that it runs: a node that takes its time
+/// over every answer makes a round longer than an outage is.
 pub async fn run(desk: Arc<Desk>) {
-    if let Err(error) = clock::draw_again(&desk).await {
+    tokio::join!(work(&desk), clock::keep_beating(&desk));
+}
+
+async fn work(desk: &Arc<Desk>) {
+    if let Err(error) = clock::draw_again(desk).await {
         tracing::warn!(%error, "turns and windows are not written again; each is with the next change of its trade");
     }
     loop {
-        match work_once(&desk).await {
-            Ok(()) if audit::is_due(&desk).await => {
+        match work_once(desk).await {
+            Ok(()) if audit::is_due(desk).await => {
                 // It may look through all the coins there are; nothing waits for it.
                 tokio::spawn(audit_in_the_background(desk.clone()));
             }
@@ -123,7 +128,7 @@ pub async fn empty_outbox(desk: &Desk) -> Done<()> {
 
 /// Does a job, or notes why it is done later.
 async fn attempt(desk: &Desk, mut tx: Transaction<'_>, job: &Job, now: Timestamp) -> Done<()> {
-    if job.kind == judge::JUDGE && sight::trouble(&tx).await?.is_some() {
+    if sight::NEEDED_BY.contains(&job.kind.as_str()) && sight::trouble(&tx).await?.is_some() {
         outbox::later(&tx, job.number, retry_at(now, 0), "the chain is out of sight").await?;
         return Ok(tx.commit().await?);
     }

@@ -108,11 +108,11 @@ pub async fn broadcast_done(client: &impl GenericClient, trade: TradeId) -> Stor
     Ok(client.query_one(&client.prepare_cached(BROADCAST_DONE).await?, &[&trade.0]).await?.try_get(0)?)
 }
 
-const HASTEN: &str = "UPDATE outbox SET due_at = $2 WHERE kind = $1 AND done_at IS NULL AND due_at > $2";
+const HASTEN: &str = "UPDATE outbox SET due_at = $2 WHERE kind = ANY ($1) AND done_at IS NULL AND due_at > $2";
 
 /// What waits for a later try is due now.
-pub async fn hasten(client: &impl GenericClient, kind: &str, now: Timestamp) -> Stored<()> {
-    client.execute(&client.prepare_cached(HASTEN).await?, &[&kind, &now]).await?;
+pub async fn hasten(client: &impl GenericClient, kinds: &[&str], now: Timestamp) -> Stored<()> {
+    client.execute(&client.prepare_cached(HASTEN).await?, &[&kinds, &now]).await?;
     Ok(())
 }
 

@@ -172,3 +172,31 @@ async fn of_what_is_to_be_judged_one_job_waits_and_another_only_while_that_is_do
     story.work().await;
     assert_eq!(sql.one::<i64>(JUDGES).await, 0);
 }
+
+/// A round that waits for the node is no outage of the desk.
+#[tokio::test]
+async fn a_node_that_does_not_answer_does_not_keep_the_desk_from_saying_that_it_runs() {
+    let weather = Arc::new(Weather::default());
+    let story = story_with(Start { weather: Some(weather.clone()), ..Start::default() }).await;
+    let trade = story.paid().await;
+    story.signs(&story.bob, trade, "release", &["own_account", "amount", "payer"]).await;
+    weather.keeps_waiting();
+    story.site.chain.mine_empty(1, jiff::Timestamp::now()).unwrap();
+    let sql = story.site.sql().await;
+    let says_so = async {
+        weather.is_asked().await;
+        sql.batch_execute("UPDATE desk_beat SET at = at - interval '1 minute'").await.unwrap();
+        let said = "SELECT at > clock_timestamp() - interval '30 seconds' FROM desk_beat";
+        for _ in 0..1_500 {
+            if sql.one::<bool>(said).await {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("it is never said");
+    };
+    tokio::select! {
+        () = worker::run(story.site.desk.clone()) => panic!("it works for ever"),
+        () = says_so => {}
+    }
+}
