@@ -200,3 +200,18 @@ async fn a_node_that_does_not_answer_does_not_keep_the_desk_from_saying_that_it_
         () = says_so => {}
     }
 }
+
+/// A deposit is written down beside whatever somebody does in the trade just then.
+#[tokio::test]
+async fn an_act_that_is_under_way_holds_up_no_reading_of_the_chain() {
+    let story = story_with(Start::default()).await;
+    let trade = story.agreed().await;
+    let desk = &story.site.desk;
+    let mut client = desk.store.connection().await.unwrap();
+    let held = client.transaction().await.unwrap();
+    let row = trine::store::trades::lock(&held, trade).await.unwrap().unwrap();
+    story.site.chain.pay(&row.script, row.deposit).unwrap();
+    watcher::watch_once(desk).await.unwrap();
+    assert_eq!(story.site.sql().await.count("deposits").await, 1);
+    held.commit().await.unwrap();
+}
