@@ -44,12 +44,19 @@ pub async fn beat(desk: &Desk) -> Done<()> {
     let tx = client.transaction().await?;
     let silent = outages::beat(&tx, BEAT_SECONDS).await?;
     if let Some(silent) = silent {
-        let now = desk.now(&tx).await?;
-        let began = now.checked_sub(silent).map_err(Error::broken)?;
-        over(&tx, Outage::Desk, began, now).await?;
+        heard_again(&tx, silent, desk.now(&tx).await?).await?;
     }
     // The first word of all is written down too.
     Ok(tx.commit().await?)
+}
+
+/// After so long a silence; after less than none, the clock was put back, and no outage ends in what is the future now.
+async fn heard_again(tx: &Transaction<'_>, silent: SignedDuration, now: Timestamp) -> Done<()> {
+    if silent.is_negative() {
+        tracing::warn!(seconds = silent.as_secs(), "the database's clock was put back");
+        return Ok(outages::end_by_now(tx, now).await?);
+    }
+    over(tx, Outage::Desk, now.checked_sub(silent).map_err(Error::broken)?, now).await
 }
 
 /// Notes an outage that is over, if it was one, with a job for every trade that it may have cost somebody time.

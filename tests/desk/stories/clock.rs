@@ -43,8 +43,8 @@ impl Story {
     }
 }
 
-const SAT_OUT: &str = "SELECT count(*) FROM trade_events WHERE act LIKE '%\"sit_out\"%'";
-const OUTAGES: &str = "SELECT count(*) FROM outages";
+pub(super) const SAT_OUT: &str = "SELECT count(*) FROM trade_events WHERE act LIKE '%\"sit_out\"%'";
+pub(super) const OUTAGES: &str = "SELECT count(*) FROM outages";
 
 /// Longer by so many minutes, give or take the seconds a test takes.
 fn assert_later(is: Option<Timestamp>, was: Option<Timestamp>, minutes: i64) {
