@@ -54,9 +54,13 @@ pub async fn add_unless_it_waits(client: &impl GenericClient, kind: &str, trade:
     Ok(())
 }
 
+// No job is put off by more than an hour. One that waits for longer, or that was never put off and is not due, was written
+// before the clock was put back: it is due now, not when the clock has caught up.
 const NEXT: &str = "
     SELECT number, kind, trade, payload, attempts FROM outbox
-     WHERE done_at IS NULL AND number > $2 AND due_at <= $1 ORDER BY number LIMIT 1 FOR UPDATE SKIP LOCKED";
+     WHERE done_at IS NULL AND number > $2
+       AND (due_at <= $1 OR due_at = created_at OR due_at > $1 + interval '2 hours')
+     ORDER BY number LIMIT 1 FOR UPDATE SKIP LOCKED";
 
 /// The next job to do after this number, held until the transaction ends.
 pub async fn next(client: &impl GenericClient, after: i64, now: Timestamp) -> Stored<Option<Job>> {

@@ -233,3 +233,23 @@ async fn one_that_the_desk_cannot_make_is_told_and_holds_up_no_other() {
     assert!(page.contains("The desk could not make it."), "{page}");
     assert_eq!(deliveries(&story, "waiting").await, 1, "it is tried again as one that did not arrive");
 }
+
+/// What was written before, and what failed and was put off before.
+#[tokio::test]
+async fn a_clock_that_was_put_back_holds_nothing_back() {
+    let (story, receiver) = with_hooks().await;
+    story.hooks_to(&story.bob, &receiver.url).await;
+    story.take().await;
+    story.site.advance(SignedDuration::from_hours(-3));
+    story.sends().await;
+    assert_eq!(receiver.got().len(), 1);
+    receiver.answers(&[500]);
+    assert_eq!(story.bob.browser.post("/account/notices/test", &[("channel", "hook")]).await.status, 303);
+    story.sends().await;
+    assert_eq!((receiver.got().len(), deliveries(&story, "waiting").await), (2, 1));
+    story.sends().await;
+    assert_eq!(receiver.got().len(), 2, "it waits for its next try");
+    story.site.advance(SignedDuration::from_hours(-24));
+    story.sends().await;
+    assert_eq!((receiver.got().len(), deliveries(&story, "waiting").await), (3, 0));
+}
