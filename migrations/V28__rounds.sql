@@ -4,6 +4,10 @@
 DROP INDEX outbox_to_do;
 CREATE INDEX outbox_to_do ON outbox (number) WHERE done_at IS NULL;
 
+-- The judge of a payout asks whether it was handed over. Those jobs are kept; all others are forgotten some days after they
+-- were done.
+CREATE INDEX broadcasts_of_a_trade ON outbox (trade) WHERE kind = 'broadcast';
+
 -- With every block it is asked which payouts are on their way: of a million trades, some.
 CREATE INDEX trades_paying_out ON trades (id) WHERE stage = 'paying_out';
 

@@ -19,6 +19,11 @@ const BEAT: Duration = Duration::from_secs(1);
 const RETRY_SECONDS: i64 = 2;
 const RETRY_SECONDS_MAX: i64 = 600;
 
+/// What was done is looked into for some days, if at all.
+const DONE_KEPT_DAYS: i64 = 7;
+/// So many are forgotten in one statement: the database gives up what takes too long.
+const FORGOTTEN_AT_ONCE: u16 = 10_000;
+
 /// An audit that failed is a long one, and the chain may be out of sight for a while.
 const AUDIT_RETRY: Duration = Duration::from_secs(300);
 
@@ -150,6 +155,15 @@ async fn attempt(desk: &Desk, mut tx: Transaction<'_>, job: &Job, now: Timestamp
         }
     }
     Ok(tx.commit().await?)
+}
+
+/// Forgets the jobs that were done some time ago.
+pub async fn sweep(desk: &Desk) -> Done<()> {
+    let client = desk.store.connection().await?;
+    let now = desk.now(&client).await?;
+    let before = now.checked_sub(SignedDuration::from_hours(24 * DONE_KEPT_DAYS)).unwrap_or(now);
+    while outbox::sweep(&client, before, FORGOTTEN_AT_ONCE.into()).await? == u64::from(FORGOTTEN_AT_ONCE) {}
+    Ok(())
 }
 
 fn retry_at(now: Timestamp, attempts: i32) -> Timestamp {

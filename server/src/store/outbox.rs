@@ -102,6 +102,15 @@ pub async fn later(client: &impl GenericClient, number: i64, due_at: Timestamp, 
     Ok(())
 }
 
+const SWEEP: &str = "
+    DELETE FROM outbox WHERE number IN
+        (SELECT number FROM outbox WHERE done_at < $1 AND kind <> 'broadcast' LIMIT $2)";
+
+/// Forgets jobs that were done before a time, so many at most; how many. What was handed to the chain is asked for later.
+pub async fn sweep(client: &impl GenericClient, before: Timestamp, at_most: i64) -> Stored<u64> {
+    Ok(client.execute(&client.prepare_cached(SWEEP).await?, &[&before, &at_most]).await?)
+}
+
 const BROADCAST_DONE: &str = "
     SELECT count(*) FILTER (WHERE done_at IS NULL) = 0 AND count(*) > 0 FROM outbox
      WHERE trade = $1 AND kind = 'broadcast' AND payload ->> 'kind' NOT IN ('stray', 'child')";

@@ -215,3 +215,26 @@ async fn an_act_that_is_under_way_holds_up_no_reading_of_the_chain() {
     assert_eq!(story.site.sql().await.count("deposits").await, 1);
     held.commit().await.unwrap();
 }
+
+/// Whatever else fails in that hour.
+#[tokio::test]
+async fn what_was_done_a_week_ago_is_forgotten_but_not_what_was_handed_to_the_chain() {
+    let (story, broken, other) = two_trades().await;
+    story.breaks(broken, "trades", "id").await;
+    let sql = story.site.sql().await;
+    let id: uuid::Uuid = sql.one(&format!("SELECT id FROM trades WHERE reference = '{other}'")).await;
+    let jobs = format!(
+        "DELETE FROM outbox;
+         INSERT INTO outbox (kind, trade, payload, created_at, due_at, done_at)
+         SELECT kind, '{id}', '{{}}', now(), now(), now() - ago * interval '1 day'
+           FROM unnest('{{judge,deposit,sit_out,broadcast}}'::text[]) AS kind,
+                unnest('{{6,8,NULL}}'::integer[]) AS ago"
+    );
+    sql.batch_execute(&jobs).await.unwrap();
+    // Its arbitrator is gone, and it cannot be called off.
+    sql.batch_execute("UPDATE arbitrators SET dismissed_at = now()").await.unwrap();
+    let told = admin::tidy(&story.site.desk).await.unwrap_err().to_string();
+    assert!(told.contains("it is broken"), "{told}");
+    let old = "SELECT string_agg(kind, ' ') FROM outbox WHERE done_at < now() - interval '7 days'";
+    assert_eq!((sql.one::<String>(old).await.as_str(), sql.count("outbox").await), ("broadcast", 9));
+}

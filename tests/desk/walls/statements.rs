@@ -138,8 +138,9 @@ async fn every_statement_of_the_store_prepares() {
 }
 
 /// What is asked in every round, or with every block, goes by an index made for it, however many rows there are by then.
-const IN_EVERY_ROUND: [(&str, &str, &str); 3] = [
+const IN_EVERY_ROUND: [(&str, &str, &str); 4] = [
     ("outbox", "NEXT", "outbox_to_do"),
+    ("outbox", "BROADCAST_DONE", "broadcasts_of_a_trade"),
     ("watched", "WAIT_FOR_BLOCKS", "trades_paying_out"),
     ("watched", "SCRIPTS_SINCE", "trades_by_making"),
 ];
