@@ -10,7 +10,7 @@ use bitcoin::{
     Txid, WPubkeyHash, WScriptHash, Witness, absolute, block, consensus, transaction,
 };
 use trine::chain::{BlockRef, Scripts, Watched, of_block};
-use trine::store;
+use trine::store::{self, watched::SCRIPTS_AT_ONCE};
 
 use super::Figure;
 use super::harness::Start;
@@ -52,13 +52,14 @@ pub fn measure() -> Vec<Figure> {
 /// So many trades that were made before.
 const TRADES: i32 = 1_000_000;
 
-/// Copies of the one trade there is, each with a script of its own, as long as a trade's row is. They name what is there,
-/// and what a take would count with them is not looked at.
+/// Copies of the one trade there is, each with a script of its own, as long as a trade's row is. They were made one after
+/// the other, a few at a time as takes are. They name what is there, and what a take would count with them is not looked at.
 const COPIES: &str = "
     INSERT INTO trades
     SELECT made.* FROM trades t, generate_series(1, $1::integer) AS number,
            jsonb_populate_record(t, jsonb_build_object(
                'id', gen_random_uuid(), 'reference', 'B' || lpad(number::text, 7, '0'),
+               'made_in', (number / 8)::text,
                'script_pubkey', '\\x0020' || encode(sha256(number::text::bytea), 'hex'))) AS made";
 
 /// What a desk that starts does before it reads its first block: every script that was ever watched, out of the table of
@@ -71,7 +72,7 @@ pub async fn measure_start() -> Vec<Figure> {
     let client = story.site.desk.store.connection().await.unwrap();
     let mut scripts = Scripts::default();
     let start = Instant::now();
-    store::watched::scripts_since(&client, "0", |script| {
+    store::watched::scripts_since(&client, "0", SCRIPTS_AT_ONCE, |script| {
         scripts.insert(script);
     })
     .await

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::acts::Hand;
 use super::error::{Done, Error};
-use super::{Desk, books, codes, conflicts, draw, live, notices, passwords, restored, throttle};
+use super::{Desk, books, codes, conflicts, draw, live, notices, passwords, restored, throttle, worker};
 
 pub use super::arbitrators::{appoint, dismiss};
 use crate::domain::{AccountName, Currency, Rate, Refusal, Role, UserId, text};
@@ -236,15 +236,23 @@ pub async fn note_backup(hand: Hand<'_>, name: &str, size: &str) -> Done<()> {
     Ok(tx.commit().await?)
 }
 
-/// What is to be done once an hour: ended sessions, full buckets and old notices are forgotten, seeds of draws are
-/// published, trades that lost their arbitrator before a deposit are called off.
+/// What is to be done once an hour: ended sessions, full buckets, old notices and jobs long done are forgotten, seeds of
+/// draws are published, trades that lost their arbitrator before a deposit are called off. Each part is done even if
+/// another failed; the first trouble is told.
 pub async fn tidy(desk: &Desk) -> Done<()> {
-    draw::keep_seeds(desk).await?;
-    conflicts::call_off(desk).await?;
+    let published = draw::keep_seeds(desk).await;
+    let called_off = conflicts::call_off(desk).await.map(drop);
+    let signed_out = forget_sessions(desk).await;
+    let left = live::sweep(desk).await;
+    let told = notices::sweep(desk).await;
+    let worked = worker::sweep(desk).await;
+    let tried = throttle::sweep(desk).await;
+    published.and(called_off).and(signed_out).and(left).and(told).and(worked).and(tried)
+}
+
+async fn forget_sessions(desk: &Desk) -> Done<()> {
     sessions::sweep(&desk.store.connection().await?).await?;
-    live::sweep(desk).await?;
-    notices::sweep(desk).await?;
-    throttle::sweep(desk).await
+    Ok(())
 }
 
 pub(super) fn reason(why: &str) -> Result<String, Refusal> {

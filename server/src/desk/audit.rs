@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bitcoin::OutPoint;
-use serde_json::json;
 
 use super::Desk;
 use super::error::Done;
@@ -137,7 +136,7 @@ async fn read_again(desk: &Desk, from: u32, books: &Books, coins: &Coins) -> Don
             touched.extend(gone(desk, &tx, books, coins).await?);
         }
         for trade in touched {
-            outbox::add(&tx, JUDGE, Some(trade), &json!({}), now).await?;
+            outbox::add_unless_it_waits(&tx, JUDGE, trade, now).await?;
         }
         tx.commit().await?;
         if facts.caught_up {

@@ -4,6 +4,8 @@
 //! time the chain was out of sight. Before anything happens in a trade, the outages since its last change are counted:
 //! each moment once, whoever comes first, and after a crash too, for up to when it is counted stands in the trade itself.
 
+use std::time::Duration;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::Desk;
@@ -16,6 +18,8 @@ use crate::store::{self, Connection, GenericClient, Transaction, deadlines, outa
 
 /// How often a server says that the desk runs.
 const BEAT_SECONDS: i32 = 10;
+/// How often it looks whether it is time to, beside its rounds.
+const BEAT_LOOKED_AT: Duration = Duration::from_secs(3);
 /// A shorter time is a restart, not an outage: nobody's window is worth less for it.
 const OUTAGE_SECONDS_MIN: i32 = 120;
 /// The rest of an outage that is not worth a line in the room.
@@ -24,18 +28,35 @@ const REST_SECONDS_MIN: i64 = 5;
 /// The outbox job that counts what a trade has sat out.
 pub const SIT_OUT: &str = "sit_out";
 
+/// Says that the desk runs, for as long as this is waited for.
+pub(super) async fn keep_beating(desk: &Desk) {
+    loop {
+        if let Err(error) = beat(desk).await {
+            tracing::warn!(%error, "that the desk runs could not be said");
+        }
+        tokio::time::sleep(BEAT_LOOKED_AT).await;
+    }
+}
+
 /// Says that the desk runs, and notes how long it did not.
 pub async fn beat(desk: &Desk) -> Done<()> {
     let mut client = desk.store.connection().await?;
     let tx = client.transaction().await?;
     let silent = outages::beat(&tx, BEAT_SECONDS).await?;
     if let Some(silent) = silent {
-        let now = desk.now(&tx).await?;
-        let began = now.checked_sub(silent).map_err(Error::broken)?;
-        over(&tx, Outage::Desk, began, now).await?;
+        heard_again(&tx, silent, desk.now(&tx).await?).await?;
     }
     // The first word of all is written down too.
     Ok(tx.commit().await?)
+}
+
+/// After so long a silence; after less than none, the clock was put back, and no outage ends in what is the future now.
+async fn heard_again(tx: &Transaction<'_>, silent: SignedDuration, now: Timestamp) -> Done<()> {
+    if silent.is_negative() {
+        tracing::warn!(seconds = silent.as_secs(), "the database's clock was put back");
+        return Ok(outages::end_by_now(tx, now).await?);
+    }
+    over(tx, Outage::Desk, now.checked_sub(silent).map_err(Error::broken)?, now).await
 }
 
 /// Notes an outage that is over, if it was one, with a job for every trade that it may have cost somebody time.

@@ -108,7 +108,7 @@ async fn deliver(desk: &Desk, channel: Channel, claim: &Claim) -> Done<()> {
         Ok(()) => settle(desk, claim, State::Sent, "", now).await,
         Err(Lost::Later(why)) => not_arrived(desk, channel, claim, &why, now).await,
         Err(Lost::Never(why)) => settle(desk, claim, State::Failed, &why, now).await,
-        Err(Lost::Gone(why)) => stop(desk, channel, claim, &why, now).await,
+        Err(Lost::Gone(why)) => stop(desk, channel, claim, target.row.made_at, &why, now).await,
     }
 }
 
@@ -222,13 +222,15 @@ async fn settle(desk: &Desk, claim: &Claim, state: State, outcome: &str, due_at:
     Ok(store::settle(&client, claim.id, state, outcome, due_at).await?)
 }
 
-/// Nothing is sent to a receiver that said so, until its owner sets it up again.
-async fn stop(desk: &Desk, channel: Channel, claim: &Claim, why: &str, now: Timestamp) -> Done<()> {
+/// Nothing is sent to a receiver that said so, until its owner sets it up again. It may have done so while this one, which
+/// was set up then, took its time to say so.
+async fn stop(desk: &Desk, channel: Channel, claim: &Claim, set_up: Timestamp, why: &str, now: Timestamp) -> Done<()> {
     let mut client = desk.store.connection().await?;
     let tx = client.transaction().await?;
     store::settle(&tx, claim.id, State::Failed, why, now).await?;
-    store::drop_waiting(&tx, claim.account, channel, why).await?;
-    channel_store::stop(&tx, claim.account, channel, why).await?;
+    if channel_store::stop(&tx, claim.account, channel, set_up, why).await? {
+        store::drop_waiting(&tx, claim.account, channel, why).await?;
+    }
     Ok(tx.commit().await?)
 }
 

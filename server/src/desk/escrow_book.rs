@@ -90,6 +90,12 @@ impl EscrowBook {
         self.live(Kind::Stray.as_str()).find(spends)
     }
 
+    /// The refunds of a stray output at other fees than this one's.
+    pub fn other_refunds(&self, outpoint: OutPoint, txid: Txid) -> impl Iterator<Item = &PayoutRow> {
+        let spends = move |row: &&PayoutRow| spent_by(row).is_ok_and(|spent| spent.contains(&outpoint));
+        self.live(Kind::Stray.as_str()).filter(spends).filter(move |row| row.txid != txid)
+    }
+
     /// It went back to the seller by a refund of its own.
     pub fn is_returned_stray(&self, output: &DepositRow) -> bool {
         self.payouts.iter().any(|row| row.kind == Kind::Stray.as_str() && Some(row.txid) == output.spent_by)

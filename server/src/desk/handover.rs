@@ -15,8 +15,10 @@ use super::{Desk, children, crash, effects, funding, notices};
 use crate::chain::ChainError;
 use crate::domain::{Stage, TradeId};
 use crate::escrow::SignedPayout;
+use crate::store::deposits::DepositRow;
 use crate::store::handovers::{self, Attempt, HandoverRow};
 use crate::store::outbox::{self, Job};
+use crate::store::payouts::PayoutRow;
 use crate::store::trades::TradeRow;
 use crate::store::{Transaction, trades};
 
@@ -29,6 +31,8 @@ struct Going<'a> {
     what: &'a str,
     txid: Txid,
     job: &'a Job,
+    /// Another transaction that does the same is on its way: nothing is held up if this one is refused.
+    is_spare: bool,
 }
 
 /// Does a broadcast job. Already there is success, so it may run twice; what is no longer wanted is left.
@@ -37,12 +41,7 @@ pub(super) async fn broadcast(desk: &Desk, tx: &Transaction<'_>, trade: TradeId,
     let Some(row) = trades::find_by_id(tx, trade).await? else { return Ok(()) };
     let book = EscrowBook::read(tx, &row).await?;
     match word("kind") {
-        "stray" => {
-            let signed = book.complete_stray(word("txid"))?.ok_or_else(unsigned)?;
-            let going = Going { what: "stray", txid: signed.txid(), job };
-            let sent = send(desk, signed.transaction()).await;
-            note(desk, tx, &row, &going, sent).await
-        }
+        "stray" => stray(desk, tx, &row, &book, job, word("txid")).await,
         "child" => child(desk, tx, &row, &book, job, word("txid")).await,
         _ => payout(desk, tx, &row, &book, job).await,
     }
@@ -50,6 +49,47 @@ pub(super) async fn broadcast(desk: &Desk, tx: &Transaction<'_>, trade: TradeId,
 
 fn unsigned() -> Error {
     Error::broken("a payout to broadcast lacks a signature")
+}
+
+/// The refund of a stray, at one of its fees. Once a block has the stray's coins there is nothing to hand over any more,
+/// whichever refund took them.
+async fn stray(
+    desk: &Desk,
+    tx: &Transaction<'_>,
+    row: &TradeRow,
+    book: &EscrowBook,
+    job: &Job,
+    txid: &str,
+) -> Done<()> {
+    let signed = book.complete_stray(txid)?.ok_or_else(unsigned)?;
+    let txid = signed.txid();
+    let spends =
+        |one: &&DepositRow| signed.transaction().input.iter().any(|input| input.previous_output == one.outpoint);
+    let coins = book.deposits.iter().find(spends).ok_or_else(|| Error::broken("a refund of no stray"))?;
+    match coins.spent_by.filter(|_| coins.spent_height.is_some()) {
+        Some(by) if by == txid => return taken(desk, tx, row, "stray", txid).await,
+        Some(_) => return Ok(handovers::give_up(tx, row.id, txid).await?),
+        None => {}
+    }
+    let is_spare = is_spare(tx, row, book, coins, txid).await?;
+    let sent = send(desk, signed.transaction()).await;
+    note(desk, tx, row, &Going { what: "stray", txid, job, is_spare }, sent).await
+}
+
+/// Another refund of the same coins was taken by the node, or another transaction spends them.
+async fn is_spare(
+    tx: &Transaction<'_>,
+    row: &TradeRow,
+    book: &EscrowBook,
+    coins: &DepositRow,
+    txid: Txid,
+) -> Done<bool> {
+    if coins.spent_by.is_some_and(|by| by != txid) {
+        return Ok(true);
+    }
+    let handed = handovers::of_trade(tx, row.id).await?;
+    let is_taken = |other: &PayoutRow| handed.iter().any(|one| one.txid == other.txid && one.taken_at.is_some());
+    Ok(book.other_refunds(coins.outpoint, txid).any(is_taken))
 }
 
 /// The payout under way, as the row names it.
@@ -64,7 +104,7 @@ fn under_way(row: &TradeRow, book: &EscrowBook) -> Done<Option<SignedPayout>> {
 async fn payout(desk: &Desk, tx: &Transaction<'_>, row: &TradeRow, book: &EscrowBook, job: &Job) -> Done<()> {
     let Some(signed) = under_way(row, book)? else { return Ok(()) };
     deposits_again(desk, book).await?;
-    let going = Going { what: "payout", txid: signed.txid(), job };
+    let going = Going { what: "payout", txid: signed.txid(), job, is_spare: false };
     let mut sent = send(desk, signed.transaction()).await;
     if let Err(ChainError::Rejected(why)) = &sent
         && why.contains("fee")
@@ -100,7 +140,7 @@ async fn child(
     if sent.is_ok() {
         taken(desk, tx, row, "payout", parent.txid()).await?;
     }
-    note(desk, tx, row, &Going { what: "child", txid: child.txid(), job }, sent).await
+    note(desk, tx, row, &Going { what: "child", txid: child.txid(), job, is_spare: false }, sent).await
 }
 
 async fn send(desk: &Desk, transaction: &Tx) -> Result<(), ChainError> {
@@ -152,8 +192,10 @@ async fn note(
         Attempt { trade: row.id, txid: going.txid, what: going.what, height, refusal, next_at: Some(next_at), at };
     handovers::note(tx, &attempt).await?;
     outbox::add_for(tx, effects::BROADCAST, Some(row.id), &going.job.payload, at, next_at).await?;
-    notices::refused(tx, row, going.what, going.txid, at).await?;
-    tracing::warn!(trade.id = %row.reference, txid = %going.txid, why, "the node refuses a transaction; whom it pays is told");
+    tracing::warn!(trade.id = %row.reference, txid = %going.txid, why, spare = going.is_spare, "the node refuses a transaction");
+    if !going.is_spare {
+        notices::refused(tx, row, going.what, going.txid, at).await?;
+    }
     Ok(())
 }
 

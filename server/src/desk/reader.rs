@@ -8,9 +8,10 @@ use super::Desk;
 use super::error::Done;
 use super::watcher::chain_trouble;
 use crate::chain::{Scripts, Trail, Watched};
+use crate::store::GenericClient;
 use crate::store::deposits::ReadTo;
 use crate::store::reader::{self as store, Candidate};
-use crate::store::{GenericClient, watched};
+use crate::store::watched::{self, SCRIPTS_AT_ONCE};
 
 /// A spend deeper than a week of blocks is not taken back.
 pub(super) const FOR_GOOD_BLOCKS: u32 = 1_008;
@@ -90,7 +91,7 @@ impl Reading {
         let under_way = watched::under_way(client).await?;
         let scripts: &mut Scripts = &mut self.watched.scripts;
         let before = scripts.len();
-        watched::scripts_since(client, &self.made_before, |script| {
+        watched::scripts_since(client, &self.made_before, SCRIPTS_AT_ONCE, |script| {
             scripts.insert(script);
         })
         .await?;

@@ -11,6 +11,9 @@ use crate::domain::trade::Outage;
 use crate::domain::{PublicRef, Refusal, RefusalKind, UserId};
 use crate::store::{GenericClient, Transaction, outbox, sight};
 
+/// Jobs that wait while the chain is out of sight: nothing is judged, and what goes on is counted once it is over.
+pub(super) const NEEDED_BY: [&str; 2] = [watcher::JUDGE, clock::SIT_OUT];
+
 /// Why the chain cannot be seen, and since when.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutOfSight {
@@ -73,7 +76,7 @@ pub(super) async fn seen(desk: &Desk, tx: &Transaction<'_>, tip: &Tip, now: Time
     if let Some(since) = sight::regain(tx).await? {
         tracing::info!("the chain is in sight again");
         clock::over(tx, Outage::Chain, since, now).await?;
-        outbox::hasten(tx, watcher::JUDGE, now).await?;
+        outbox::hasten(tx, &NEEDED_BY, now).await?;
     }
     Ok(())
 }

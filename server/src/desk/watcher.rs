@@ -64,7 +64,7 @@ async fn watch_some(desk: &Desk, reading: &mut Reading, epoch: i64) -> Done<bool
     }
     sight::seen(desk, &tx, &tip, now).await?;
     for trade in &touched {
-        outbox::add(&tx, JUDGE, Some(*trade), &json!({}), now).await?;
+        outbox::add_unless_it_waits(&tx, JUDGE, *trade, now).await?;
     }
     tx.commit().await?;
     desk.live.kick();

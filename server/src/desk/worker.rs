@@ -19,17 +19,27 @@ const BEAT: Duration = Duration::from_secs(1);
 const RETRY_SECONDS: i64 = 2;
 const RETRY_SECONDS_MAX: i64 = 600;
 
+/// What was done is looked into for some days, if at all.
+const DONE_KEPT_DAYS: i64 = 7;
+/// So many are forgotten in one statement: the database gives up what takes too long.
+const FORGOTTEN_AT_ONCE: u16 = 10_000;
+
 /// An audit that failed is a long one, and the chain may be out of sight for a while.
 const AUDIT_RETRY: Duration = Duration::from_secs(300);
 
-/// Works until the desk is dropped by everybody else.
+/// Works until the desk is dropped by everybody else. Beside it the desk says that it runs: a node that takes its time
+/// over every answer makes a round longer than an outage is.
 pub async fn run(desk: Arc<Desk>) {
-    if let Err(error) = clock::draw_again(&desk).await {
+    tokio::join!(work(&desk), clock::keep_beating(&desk));
+}
+
+async fn work(desk: &Arc<Desk>) {
+    if let Err(error) = clock::draw_again(desk).await {
         tracing::warn!(%error, "turns and windows are not written again; each is with the next change of its trade");
     }
     loop {
-        match work_once(&desk).await {
-            Ok(()) if audit::is_due(&desk).await => {
+        match work_once(desk).await {
+            Ok(()) if audit::is_due(desk).await => {
                 // It may look through all the coins there are; nothing waits for it.
                 tokio::spawn(audit_in_the_background(desk.clone()));
             }
@@ -99,13 +109,16 @@ async fn fire(desk: &Desk, client: &mut Connection, id: TradeId, tip_at: Option<
     Ok(())
 }
 
-/// Does what is due in the outbox.
+/// Does what is due in the outbox, in one pass: each job at most once, in the order in which they were written. What is put
+/// off may be due again before the last one is put off; it waits for the next pass.
 pub async fn empty_outbox(desk: &Desk) -> Done<()> {
     let mut client = desk.store.connection().await?;
+    let mut last = 0;
     loop {
         let tx = client.transaction().await?;
         let now = desk.now(&tx).await?;
-        let Some(job) = outbox::next(&tx, now).await? else { return Ok(()) };
+        let Some(job) = outbox::next(&tx, last, now).await? else { return Ok(()) };
+        last = job.number;
         if let Err(error) = attempt(desk, tx, &job, now).await {
             // Not even its failure could be written down: it is on another connection, or the same job would be the
             // first again for ever.
@@ -120,7 +133,7 @@ pub async fn empty_outbox(desk: &Desk) -> Done<()> {
 
 /// Does a job, or notes why it is done later.
 async fn attempt(desk: &Desk, mut tx: Transaction<'_>, job: &Job, now: Timestamp) -> Done<()> {
-    if job.kind == judge::JUDGE && sight::trouble(&tx).await?.is_some() {
+    if sight::NEEDED_BY.contains(&job.kind.as_str()) && sight::trouble(&tx).await?.is_some() {
         outbox::later(&tx, job.number, retry_at(now, 0), "the chain is out of sight").await?;
         return Ok(tx.commit().await?);
     }
@@ -142,6 +155,15 @@ async fn attempt(desk: &Desk, mut tx: Transaction<'_>, job: &Job, now: Timestamp
         }
     }
     Ok(tx.commit().await?)
+}
+
+/// Forgets the jobs that were done some time ago.
+pub async fn sweep(desk: &Desk) -> Done<()> {
+    let client = desk.store.connection().await?;
+    let now = desk.now(&client).await?;
+    let before = now.checked_sub(SignedDuration::from_hours(24 * DONE_KEPT_DAYS)).unwrap_or(now);
+    while outbox::sweep(&client, before, FORGOTTEN_AT_ONCE.into()).await? == u64::from(FORGOTTEN_AT_ONCE) {}
+    Ok(())
 }
 
 fn retry_at(now: Timestamp, attempts: i32) -> Timestamp {

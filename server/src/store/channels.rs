@@ -136,12 +136,19 @@ pub async fn confirm(client: &impl GenericClient, hash: &[u8; 32], at: Timestamp
 }
 
 const STOP: &str = "
-    UPDATE notice_channels SET confirmed_at = NULL, stopped_why = $3 WHERE account = $1 AND channel = $2";
+    UPDATE notice_channels SET confirmed_at = NULL, stopped_why = $4
+     WHERE account = $1 AND channel = $2 AND made_at = $3";
 
-/// The receiver wants nothing any more.
-pub async fn stop(client: &impl GenericClient, account: UserId, channel: Channel, why: &str) -> Stored<()> {
-    client.execute(&client.prepare_cached(STOP).await?, &[&account.0, &channel.as_str(), &why]).await?;
-    Ok(())
+/// The receiver wants nothing any more. False if this way leads to another one by now.
+pub async fn stop(
+    client: &impl GenericClient,
+    account: UserId,
+    channel: Channel,
+    made_at: Timestamp,
+    why: &str,
+) -> Stored<bool> {
+    let statement = client.prepare_cached(STOP).await?;
+    Ok(client.execute(&statement, &[&account.0, &channel.as_str(), &made_at, &why]).await? == 1)
 }
 
 const SET_KINDS: &str = "UPDATE notice_channels SET kinds = $3 WHERE account = $1 AND channel = $2";

@@ -65,10 +65,14 @@ pub struct Claim {
     pub again: bool,
 }
 
+// No delivery is put off by more than ten hours, and none is tried before it is made: what says otherwise was written before
+// the clock was put back, and is due now.
 const CLAIM: &str = "
     UPDATE deliveries SET attempts = attempts + 1, tried_at = $2, leased_until = $3
      WHERE id = (SELECT d.id FROM deliveries d
-                  WHERE d.state = 'waiting' AND d.channel = $1 AND d.due_at <= $2
+                  WHERE d.state = 'waiting' AND d.channel = $1
+                    AND (d.due_at <= $2 OR d.due_at > $2 + interval '12 hours'
+                         OR (d.attempts = 0 AND d.created_at > $2))
                     AND coalesce(d.leased_until, '-infinity') <= $2
                     AND NOT EXISTS (SELECT FROM deliveries busy
                                      WHERE busy.account = d.account AND busy.channel = d.channel

@@ -51,6 +51,15 @@ pub async fn note(client: &impl GenericClient, attempt: &Attempt<'_>) -> Stored<
     Ok(())
 }
 
+const GIVE_UP: &str = "UPDATE handovers SET next_at = NULL WHERE trade = $1 AND txid = $2";
+
+/// It is not tried again.
+pub async fn give_up(client: &impl GenericClient, trade: TradeId, txid: Txid) -> Stored<()> {
+    let txid = txid.to_byte_array();
+    client.execute(&client.prepare_cached(GIVE_UP).await?, &[&trade.0, &txid.as_slice()]).await?;
+    Ok(())
+}
+
 /// A transaction that was handed over.
 #[derive(Debug, Clone)]
 pub struct HandoverRow {

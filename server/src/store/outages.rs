@@ -19,19 +19,29 @@ const BEAT: &str = "
          last AS (SELECT at FROM desk_beat FOR UPDATE)
     UPDATE desk_beat b SET at = clock_timestamp() FROM last
      WHERE clock_timestamp() - last.at >= make_interval(secs => $1) OR last.at > clock_timestamp()
-    RETURNING (extract(epoch FROM b.at - last.at) * 1000)::bigint";
+    RETURNING floor(extract(epoch FROM b.at - last.at) * 1000)::bigint";
 
 /// Says that the desk runs, at most every so many seconds. How long it had been silent; nothing if that was not yet long
-/// enough to say it again. Two servers are asked one after the other. A clock that was put back is a silence of no time.
+/// enough to say it again. Two servers are asked one after the other. Less than no time: the clock was put back.
 pub async fn beat(client: &impl GenericClient, seconds_min: i32) -> Stored<Option<SignedDuration>> {
     let row = client.query_opt(&client.prepare_cached(BEAT).await?, &[&f64::from(seconds_min)]).await?;
-    row.map(|row| Ok(SignedDuration::from_millis(row.try_get::<_, i64>(0)?.max(0)))).transpose()
+    row.map(|row| Ok(SignedDuration::from_millis(row.try_get(0)?))).transpose()
 }
 
 const NOTE: &str = "INSERT INTO outages (why, began_at, ended_at) VALUES ($1, $2, $3)";
 
 pub async fn note(client: &impl GenericClient, why: &str, began: Timestamp, ended: Timestamp) -> Stored<()> {
     client.execute(&client.prepare_cached(NOTE).await?, &[&why, &began, &ended]).await?;
+    Ok(())
+}
+
+const FORGET_LATER: &str = "DELETE FROM outages WHERE began_at >= $1";
+const CUT: &str = "UPDATE outages SET ended_at = $1 WHERE ended_at > $1";
+
+/// No outage lasts longer than until now. One from before the clock was put back would go on meanwhile, for every trade.
+pub async fn end_by_now(client: &impl GenericClient, now: Timestamp) -> Stored<()> {
+    client.execute(&client.prepare_cached(FORGET_LATER).await?, &[&now]).await?;
+    client.execute(&client.prepare_cached(CUT).await?, &[&now]).await?;
     Ok(())
 }
 

@@ -39,13 +39,32 @@ pub async fn add_for(
     Ok(())
 }
 
+const ADD_UNLESS_IT_WAITS: &str = "
+    WITH waits AS (SELECT number FROM outbox WHERE trade = $2 AND kind = $1 AND done_at IS NULL FOR UPDATE SKIP LOCKED),
+         hastened AS (UPDATE outbox SET due_at = $3 WHERE number IN (SELECT number FROM waits) AND due_at > $3)
+    INSERT INTO outbox (kind, trade, payload, created_at, due_at)
+    SELECT $1::text, $2::uuid, '{}', $3::timestamptz, $3::timestamptz WHERE NOT EXISTS (SELECT FROM waits)";
+
+/// A job that says no more than of which trade, unless the same waits already: then that one is due now. It is held until
+/// the transaction ends, so whoever does it reads what is written in here. One that somebody else holds is being done
+/// right now, and may have read before this was written: it counts for nothing, and there is one more. Not for what such a
+/// job adds itself: it would find itself waiting.
+pub async fn add_unless_it_waits(client: &impl GenericClient, kind: &str, trade: TradeId, at: Timestamp) -> Stored<()> {
+    client.execute(&client.prepare_cached(ADD_UNLESS_IT_WAITS).await?, &[&kind, &trade.0, &at]).await?;
+    Ok(())
+}
+
+// No job is put off by more than an hour. One that waits for longer, or that was never put off and is not due, was written
+// before the clock was put back: it is due now, not when the clock has caught up.
 const NEXT: &str = "
     SELECT number, kind, trade, payload, attempts FROM outbox
-     WHERE done_at IS NULL AND due_at <= $1 ORDER BY number LIMIT 1 FOR UPDATE SKIP LOCKED";
+     WHERE done_at IS NULL AND number > $2
+       AND (due_at <= $1 OR due_at = created_at OR due_at > $1 + interval '2 hours')
+     ORDER BY number LIMIT 1 FOR UPDATE SKIP LOCKED";
 
-/// The next job to do, held until the transaction ends.
-pub async fn next(client: &impl GenericClient, now: Timestamp) -> Stored<Option<Job>> {
-    let row = client.query_opt(&client.prepare_cached(NEXT).await?, &[&now]).await?;
+/// The next job to do after this number, held until the transaction ends.
+pub async fn next(client: &impl GenericClient, after: i64, now: Timestamp) -> Stored<Option<Job>> {
+    let row = client.query_opt(&client.prepare_cached(NEXT).await?, &[&now, &after]).await?;
     row.map(|row| {
         let trade: Option<uuid::Uuid> = row.try_get(2)?;
         Ok(Job {
@@ -83,6 +102,15 @@ pub async fn later(client: &impl GenericClient, number: i64, due_at: Timestamp, 
     Ok(())
 }
 
+const SWEEP: &str = "
+    DELETE FROM outbox WHERE number IN
+        (SELECT number FROM outbox WHERE done_at < $1 AND kind <> 'broadcast' LIMIT $2)";
+
+/// Forgets jobs that were done before a time, so many at most; how many. What was handed to the chain is asked for later.
+pub async fn sweep(client: &impl GenericClient, before: Timestamp, at_most: i64) -> Stored<u64> {
+    Ok(client.execute(&client.prepare_cached(SWEEP).await?, &[&before, &at_most]).await?)
+}
+
 const BROADCAST_DONE: &str = "
     SELECT count(*) FILTER (WHERE done_at IS NULL) = 0 AND count(*) > 0 FROM outbox
      WHERE trade = $1 AND kind = 'broadcast' AND payload ->> 'kind' NOT IN ('stray', 'child')";
@@ -93,11 +121,11 @@ pub async fn broadcast_done(client: &impl GenericClient, trade: TradeId) -> Stor
     Ok(client.query_one(&client.prepare_cached(BROADCAST_DONE).await?, &[&trade.0]).await?.try_get(0)?)
 }
 
-const HASTEN: &str = "UPDATE outbox SET due_at = $2 WHERE kind = $1 AND done_at IS NULL AND due_at > $2";
+const HASTEN: &str = "UPDATE outbox SET due_at = $2 WHERE kind = ANY ($1) AND done_at IS NULL AND due_at > $2";
 
 /// What waits for a later try is due now.
-pub async fn hasten(client: &impl GenericClient, kind: &str, now: Timestamp) -> Stored<()> {
-    client.execute(&client.prepare_cached(HASTEN).await?, &[&kind, &now]).await?;
+pub async fn hasten(client: &impl GenericClient, kinds: &[&str], now: Timestamp) -> Stored<()> {
+    client.execute(&client.prepare_cached(HASTEN).await?, &[&kinds, &now]).await?;
     Ok(())
 }
 

@@ -109,11 +109,11 @@ pub async fn find(client: &impl GenericClient, reference: PublicRef) -> Stored<O
 
 /// The same, held until the transaction ends.
 pub async fn lock(client: &impl GenericClient, reference: PublicRef) -> Stored<Option<TradeRow>> {
-    one(client, &format!("{COLUMNS} WHERE t.reference = $1 FOR UPDATE OF t"), &reference.as_str()).await
+    one(client, &format!("{COLUMNS} WHERE t.reference = $1 FOR NO KEY UPDATE OF t"), &reference.as_str()).await
 }
 
 pub async fn lock_by_id(client: &impl GenericClient, id: TradeId) -> Stored<Option<TradeRow>> {
-    one(client, &format!("{COLUMNS} WHERE t.id = $1 FOR UPDATE OF t"), &id.0).await
+    one(client, &format!("{COLUMNS} WHERE t.id = $1 FOR NO KEY UPDATE OF t"), &id.0).await
 }
 
 pub async fn find_by_id(client: &impl GenericClient, id: TradeId) -> Stored<Option<TradeRow>> {

@@ -1,13 +1,11 @@
 //! What the reader of the chain has to look for.
 
 use std::collections::{BTreeSet, HashSet};
-use std::pin::pin;
 
 use bitcoin::{OutPoint, ScriptBuf, Txid};
-use futures_util::TryStreamExt;
 
 use super::trades::txid;
-use super::{GenericClient, Stored};
+use super::{GenericClient, StoreError, Stored};
 use crate::domain::TradeId;
 
 const UNDER_WAY: &str = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text";
@@ -17,21 +15,38 @@ pub async fn under_way(client: &impl GenericClient) -> Stored<String> {
     Ok(client.query_one(&client.prepare_cached(UNDER_WAY).await?, &[]).await?.try_get(0)?)
 }
 
-const SCRIPTS_SINCE: &str = "SELECT script_pubkey FROM trades WHERE made_in >= $1::text::xid8";
+/// Scripts are read so many at a time: a desk has ever more of them, and the database gives up what takes too long.
+pub const SCRIPTS_AT_ONCE: i64 = 20_000;
 
-/// Hands over the script of every escrow that was made by this transaction or a later one; `0` is all there are. Every
-/// escrow ever made stays watched for ever.
+// What one transaction made comes whole, so the next page begins with the number after the last one's.
+const SCRIPTS_SINCE: &str = "
+    SELECT t.script_pubkey, t.made_in::text FROM trades t WHERE t.made_in >= $1::text::xid8
+     ORDER BY t.made_in FETCH FIRST $2 ROWS WITH TIES";
+
+/// Hands over the script of every escrow that was made by this transaction or a later one, so many at a time; `0` is all
+/// there are. Every escrow ever made stays watched for ever. What is committed meanwhile may be missing.
 pub async fn scripts_since(
     client: &impl GenericClient,
     since: &str,
+    at_once: i64,
     mut each: impl FnMut(ScriptBuf) + Send,
 ) -> Stored<()> {
     let statement = client.prepare_cached(SCRIPTS_SINCE).await?;
-    let mut rows = pin!(client.query_raw(&statement, [since]).await?);
-    while let Some(row) = rows.try_next().await? {
-        each(ScriptBuf::from_bytes(row.try_get(0)?));
+    let mut since = since.to_owned();
+    loop {
+        let rows = client.query(&statement, &[&since, &at_once]).await?;
+        for row in &rows {
+            each(ScriptBuf::from_bytes(row.try_get(0)?));
+        }
+        let is_full = i64::try_from(rows.len()).unwrap_or(i64::MAX) >= at_once;
+        let Some(last) = rows.last().filter(|_| is_full) else { return Ok(()) };
+        since = number_after(last.try_get(1)?)?;
     }
-    Ok(())
+}
+
+fn number_after(transaction: &str) -> Stored<String> {
+    let next = transaction.parse::<u64>().ok().and_then(|number| number.checked_add(1));
+    Ok(next.ok_or_else(|| StoreError::Row(format!("a trade made by transaction {transaction}")))?.to_string())
 }
 
 /// Outputs and transactions to listen for.

@@ -2,6 +2,7 @@
 
 use bitcoin::{Amount, ScriptBuf};
 use trine::desk::{audit, reader, watcher};
+use trine::store::watched::{self, SCRIPTS_AT_ONCE};
 
 use super::{Sky, under_every_sky};
 use crate::harness::cast::story;
@@ -156,6 +157,36 @@ async fn a_trade_committed_after_one_that_was_made_later_is_watched_too() {
     story.site.chain.pay(&second, Amount::from_sat(50_000)).unwrap();
     watcher::watch_once(&story.site.desk).await.unwrap();
     assert_eq!(quick.count("deposits").await, 2);
+}
+
+/// A page ends where the next transaction's trades begin; whatever is after it, every script is read once.
+#[tokio::test]
+async fn every_script_is_read_once_however_many_fit_in_a_page() {
+    let story = story().await;
+    story.agreed().await;
+    let sql = story.site.sql().await;
+    for made in 1..=4 {
+        let program = |n: u8| format!("0020{}", data_encoding::HEXLOWER.encode(&[n; 32]));
+        sql.batch_execute("BEGIN").await.unwrap();
+        for n in 0..made {
+            let n = 16 * made + n;
+            sql.execute(COPY, &[&format!("AAAAAA{n}"), &program(n)]).await.unwrap();
+        }
+        sql.batch_execute("COMMIT").await.unwrap();
+    }
+    let client = story.site.desk.store.connection().await.unwrap();
+    let read = async |since: String, at_once: i64| {
+        let mut all = Vec::new();
+        watched::scripts_since(&client, &since, at_once, |script| all.push(script)).await.unwrap();
+        let different: std::collections::BTreeSet<_> = all.iter().cloned().collect();
+        assert_eq!(all.len(), different.len(), "none twice, {at_once} at a time");
+        all.len()
+    };
+    for at_once in [1, 2, 3, 5, 11, 12, SCRIPTS_AT_ONCE] {
+        assert_eq!(read("0".into(), at_once).await, 11);
+    }
+    let last: String = sql.one("SELECT max(made_in::text::numeric)::text FROM trades").await;
+    assert_eq!(read(last, 2).await, 4);
 }
 
 mod a_real_node {

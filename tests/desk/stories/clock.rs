@@ -43,8 +43,8 @@ impl Story {
     }
 }
 
-const SAT_OUT: &str = "SELECT count(*) FROM trade_events WHERE act LIKE '%\"sit_out\"%'";
-const OUTAGES: &str = "SELECT count(*) FROM outages";
+pub(super) const SAT_OUT: &str = "SELECT count(*) FROM trade_events WHERE act LIKE '%\"sit_out\"%'";
+pub(super) const OUTAGES: &str = "SELECT count(*) FROM outages";
 
 /// Longer by so many minutes, give or take the seconds a test takes.
 fn assert_later(is: Option<Timestamp>, was: Option<Timestamp>, minutes: i64) {
@@ -244,6 +244,7 @@ async fn a_desk_that_was_away_and_blind_at_once_counts_every_minute_once() {
     story.site.advance(SignedDuration::from_mins(60));
     story.silent_for(45).await;
     worker::work_once(desk).await.unwrap_err();
+    assert_eq!(story.counted(SAT_OUT).await, 0, "nothing is counted piece by piece while it goes on");
     weather.clears();
     story.work().await;
     assert_eq!(story.counted(OUTAGES).await, 2);

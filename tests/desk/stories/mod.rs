@@ -9,6 +9,7 @@ mod deposits;
 mod deposits_on_core;
 mod disputes;
 mod fees;
+mod leaps;
 mod live;
 mod one_connection;
 mod pages;

@@ -137,6 +137,36 @@ async fn every_statement_of_the_store_prepares() {
     assert!(prepared > 150, "only {prepared} statements were found");
 }
 
+/// What is asked in every round, or with every block, goes by an index made for it, however many rows there are by then.
+const IN_EVERY_ROUND: [(&str, &str, &str); 4] = [
+    ("outbox", "NEXT", "outbox_to_do"),
+    ("outbox", "BROADCAST_DONE", "broadcasts_of_a_trade"),
+    ("watched", "WAIT_FOR_BLOCKS", "trades_paying_out"),
+    ("watched", "SCRIPTS_SINCE", "trades_by_making"),
+];
+
+#[tokio::test]
+async fn what_every_round_asks_goes_by_an_index_of_its_own() {
+    let database = fresh_database().await;
+    let client = database.client().await;
+    // In empty tables everything is quick; so only what cannot go by an index does not.
+    let quickly = "SET enable_seqscan = off; SET enable_bitmapscan = off; SET plan_cache_mode = force_generic_plan";
+    client.batch_execute(quickly).await.unwrap();
+    for (file, name, index) in IN_EVERY_ROUND {
+        let source = std::fs::read_to_string(root().join(format!("server/src/store/{file}.rs"))).unwrap();
+        let mut reader = Reader::default();
+        reader.visit_file(&syn::parse_file(&source).unwrap());
+        let (_, text) = reader.texts.iter().find(|(one, _)| one == name).expect("the statement");
+        client.batch_execute(&format!("PREPARE asked AS {text}")).await.unwrap();
+        let values =
+            (1..=9).take_while(|n| text.contains(&format!("${n}"))).map(|_| "NULL").collect::<Vec<_>>().join(", ");
+        let plan = client.query(&format!("EXPLAIN EXECUTE asked ({values})"), &[]).await.unwrap();
+        let plan: String = plan.iter().map(|row| row.get::<_, String>(0) + "\n").collect();
+        assert!(plan.contains(index), "{name}:\n{plan}");
+        client.batch_execute("DEALLOCATE asked").await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn every_table_says_what_it_is_for() {
     let database = fresh_database().await;

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use bitcoin::FeeRate;
+use bitcoin::hashes::Hash;
+use bitcoin::{Amount, FeeRate, Txid};
 use trine::domain::deadlines::What;
 
 use crate::harness::cast::{Person, Story, story, story_with};
@@ -154,4 +155,33 @@ async fn a_payout_that_lingers_is_told_once_to_whom_it_pays() {
     }
     story.mine(2).await;
     assert_eq!(story.stage(trade).await, "completed");
+}
+
+/// One of its refunds waits for a block; another, which pays less, is refused for that very reason.
+#[tokio::test]
+async fn a_cheaper_refund_of_a_stray_that_another_sent_back_holds_nothing_up_and_is_given_up() {
+    let story = story().await;
+    let trade = story.funded().await;
+    story.deposit(trade, Amount::from_sat(300_000)).await;
+    let sql = story.site.sql().await;
+    let rows = sql.query("SELECT txid FROM payouts WHERE kind = 'stray' ORDER BY fee_sat DESC", &[]).await.unwrap();
+    let refunds: Vec<Txid> = rows.iter().map(|row| Txid::from_slice(row.get(0)).unwrap()).collect();
+    for refund in [refunds.first().unwrap(), refunds.last().unwrap()] {
+        for who in [&story.bob, &story.carol] {
+            let seen = story.sign(who, trade, &format!("strays/{refund}"), &[]).await;
+            assert_eq!(seen.status, 303, "{}", seen.words());
+        }
+    }
+    story.work().await;
+    let refused = "SELECT count(*) FROM handovers WHERE refusal IS NOT NULL";
+    assert_eq!((story.site.chain.waiting(), sql.one::<i64>(refused).await), (1, 1));
+    story.mine(1).await;
+    for _ in 0..2 {
+        story.later(61).await;
+    }
+    let again =
+        "SELECT (SELECT count(*) FROM outbox WHERE done_at IS NULL), count(next_at), max(attempts) FROM handovers";
+    let row = sql.query_one(again, &[]).await.unwrap();
+    assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1), row.get::<_, i32>(2)), (0, 0, 1));
+    assert_eq!(story.held_up(&story.bob).await, 0);
 }

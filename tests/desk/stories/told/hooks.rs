@@ -4,6 +4,7 @@ use data_encoding::BASE64;
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::SignedDuration;
 use sha2::Sha256;
+use tokio::io::AsyncWriteExt;
 use trine::courier::{Courier, Hooks};
 use trine::desk::delivery;
 use trine::domain::deadlines::What;
@@ -144,6 +145,27 @@ async fn a_webhook_that_fails_for_good_is_shown_and_one_that_is_gone_is_stopped(
     assert!(got.len() == 9 && got[8].body.contains("\"type\":\"test\""), "{got:?}");
 }
 
+/// It was asked, and its owner has a new one by the time it answers.
+#[tokio::test]
+async fn a_receiver_that_says_late_that_it_is_gone_does_not_stop_the_one_after_it() {
+    let (story, receiver) = with_hooks().await;
+    let slow = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    story.hooks_to(&story.bob, &format!("http://{}/", slow.local_addr().unwrap())).await;
+    let trade = story.take().await;
+    let desk = story.site.desk.clone();
+    let sending = tokio::spawn(async move { delivery::deliver_due(&desk).await });
+    let (mut asked, _) = slow.accept().await.unwrap();
+    story.hooks_to(&story.bob, &receiver.url).await;
+    story.signs(&story.bob, trade, "contract-signature", &[]).await;
+    story.signs(&story.alice, trade, "contract-signature", &[]).await;
+    asked.write_all(b"HTTP/1.1 410 Gone\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").await.unwrap();
+    sending.await.unwrap().unwrap();
+    story.sends().await;
+    let page = story.bob.browser.get("/account/notices").await.words();
+    assert!(!page.contains("Nothing is sent there any more"), "{page}");
+    assert_eq!((receiver.got().len(), deliveries(&story, "waiting").await), (1, 0));
+}
+
 #[tokio::test]
 async fn addresses_inside_are_refused_beside_the_field_and_never_called() {
     let story = story_with(Start { courier: courier(false), ..Start::default() }).await;
@@ -232,4 +254,24 @@ async fn one_that_the_desk_cannot_make_is_told_and_holds_up_no_other() {
     let page = story.bob.browser.get("/account/notices").await.words();
     assert!(page.contains("The desk could not make it."), "{page}");
     assert_eq!(deliveries(&story, "waiting").await, 1, "it is tried again as one that did not arrive");
+}
+
+/// What was written before, and what failed and was put off before.
+#[tokio::test]
+async fn a_clock_that_was_put_back_holds_nothing_back() {
+    let (story, receiver) = with_hooks().await;
+    story.hooks_to(&story.bob, &receiver.url).await;
+    story.take().await;
+    story.site.advance(SignedDuration::from_hours(-3));
+    story.sends().await;
+    assert_eq!(receiver.got().len(), 1);
+    receiver.answers(&[500]);
+    assert_eq!(story.bob.browser.post("/account/notices/test", &[("channel", "hook")]).await.status, 303);
+    story.sends().await;
+    assert_eq!((receiver.got().len(), deliveries(&story, "waiting").await), (2, 1));
+    story.sends().await;
+    assert_eq!(receiver.got().len(), 2, "it waits for its next try");
+    story.site.advance(SignedDuration::from_hours(-24));
+    story.sends().await;
+    assert_eq!((receiver.got().len(), deliveries(&story, "waiting").await), (3, 0));
 }
