@@ -16,3 +16,4 @@ mod served;
 mod soak;
 mod spends;
 mod wire;
+mod writers;
