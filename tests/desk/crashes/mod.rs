@@ -12,6 +12,7 @@ mod killed;
 mod open_pages;
 mod over;
 mod restored;
+mod ruled;
 mod served;
 mod soak;
 mod spends;
