@@ -13,6 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::chains::doors::{named, of_chain, plays};
 use crate::harness::postgres::{TestDatabase, fresh_database};
 
 const TRINE: &str = env!("CARGO_BIN_EXE_trine");
@@ -286,6 +287,17 @@ async fn serve_refuses_a_half_done_migration_in_words() {
     database.client().await.batch_execute(half).await.unwrap();
     let told = serve(&database, &[]);
     assert!(told.contains("half done"), "{told}");
+}
+
+/// The name is right, and nobody would know from it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn serve_refuses_a_node_whose_chain_begins_with_another_block_in_words() {
+    let database = fresh_database().await;
+    let node = plays(|asked| of_chain(asked, &named("signet"), bitcoin::Network::Testnet)).await;
+    let url = format!("http://{node}");
+    let core = [("TRINE_CHAIN", "core"), ("TRINE_CORE_URL", url.as_str()), ("TRINE_NETWORK", "signet")];
+    let told = serve(&database, &[&core[..], &[("TRINE_CORE_USER", "desk"), ("TRINE_CORE_PASSWORD", "x")]].concat());
+    assert!(told.contains("the node is on another network"), "{told}");
 }
 
 #[tokio::test]

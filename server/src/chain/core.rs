@@ -9,9 +9,11 @@ mod pool;
 mod rpc;
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bitcoin::consensus::encode;
+use bitcoin::constants::genesis_block;
 use bitcoin::hex::FromHex;
 use bitcoin::{Amount, BlockHash, FeeRate, Network, OutPoint, ScriptBuf, Transaction, TxOut, Txid, Work};
 use serde::Deserialize;
@@ -46,6 +48,8 @@ const OUTPUTS_ASKED: usize = 20;
 pub struct Core {
     rpc: Rpc,
     network: Network,
+    /// Its first block is this network's.
+    ours: AtomicBool,
     unknown_fee_rate: FeeRate,
     pool: Mutex<Pool>,
 }
@@ -116,7 +120,8 @@ impl Core {
     /// `url` is `http://host:port`. Nothing is asked yet; `tip` says whether it is the right network.
     pub fn new(url: &str, auth: CoreAuth, network: Network) -> Result<Self, ChainError> {
         let rpc = Rpc::new(url, auth)?;
-        Ok(Self { rpc, network, unknown_fee_rate: FEE_RATE_UNKNOWN, pool: Mutex::default() })
+        let (ours, unknown_fee_rate, pool) = (AtomicBool::new(false), FEE_RATE_UNKNOWN, Mutex::default());
+        Ok(Self { rpc, network, ours, unknown_fee_rate, pool })
     }
 
     /// What to say while the node cannot estimate, instead of [`FEE_RATE_UNKNOWN`].
@@ -139,7 +144,26 @@ impl Core {
         if info.initialblockdownload && self.network != Network::Regtest {
             return Err(ChainError::Loading(format!("it has read {} blocks", info.blocks)));
         }
+        self.is_ours().await?;
         Ok(info)
+    }
+
+    /// A name can be given to any chain; the first block cannot. All signets have the same one: whose blocks a signet
+    /// takes is the node's own setting.
+    async fn is_ours(&self) -> Result<(), ChainError> {
+        if self.ours.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let theirs: BlockHash = self.rpc.call("getblockhash", json!([0])).await?;
+        let ours = genesis_block(self.network).block_hash();
+        if theirs != ours {
+            return Err(ChainError::confused(format!(
+                "the node is on another network: the first block of {} is {ours}, the node's is {theirs}",
+                self.network
+            )));
+        }
+        self.ours.store(true, Ordering::Relaxed);
+        Ok(())
     }
 
     async fn facts(&self, cursor: &Cursor, watched: &Watched) -> Result<Facts, ChainError> {

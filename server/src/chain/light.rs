@@ -3,18 +3,20 @@
 //! place by a Merkle proof, the headers against each other and their work. What a server leaves out cannot be seen; one
 //! of one's own, or Bitcoin Core, is the better choice for much money.
 //!
-//! Of several servers the first that answers right is heard; the others are asked when it does not.
+//! Of several servers the first that answers right is heard; the others are asked when it does not, or may be behind.
 
+mod further;
 mod headers;
 mod memory;
 mod reading;
 pub(super) mod source;
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bitcoin::constants::genesis_block;
 use bitcoin::{BlockHash, FeeRate, Network, OutPoint, ScriptBuf, Transaction, Txid};
+use jiff::Timestamp;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
@@ -54,6 +56,8 @@ struct Server {
     source: Box<dyn Source>,
     /// Its first block is this network's.
     ours: AtomicBool,
+    /// Of the best block it told last.
+    height: AtomicU32,
 }
 
 /// What was last heard of the tip, and up to where everything was read by then.
@@ -84,7 +88,8 @@ impl Rest {
 
 impl Light {
     pub(super) fn new(sources: Vec<Box<dyn Source>>, network: Network, pace: Duration) -> Self {
-        let servers = sources.into_iter().map(|source| Server { source, ours: AtomicBool::new(false) }).collect();
+        let server = |source| Server { source, ours: AtomicBool::new(false), height: AtomicU32::new(0) };
+        let servers = sources.into_iter().map(server).collect();
         Self {
             servers,
             best: AtomicUsize::new(0),
@@ -175,6 +180,7 @@ impl Light {
         rested(&self.rest).await?;
         let tip = self.first(move |reader| Box::pin(async move { reader.tip().await })).await;
         let tip = self.rest_after(&self.rest, tip).await?;
+        let tip = self.furthest(tip, Timestamp::now()).await;
         *self.heard.lock().await = Some(Heard { tip, at: Instant::now(), read_to: None });
         Ok(tip)
     }

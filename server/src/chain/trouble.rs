@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{ChainError, Tip};
 
 /// No block for so long is a chance of one in 160,000 on a healthy chain: more likely the node hears nobody.
-const STALE: SignedDuration = SignedDuration::from_hours(2);
+pub(super) const STALE: SignedDuration = SignedDuration::from_hours(2);
 /// The age at which Bitcoin Core itself says that it is still loading (`DEFAULT_MAX_TIP_AGE`).
 const LOADING: SignedDuration = SignedDuration::from_hours(24);
 

@@ -5,10 +5,13 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
+use bitcoin::constants::genesis_block;
+use bitcoin::hashes::Hash;
+use bitcoin::{BlockHash, Network};
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
@@ -72,6 +75,21 @@ async fn play(stream: TcpStream, says: Arc<impl Fn(&str) -> String + Send + Sync
         let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n");
         stream.write_all(format!("{head}{said}").as_bytes()).await?;
     }
+}
+
+/// A Bitcoin Core that says this of its chain, which began with that network's first block.
+pub fn of_chain(asked: &str, info: &Value, network: Network) -> String {
+    if asked.contains("getblockhash") {
+        json!({ "result": genesis_block(network).block_hash() }).to_string()
+    } else {
+        info.to_string()
+    }
+}
+
+/// What a Bitcoin Core says of a chain that it calls so.
+pub fn named(chain: &str) -> Value {
+    json!({ "result": { "chain": chain, "blocks": 3, "bestblockhash": BlockHash::all_zeros(), "time": 1_631_333_672,
+        "initialblockdownload": false, "chainwork": "00".repeat(32) } })
 }
 
 /// A SOCKS5 proxy, and the hosts that were asked of it.

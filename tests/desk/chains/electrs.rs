@@ -29,11 +29,17 @@ pub struct Electrs {
 
 /// What a node needs for electrs to read its blocks.
 pub fn node_options() -> &'static [&'static str] {
+    node_options_with(&[])
+}
+
+/// The same with further options.
+pub fn node_options_with(more: &[&str]) -> &'static [&'static str] {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     // electrs 0.10 wants a field of mempool entries that newer nodes leave out.
     let options =
         [format!("-bind=127.0.0.1:{port}"), "-whitelist=127.0.0.1".to_owned(), "-deprecatedrpc=bip125".to_owned()];
-    let options: Vec<&'static str> = options.into_iter().map(|option| &*option.leak()).collect();
+    let options = options.into_iter().chain(more.iter().map(ToString::to_string));
+    let options: Vec<&'static str> = options.map(|option| &*option.leak()).collect();
     options.leak()
 }
 

@@ -4,7 +4,7 @@
 pub mod bitcoind;
 pub mod coins;
 mod deposits;
-mod doors;
+pub mod doors;
 pub mod electrs;
 pub mod esplora;
 pub mod explorer;
@@ -14,6 +14,7 @@ mod refusals;
 mod reorganisations;
 mod restarts;
 mod servers;
+mod several;
 mod spends;
 mod whole_chain;
 pub mod world;

@@ -13,7 +13,7 @@ use trine::chain::{Chain, ChainError, Cursor, Fact, Trouble, Watched};
 
 use super::bitcoind::Bitcoind;
 use super::coins::{Lock, pay};
-use super::doors::{dead, plays, silent};
+use super::doors::{dead, named, of_chain, plays, silent};
 use super::on_every_chain;
 use super::world::{World, seen};
 
@@ -104,9 +104,24 @@ async fn a_node_that_has_just_been_started_or_has_not_read_the_whole_chain_is_lo
         assert!(matches!(&error, ChainError::Loading(why) if why.contains(told)), "{told}: {error}");
         assert_eq!(error.trouble(), Some(Trouble::Loading));
     }
-    let read = info(false).to_string();
-    let door = plays(move |_| read.clone()).await;
+    let read = info(false);
+    let door = plays(move |asked| of_chain(asked, &read, Network::Bitcoin)).await;
     assert_eq!(client(door, Network::Bitcoin).tip().await.unwrap().block.height, 700_000);
+}
+
+/// It may have been away when the desk was started: so this is asked with its first answer, whenever that comes.
+#[tokio::test]
+async fn a_node_that_has_the_right_name_and_another_first_block_is_not_believed() {
+    let cursor = Cursor { height: 0, hash: genesis_block(Network::Signet).block_hash() };
+    for (network, is_right) in [(Network::Testnet, false), (Network::Signet, true)] {
+        let core = client(plays(move |asked| of_chain(asked, &named("signet"), network)).await, Network::Signet);
+        let tip = core.tip().await;
+        assert_eq!(tip.is_ok(), is_right, "{tip:?}");
+        if let Err(error) = tip {
+            assert!(error.to_string().contains("is on another network: the first block of signet is"), "{error}");
+            assert_eq!(core.facts_since(&cursor, &Watched::default()).await.unwrap_err(), error);
+        }
+    }
 }
 
 #[tokio::test]

@@ -22,6 +22,7 @@ impl Answers {
             "contract-signature" => ("sign_contract", None),
             "payment" => ("mark_paid", Some("release")),
             "release" | "refund" => ("sign_payout", Some(place)),
+            "ruling/payout" => ("sign_payout", Some("ruling")),
             other => panic!("nobody signs {other} here"),
         };
         let signature = match kind {
@@ -39,6 +40,24 @@ impl Answers {
               WHERE t.reference = '{trade}' AND EXISTS (SELECT {signature}) AND EXISTS (SELECT {line})"
         );
         self.add(format!("{place} of {trade} by the {party}"), is_there);
+    }
+
+    /// The arbitrator was called.
+    pub fn disputed(&self, trade: PublicRef) {
+        let is_there = format!(
+            "SELECT count(*) = 1 FROM disputes d JOIN trades t ON t.id = d.trade WHERE t.reference = '{trade}'"
+        );
+        self.add(format!("the dispute over {trade}"), is_there);
+    }
+
+    /// The arbitrator's signature of his text was taken: one ruling is in force, and in the log.
+    pub fn ruled(&self, trade: PublicRef) {
+        let is_there = format!(
+            "SELECT count(*) = 1 FROM trades t JOIN rulings r ON r.trade = t.id
+               JOIN trade_events e ON e.trade = t.id AND e.act::jsonb ->> 'act' = 'rule'
+              WHERE t.reference = '{trade}' AND r.signed_at IS NOT NULL AND r.withdrawn_at IS NULL"
+        );
+        self.add(format!("the ruling on {trade}"), is_there);
     }
 
     /// Play money was sent to the escrow once more.

@@ -1,8 +1,9 @@
 //! The server process killed before and after every write to its database: on the way of a whole trade from the take on,
-//! of a release, and of a deposit that goes back. Whatever falls between two writes, the payout is made exactly once and
-//! nothing that was acknowledged is lost.
+//! of a release, of a dispute that is ruled on, and of a deposit that goes back. Whatever falls between two writes, the
+//! payout is made exactly once and nothing that was acknowledged is lost.
 //!
-//! `TRINE_FAILPOINTS=all` goes through all of them; without it some are drawn, and printed.
+//! `TRINE_FAILPOINTS=all` goes through all of them, `count` only says how many there are; without it some are drawn, and
+//! printed.
 
 #![allow(clippy::print_stdout)] // The figures are for whoever asked for a long run.
 
@@ -10,6 +11,7 @@ use trine::desk::trade_facts;
 use trine::domain::PublicRef;
 
 use super::killed::{everything_once, says};
+use super::ruled::next_to_a_ruling;
 use super::served::Served;
 use super::wire::{Death, Wire};
 use crate::harness::cast::Story;
@@ -24,22 +26,26 @@ enum Way {
     Trade,
     /// From the payment to the end.
     Release,
+    /// From the payment over a dispute and a ruling to the end.
+    Ruling,
     /// From a deposit that came after the trade was cancelled to its way back.
     Refund,
 }
 
 impl Way {
-    /// About as many writes as there are on it.
-    fn writes(self) -> u64 {
+    /// There are at least so many writes on it, however fast the machine is: the desk's own beats are writes too.
+    fn writes_min(self) -> u64 {
         match self {
-            Self::Trade => 180,
-            Self::Release | Self::Refund => 60,
+            Self::Trade => 170,
+            Self::Ruling => 120,
+            Self::Release | Self::Refund => 50,
         }
     }
 
     fn outcome(self) -> &'static str {
         match self {
             Self::Trade | Self::Release => "released",
+            Self::Ruling => "split",
             Self::Refund => "refunded",
         }
     }
@@ -48,7 +54,7 @@ impl Way {
     async fn begun(self) -> (Served, Option<PublicRef>) {
         Served::prepared(async |story: &Story| match self {
             Self::Trade => None,
-            Self::Release => Some(story.paid().await),
+            Self::Release | Self::Ruling => Some(story.paid().await),
             Self::Refund => Some(deposited_too_late(story).await),
         })
         .await
@@ -67,8 +73,8 @@ async fn deposited_too_late(story: &Story) -> PublicRef {
     trade
 }
 
-/// Dies once at the write of this number; whether there was one.
-async fn dies_once(way: Way, number: u64, death: Death) -> bool {
+/// Dies once at the write of this number. How many more it would have taken to reach it: none if it was.
+async fn dies_once(way: Way, number: u64, death: Death) -> u64 {
     let (mut served, begun) = way.begun().await;
     let wire = Wire::to(&served.database_url);
     wire.url().clone_into(&mut served.database_url);
@@ -81,19 +87,28 @@ async fn dies_once(way: Way, number: u64, death: Death) -> bool {
         Some(trade) => trade,
         None => served.until_taken().await,
     };
-    served.until_completed(trade).await;
-    let reached = wire.stop();
+    match way {
+        Way::Ruling => served.until_completed_by(trade, next_to_a_ruling).await,
+        Way::Trade | Way::Release | Way::Refund => served.until_completed(trade).await,
+    }
+    let missing = wire.stop();
     everything_once(&mut served, trade, way.outcome()).await;
-    reached
+    missing
 }
 
 /// At every write of the way, if that is asked for; else at some.
 async fn survives_deaths(way: Way) {
-    if std::env::var("TRINE_FAILPOINTS").is_ok_and(|word| word == "all") {
+    let asked = std::env::var("TRINE_FAILPOINTS").unwrap_or_default();
+    if asked == "count" {
+        let many = 1_000_000;
+        println!("{way:?} has {} writes", many - dies_once(way, many, Death::Before).await);
+        return;
+    }
+    if asked == "all" {
         let mut tried = 0;
         for death in [Death::Before, Death::After] {
             let mut number = 1;
-            while dies_once(way, number, death).await {
+            while dies_once(way, number, death).await == 0 {
                 (number, tried) = (number + 1, tried + 1);
             }
         }
@@ -102,10 +117,11 @@ async fn survives_deaths(way: Way) {
     }
     for _ in 0..DRAWN {
         let [high, low, death, ..] = *uuid::Uuid::new_v4().as_bytes();
-        let number = u64::from(u16::from_be_bytes([high, low])) % way.writes() + 1;
+        let number = u64::from(u16::from_be_bytes([high, low])) % way.writes_min() + 1;
         let death = if death % 2 == 0 { Death::Before } else { Death::After };
         println!("dies {death:?} write {number} ({way:?})");
-        dies_once(way, number, death).await;
+        let missing = dies_once(way, number, death).await;
+        assert_eq!(missing, 0, "write {number} was not reached: it died of nothing");
     }
 }
 
@@ -117,6 +133,11 @@ async fn a_trade_survives_a_death_before_and_after_any_write_from_the_take_on() 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_release_survives_a_death_before_and_after_any_write() {
     survives_deaths(Way::Release).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_ruling_survives_a_death_before_and_after_any_write_from_the_dispute_on() {
+    survives_deaths(Way::Ruling).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

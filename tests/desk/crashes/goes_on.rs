@@ -33,6 +33,11 @@ impl Served {
 
     /// Does whatever comes next, until the trade is completed. The desk is started again whenever it is dead.
     pub async fn until_completed(&mut self, trade: PublicRef) {
+        self.until_completed_by(trade, next).await;
+    }
+
+    /// The same where something else comes next.
+    pub async fn until_completed_by(&mut self, trade: PublicRef, next: impl AsyncFn(&Self, PublicRef)) {
         let until = Instant::now() + PATIENCE;
         while self.story.stage(trade).await != "completed" {
             assert!(Instant::now() < until, "{trade} is stuck in {}:\n{}", self.story.stage(trade).await, self.log());
@@ -103,21 +108,32 @@ pub async fn next(served: &Served, trade: PublicRef) {
 }
 
 async fn sign(served: &Served, who: &Person, trade: PublicRef, place: &str, ticks: &[&str]) {
-    let path = format!("/trades/{trade}/{place}");
-    let Some(page) = who.browser.try_get(&path).await else { return };
-    if page.status != 200 {
-        return;
-    }
-    let Ok(signatures) = who.signed(&page) else { return };
-    let version = served.story.version(trade, who).await;
-    let mut fields = vec![("version", version.as_str()), ("signatures", signatures.as_str())];
-    fields.extend(ticks.iter().map(|tick| (*tick, "yes")));
-    let Some(answer) = who.browser.try_post(&path, &fields).await else { return };
-    assert_ne!(answer.status, 500, "{place}: {}", answer.words());
-    if answer.status == 303 {
+    if sign_at(served, who, trade, &format!("/trades/{trade}/{place}"), ticks).await {
         let party = if who.id == served.story.alice.id { "buyer" } else { "seller" };
         served.answers.signed(trade, party, place);
     }
+}
+
+/// Signs a signing page and sends it with its ticks; whether it was said to be done.
+pub async fn sign_at(served: &Served, who: &Person, trade: PublicRef, path: &str, ticks: &[&str]) -> bool {
+    let Some(page) = who.browser.try_get(path).await else { return false };
+    if page.status != 200 {
+        return false;
+    }
+    let Ok(signatures) = who.signed(&page) else { return false };
+    let mut fields = vec![("signatures", signatures.as_str())];
+    fields.extend(ticks.iter().map(|tick| (*tick, "yes")));
+    send(served, who, trade, path, &fields).await
+}
+
+/// Sends a form of a trade; whether it was said to be done.
+pub async fn send(served: &Served, who: &Person, trade: PublicRef, path: &str, fields: &[(&str, &str)]) -> bool {
+    let version = served.story.version(trade, who).await;
+    let mut all = vec![("version", version.as_str())];
+    all.extend_from_slice(fields);
+    let Some(answer) = who.browser.try_post(path, &all).await else { return false };
+    assert_ne!(answer.status, 500, "{path}: {}", answer.words());
+    answer.status == 303
 }
 
 /// Bob pays, unless the desk has seen it already; then blocks come.

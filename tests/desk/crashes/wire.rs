@@ -61,9 +61,9 @@ impl Wire {
         self.plan.left.store(number, Ordering::SeqCst);
     }
 
-    /// Nothing more is planned; whether the write of that number has been reached.
-    pub fn stop(&self) -> bool {
-        self.plan.left.swap(0, Ordering::SeqCst) == 0
+    /// Nothing more is planned; how many writes were left until the one of that number: none if it has been reached.
+    pub fn stop(&self) -> u64 {
+        self.plan.left.swap(0, Ordering::SeqCst)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Files that are compared letter by letter: a change of rule is a one-line diff for a person to read.
 
+mod figures;
 mod lifecycle;
 mod promises;
 mod protocol;

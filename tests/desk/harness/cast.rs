@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use bitcoin::{Address, Amount, Network, Psbt};
+use bitcoin::{Address, Amount, Psbt};
 use jiff::SignedDuration;
 use trine::desk::keys::{self, Owner};
 use trine::desk::offers::{self, OfferForm};
@@ -85,7 +85,8 @@ pub async fn person(site: &Site, name: &'static str, role: Role) -> Person {
     if role == Role::Arbitrator {
         arbitrators::appoint(&site.desk, name, "carol@example.org", Amount::from_sat(1_000_000_000)).await.unwrap();
     }
-    let wallet = Wallet::new(Network::Regtest).unwrap();
+    let network = site.desk.rules.network;
+    let wallet = Wallet::new(network).unwrap();
     let text = format!("{}{}", wallet.origin(0).unwrap(), wallet.xpub(0).unwrap());
     let key = keys::register(&site.desk, Owner { account: id, name, role }, &text, None).await.unwrap();
     let mut account = String::new();
@@ -103,7 +104,7 @@ pub async fn person(site: &Site, name: &'static str, role: Role) -> Person {
     let secp = bitcoin::secp256k1::Secp256k1::new();
     let receiving = wallet.receiving_xpub().unwrap();
     let child = receiving.derive_pub(&secp, &[bitcoin::bip32::ChildNumber::from_normal_idx(0).unwrap()]).unwrap();
-    let address = Address::p2wpkh(&bitcoin::CompressedPublicKey(child.public_key), Network::Regtest);
+    let address = Address::p2wpkh(&bitcoin::CompressedPublicKey(child.public_key), network);
     Person { name, id, browser, wallet, key, account, address }
 }
 

@@ -11,6 +11,8 @@ under_every_sky! {
     of_two_outputs_the_one_that_stands_is_kept_when_the_other_is_lost,
     of_two_outputs_the_one_that_stands_is_kept_also_when_the_desk_looks_late,
     a_deposit_lost_under_a_payout_ends_the_trade_as_lost,
+    a_deposit_lost_for_good_ends_a_dispute_as_lost,
+    a_deposit_lost_for_good_ends_a_ruled_trade_as_lost,
     a_payout_whose_deposit_is_replaced_for_good_calls_the_arbitrator,
     a_ruling_whose_payout_never_arrives_is_taken_back_and_made_again,
     a_payout_that_lost_one_of_two_outputs_calls_the_arbitrator_over_the_other,
@@ -88,6 +90,32 @@ async fn a_deposit_lost_under_a_payout_ends_the_trade_as_lost(sky: &mut Sky) {
     sky.mines(1).await;
     assert_eq!(sky.state(trade).await.outcome.unwrap().as_str(), "lost");
     assert_eq!(sky.row(trade).await.payout_txid, None, "nothing was paid out");
+}
+
+async fn a_deposit_lost_for_good_ends_a_dispute_as_lost(sky: &mut Sky) {
+    let (trade, coin) = sky.disputed().await;
+    is_lost_before_an_arbitrator(sky, trade, &coin).await;
+}
+
+async fn a_deposit_lost_for_good_ends_a_ruled_trade_as_lost(sky: &mut Sky) {
+    let (trade, coin) = sky.disputed().await;
+    sky.story.later(24 * 60 + 1).await;
+    sky.story.rules(trade, "split", "60").await;
+    is_lost_before_an_arbitrator(sky, trade, &coin).await;
+}
+
+async fn is_lost_before_an_arbitrator(sky: &Sky, trade: trine::domain::PublicRef, coin: &crate::chains::coins::Coin) {
+    let before = sky.stage(trade).await;
+    is_double_spent(sky, coin).await;
+    assert_eq!((sky.stage(trade).await, sky.state(trade).await.frozen), (before, true), "until it is deep enough");
+    sky.mines(1).await;
+    assert_eq!(sky.stage(trade).await, "completed");
+    assert_eq!(sky.state(trade).await.outcome.unwrap().as_str(), "lost");
+    sky.both_read(trade, "there is nothing in escrow, and nothing to sign").await;
+    let open: i64 = sky.story.site.sql().await.one("SELECT count(*) FROM disputes WHERE closed_at IS NULL").await;
+    assert_eq!(open, 0, "nobody is to rule on nothing");
+    let payout = sky.story.carol.browser.get(&format!("/arbitration/{trade}/payout")).await;
+    assert_eq!(payout.status, 409, "{}", payout.words());
 }
 
 /// The arbitrator was called by the chain itself; his page and the room say why.

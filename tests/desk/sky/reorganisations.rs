@@ -12,10 +12,15 @@ under_every_sky! {
     a_reorganisation_of_7_blocks_takes_funded_back_and_the_buyer_is_told_not_to_pay,
     a_reorganisation_that_mines_the_deposit_again_changes_nothing,
     after_a_payment_was_marked_the_trade_is_frozen_until_the_deposit_returns,
+    three_blocks_that_leave_the_chain_freeze_a_paid_trade_until_the_deposit_returns,
+    seven_blocks_that_leave_the_chain_freeze_a_paid_trade_until_the_deposit_returns,
     a_new_deposit_thaws_a_trade_and_is_signed_for_again,
     what_was_signed_before_the_deposit_fell_back_is_signed_again,
     a_disputed_trade_is_frozen_and_goes_on,
+    a_ruling_and_its_payout_wait_while_the_trade_is_frozen,
     a_payout_that_is_reorganised_away_is_sent_again,
+    a_payout_that_3_blocks_take_along_is_sent_again,
+    a_payout_that_7_blocks_take_along_is_sent_again,
     a_reorganisation_of_7_blocks_takes_deposit_and_payout_and_both_come_back,
 }
 
@@ -60,9 +65,22 @@ async fn a_reorganisation_that_mines_the_deposit_again_changes_nothing(sky: &mut
 }
 
 async fn after_a_payment_was_marked_the_trade_is_frozen_until_the_deposit_returns(sky: &mut Sky) {
+    freezes_until_the_deposit_returns(sky, 1).await;
+}
+
+async fn three_blocks_that_leave_the_chain_freeze_a_paid_trade_until_the_deposit_returns(sky: &mut Sky) {
+    freezes_until_the_deposit_returns(sky, 3).await;
+}
+
+async fn seven_blocks_that_leave_the_chain_freeze_a_paid_trade_until_the_deposit_returns(sky: &mut Sky) {
+    freezes_until_the_deposit_returns(sky, 7).await;
+}
+
+async fn freezes_until_the_deposit_returns(sky: &mut Sky, depth: u32) {
     let (trade, _) = sky.paid().await;
+    sky.mines(depth - 1).await;
     let before = sky.state(trade).await;
-    sky.reorganises(1, Fate::Waiting).await;
+    sky.reorganises(depth, Fate::Waiting).await;
     assert!(sky.state(trade).await.frozen);
     sky.all_read(trade, NOT_CONFIRMED).await;
     let release = sky.story.bob.browser.get(&format!("/trades/{trade}/release")).await;
@@ -136,12 +154,56 @@ async fn a_disputed_trade_is_frozen_and_goes_on(sky: &mut Sky) {
     assert!(longer.as_mins() >= 600, "{longer}");
 }
 
+/// Protocol §4: rulings wait while the coins they are about are not confirmed. What had been signed meanwhile is refused,
+/// and counts when they are.
+async fn a_ruling_and_its_payout_wait_while_the_trade_is_frozen(sky: &mut Sky) {
+    let (trade, _) = sky.disputed().await;
+    sky.story.later(24 * 60 + 1).await;
+    let draft = sky.story.drafts(trade, "split", "60").await;
+    let (signature, payout) = (format!("{draft}/signature"), format!("/arbitration/{trade}/payout"));
+    for (path, stage, after) in [(&signature, "disputed", "ruled"), (&payout, "ruled", "ruled")] {
+        let signed = sky.story.carol.signatures(path).await;
+        let fields = [("signatures", signed.as_str())];
+        sky.reorganises(1, Fate::Waiting).await;
+        assert!(sky.state(trade).await.frozen);
+        let page = sky.story.carol.browser.get(path).await;
+        let sent = sky.story.send(&sky.story.carol, trade, path, &fields).await;
+        for refused in [page, sent] {
+            let words = refused.words();
+            assert!(
+                refused.status == 409 && words.contains("The deposit is not confirmed at present"),
+                "{path}: {words}"
+            );
+        }
+        assert_eq!(sky.stage(trade).await, stage);
+        sky.mines(1).await;
+        assert!(!sky.state(trade).await.frozen);
+        let sent = sky.story.send(&sky.story.carol, trade, path, &fields).await;
+        assert_eq!((sent.status, sky.stage(trade).await.as_str()), (303, after), "{path}: {}", sent.words());
+    }
+    sky.story.signs_at(&sky.story.alice, trade, &format!("/trades/{trade}/ruling/cosignature")).await;
+    sky.mines(1).await;
+    assert_eq!(sky.state(trade).await.outcome.unwrap().as_str(), "split");
+}
+
 async fn a_payout_that_is_reorganised_away_is_sent_again(sky: &mut Sky) {
+    is_sent_again(sky, 1).await;
+}
+
+async fn a_payout_that_3_blocks_take_along_is_sent_again(sky: &mut Sky) {
+    is_sent_again(sky, 3).await;
+}
+
+async fn a_payout_that_7_blocks_take_along_is_sent_again(sky: &mut Sky) {
+    is_sent_again(sky, 7).await;
+}
+
+async fn is_sent_again(sky: &mut Sky, depth: u32) {
     let (trade, _) = sky.paid().await;
     sky.releases(trade).await;
-    sky.mines(1).await;
+    sky.mines(depth).await;
     assert_eq!(sky.stage(trade).await, "completed");
-    sky.reorganises(1, Fate::Waiting).await;
+    sky.reorganises(depth, Fate::Waiting).await;
     assert_eq!(sky.stage(trade).await, "paying_out", "it is not paid until it is confirmed again");
     sky.mines(1).await;
     assert_eq!(sky.stage(trade).await, "completed");

@@ -16,6 +16,7 @@ under_every_sky! {
     a_refund_made_with_a_kit_closes_a_trade_whose_refund_is_due,
     a_release_made_with_a_kit_closes_a_trade_that_was_ruled_otherwise,
     an_older_refund_that_wins_closes_a_trade_that_is_paying_out,
+    a_refund_that_takes_a_confirmed_releases_place_is_what_the_trade_ended_with,
     coins_that_go_elsewhere_end_the_trade_as_other_in_words,
     a_deposit_spent_before_it_counted_ends_the_trade,
     a_part_that_is_spent_leaves_the_rest_to_go_back,
@@ -137,6 +138,25 @@ async fn an_older_refund_that_wins_closes_a_trade_that_is_paying_out(sky: &mut S
     let by = spent_by_two(sky, kept(sky, "refund").await, [&sky.story.carol, &sky.story.bob]).await;
     sky.mines(1).await;
     assert_eq!(ended(sky, trade, &by).await, "refunded");
+}
+
+/// The release leaves the chain and the refund of a kit is in it, before the desk looks again.
+async fn a_refund_that_takes_a_confirmed_releases_place_is_what_the_trade_ended_with(sky: &mut Sky) {
+    let (trade, _) = sky.paid().await;
+    sky.releases(trade).await;
+    sky.mines(1).await;
+    let release = sky.row(trade).await.payout_txid.unwrap();
+    assert_eq!(sky.state(trade).await.outcome.unwrap().as_str(), "released");
+    sky.world.reorganise(1, Fate::Waiting).await;
+    let release = sky.world.chain.transaction(release, None).await.unwrap().expect("it waits");
+    let refund = two_sign(kept(sky, "refund").await, [&sky.story.bob, &sky.story.carol]);
+    sky.world.mine_only(&refund, &[release]).await;
+    sky.works().await;
+    assert_eq!(ended(sky, trade, &refund).await, "refunded");
+    sky.both_read(trade, &refund.compute_txid().to_string()).await;
+    // Nobody sends the release again: it spends what is gone.
+    sky.mines(1).await;
+    assert_eq!(ended(sky, trade, &refund).await, "refunded");
 }
 
 async fn coins_that_go_elsewhere_end_the_trade_as_other_in_words(sky: &mut Sky) {

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use bitcoin::Network;
+use jiff::{SignedDuration, Timestamp};
 use trine::chain::{ChainError, Trouble};
-use trine::desk::{trade_facts, watcher, worker};
+use trine::desk::{Rules, trade_facts, watcher, worker};
 use trine::web::times::Moment;
 
 use crate::harness::cast::story_with;
@@ -60,6 +62,46 @@ async fn nothing_is_called_funded_while_the_chain_is_out_of_sight() {
     assert_eq!((ready.status, ready.body.contains("since")), (200, false), "{}", ready.body);
     let told = olga.get("/operator").await.words();
     assert!(told.contains("in sight, block") && !told.contains("so says the test"), "{told}");
+}
+
+/// Its node answers, and tells of no new block: what it told before is not acted on either.
+#[tokio::test]
+async fn nothing_is_judged_while_the_best_block_is_too_old_to_be_one() {
+    let rules = Rules { network: Network::Signet, practice: false, ..Rules::default() };
+    let story = story_with(Start { rules, ..Start::default() }).await;
+    let (desk, sql, olga) = (&story.site.desk, story.site.sql().await, operator(&story).await);
+    let trade = story.agreed().await;
+    let (row, _) = trade_facts::party(desk, trade, story.bob.id).await.unwrap();
+    story.site.chain.pay(&row.script, row.deposit).unwrap();
+    story.site.chain.mine(row.state.confirmations, Timestamp::now()).unwrap();
+    watcher::watch_once(desk).await.unwrap();
+    let waiting = "SELECT count(*) FROM outbox WHERE kind = 'judge' AND done_at IS NULL";
+    let mut since = None;
+    let old = [
+        (3, "stale", "The desk's bitcoin node hears of no new blocks."),
+        (22, "initial download", "The desk's bitcoin node is still reading the chain."),
+    ];
+    for (hours, name, words) in old {
+        story.site.advance(SignedDuration::from_hours(hours));
+        worker::work_once(desk).await.unwrap();
+        assert_eq!(story.stage(trade).await, "awaiting_deposit", "{name}");
+        assert_eq!(sql.one::<i64>(waiting).await, 1, "{name}: the job is kept and not done");
+        let ready = story.alice.browser.get("/readyz").await;
+        let line = format!("chain: {name} since");
+        assert_eq!((ready.status, ready.body.contains(&line)), (503, true), "{line}: {}", ready.body);
+        let seen = story.alice.browser.get(&format!("/trades/{trade}")).await.words();
+        assert!(seen.contains("The chain is not visible since") && seen.contains("nothing is counted until it is."));
+        let told = olga.get("/operator").await.words();
+        assert!(told.contains(words) && told.contains("its newest block, "), "{words}: {told}");
+        let lost: Timestamp = sql.one("SELECT since FROM chain_trouble").await;
+        assert_eq!(*since.get_or_insert(lost), lost, "since the first trouble");
+    }
+    let now = Timestamp::now().checked_add(SignedDuration::from_hours(25)).unwrap();
+    story.site.chain.mine(1, now).unwrap();
+    story.work().await;
+    assert_eq!(story.stage(trade).await, "funded");
+    let ready = story.alice.browser.get("/readyz").await;
+    assert_eq!((ready.status, ready.body.contains("since")), (200, false), "{}", ready.body);
 }
 
 #[tokio::test]
