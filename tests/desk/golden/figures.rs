@@ -28,7 +28,7 @@ fn measured(text: &str) -> impl Iterator<Item = &str> {
         let (tuple, _) = rest.split_once("\")")?;
         let (name, rest) = tuple.split_once("\", ")?;
         let (_, unit) = rest.rsplit_once(", \"")?;
-        (is_name(name) && unit.chars().all(|one| one.is_alphanumeric() || one == '/')).then_some(name)
+        (is_name(name) && unit.chars().all(|one| one.is_alphanumeric() || one == '_')).then_some(name)
     })
 }
 
