@@ -90,6 +90,7 @@ pub(super) async fn follow(
             Effect::PauseOffer => pause_offer(tx, row, before, now).await?,
             Effect::FixFundingSet => fix_funding_set(desk, tx, row, before.stage, now).await?,
             Effect::KeepTheRest => keep_the_rest(tx, row, now).await?,
+            Effect::TakeBack => take_back(tx, row, now).await?,
             Effect::FixTaken => fix_taken(tx, row).await?,
             Effect::ForgetSettlement => settlements::forget(tx, row.id, now).await?,
             Effect::BuildRefund => build_refund(desk, tx, row, now).await?,
@@ -208,14 +209,24 @@ async fn build_ruling(
     Ok(())
 }
 
-/// A part of the funding set is spent: the rest is the funding set now.
+/// A part of the funding set is gone: the rest is the funding set now.
 async fn keep_the_rest(tx: &Transaction<'_>, row: &TradeRow, now: Timestamp) -> Done<()> {
     let tip = funding::tip_height(tx).await?;
     let outputs = deposits::of_trade(tx, row.id).await?;
     let undone = funding::undone(tx, row, tip).await?;
     let rest = funding::standing(&outputs, &undone, row, tip);
     let rest: Vec<_> = rest.into_iter().map(|one| one.outpoint).collect();
-    deposits::fix_funding(tx, row.id, &rest).await?;
+    deposits::keep_of_funding(tx, row.id, &rest).await?;
+    build_all(tx, row, now).await
+}
+
+/// What the trade had gone on without is a part of the funding set again.
+async fn take_back(tx: &Transaction<'_>, row: &TradeRow, now: Timestamp) -> Done<()> {
+    let outputs = deposits::of_trade(tx, row.id).await?;
+    let back = funding::back_again(tx, row, &outputs).await?;
+    let all = outputs.iter().filter(|one| one.funding).chain(back);
+    let all: Vec<_> = all.map(|one| one.outpoint).collect();
+    deposits::fix_funding(tx, row.id, &all).await?;
     build_all(tx, row, now).await
 }
 

@@ -81,7 +81,12 @@ impl EscrowBook {
     /// it may still take its place.
     pub fn is_stray(&self, trade: &Trade, output: &DepositRow) -> bool {
         let stands = trade.stage == Stage::Completed || funding::is_whole(&self.deposits);
-        trade.funding_is_fixed() && !output.funding && stands
+        trade.funding_is_fixed() && !output.funding && stands && !self.may_rejoin(trade, output)
+    }
+
+    /// It was a part of the deposit, and may be again while the trade is under way.
+    fn may_rejoin(&self, trade: &Trade, output: &DepositRow) -> bool {
+        output.left_behind && trade.holds_money() && !self.is_signed_away(output.outpoint)
     }
 
     /// The refund of a stray output.
@@ -104,14 +109,14 @@ impl EscrowBook {
     /// What is at the address is enough for a deposit once all of it is deep enough.
     pub fn will_be_enough(&self, row: &TradeRow) -> bool {
         let there = self.deposits.iter().filter(|output| output.is_there());
-        let seen: Vec<_> = there.map(|output| funding::seen(output, 0, self.is_signed_away(output.outpoint))).collect();
+        let barred = |output: &DepositRow| !output.funding && self.is_signed_away(output.outpoint);
+        let seen: Vec<_> = there.map(|output| funding::seen(output, 0, barred(output))).collect();
         missing(&seen, &funding::due(row, &self.contract)).is_none()
     }
 
-    /// Somebody has signed this output away as a stray: it never becomes a deposit.
+    /// Somebody has signed this output away: it never becomes a deposit again.
     fn is_signed_away(&self, outpoint: OutPoint) -> bool {
-        let signed = |row: &PayoutRow| self.signatures.iter().any(|signature| signature.payout == row.id);
-        self.stray_payout(outpoint).is_some_and(signed)
+        funding::given_away(&self.payouts, &self.signatures).is_ok_and(|away| away.contains(&outpoint))
     }
 
     fn coins_of(&self, row: &PayoutRow) -> Done<Vec<Coin>> {

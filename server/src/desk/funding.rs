@@ -12,8 +12,9 @@ use crate::domain::trade::{Deposit, NOTHING_BELOW_SAT};
 use crate::escrow::Contract;
 use crate::escrow::deposit::{self as escrow, COINBASE_CONFIRMATIONS, Due, Judgement, Missing, Seen, judge};
 use crate::store::deposits::{self, DepositRow};
+use crate::store::payouts::{self, PayoutRow, SignatureRow};
 use crate::store::trades::TradeRow;
-use crate::store::{GenericClient, payouts, watched};
+use crate::store::{GenericClient, watched};
 
 /// What a node forgot and nobody has given it for so long is not waited for where other coins stand.
 const FORGOTTEN_FOR_GOOD_AFTER: SignedDuration = SignedDuration::from_hours(24);
@@ -78,11 +79,16 @@ pub fn due(row: &TradeRow, contract: &Contract) -> Due {
 /// again.
 async fn signed_away(client: &impl GenericClient, row: &TradeRow) -> Done<BTreeSet<OutPoint>> {
     let signed = payouts::signatures_of_trade(client, row.id).await?;
-    let mut away = BTreeSet::new();
     if signed.is_empty() {
-        return Ok(away);
+        return Ok(BTreeSet::new());
     }
-    for payout in payouts::of_trade(client, row.id).await? {
+    given_away(&payouts::of_trade(client, row.id).await?, &signed)
+}
+
+/// What these signatures of a trade's payouts give away.
+pub fn given_away(payouts: &[PayoutRow], signed: &[SignatureRow]) -> Done<BTreeSet<OutPoint>> {
+    let mut away = BTreeSet::new();
+    for payout in payouts {
         let gives_up = ["refund", "settlement", "stray"].contains(&payout.kind.as_str());
         if gives_up && signed.iter().any(|signature| signature.payout == payout.id) {
             let psbt = Psbt::deserialize(&payout.psbt).map_err(anyhow::Error::from)?;
@@ -126,6 +132,25 @@ pub fn pending<'a>(
     let may_come =
         |one: &DepositRow| one.height.is_none() && !undone.contains(&one.outpoint.txid) && !is_taken(one, row, tip);
     outputs.iter().filter(|one| one.funding && may_come(one)).collect()
+}
+
+/// What the trade has gone on without, and is in the chain again, as deep as a deposit has to be. What somebody has signed
+/// away never counts again.
+pub async fn back_again<'a>(
+    client: &impl GenericClient,
+    row: &TradeRow,
+    outputs: &'a [DepositRow],
+) -> Done<Vec<&'a DepositRow>> {
+    if !outputs.iter().any(|one| one.left_behind && one.is_there()) {
+        return Ok(Vec::new());
+    }
+    let tip = tip_height(client).await?;
+    let away = signed_away(client, row).await?;
+    let counts = |one: &&DepositRow| {
+        let is_deep = one.confirmations(tip) >= row.state.confirmations && is_ripe(one, tip);
+        one.left_behind && one.is_there() && is_deep && !away.contains(&one.outpoint)
+    };
+    Ok(outputs.iter().filter(counts).collect())
 }
 
 /// The time up to which the desk knows the chain: what it has not read yet may hold what it misses.

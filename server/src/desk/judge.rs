@@ -62,6 +62,9 @@ async fn act(
     if matches!(row.state.stage, Stage::PayingOut | Stage::Completed) {
         return Ok(return_act(tx, row, outputs).await?.map(|act| (act, None)));
     }
+    if let Some(act) = rejoin_act(tx, row, outputs).await? {
+        return Ok(Some((act, None)));
+    }
     let deposit = funding::deposit_of(desk, tx, row).await?;
     let act = Act::JudgeDeposit { deposit };
     let changes = row.state.apply(&act, Who::CHAIN.actor, now).is_ok_and(|change| change.event.is_some());
@@ -215,6 +218,17 @@ async fn loss_act(desk: &Desk, tx: &Transaction<'_>, row: &TradeRow, outputs: &[
     // What was to go back is waited for for ever: to be lost is told of what somebody may have paid for.
     let is_over = pending.is_empty() || (given_up && row.state.stage != Stage::RefundDue);
     Ok(is_over.then_some(lost))
+}
+
+/// A part that the trade has gone on without is in the chain again, beside what the trade has gone on over.
+async fn rejoin_act(tx: &Transaction<'_>, row: &TradeRow, outputs: &[DepositRow]) -> Done<Option<Act>> {
+    let goes_on = row.state.funding_is_fixed() && row.state.holds_money() && !row.state.frozen;
+    if !goes_on || !funding::is_whole(outputs) {
+        return Ok(None);
+    }
+    let back = funding::back_again(tx, row, outputs).await?;
+    let all = outputs.iter().filter(|one| one.funding).chain(back.iter().copied());
+    Ok((!back.is_empty()).then(|| Act::RegainPart { deposit: only(funding::sum(all)) }))
 }
 
 /// A deposit that was told to be lost is in the chain again, as deep as it had to be, and nobody has spent it. A part of it

@@ -208,16 +208,22 @@ async fn view(desk: &Desk, client: &impl GenericClient, row: TradeRow, ruling: R
     let book = EscrowBook::read(client, &row).await?;
     let parts = Parts { buyer: ruling.buyer, seller: ruling.seller };
     let document = Ruling::parse(&ruling.text)?;
-    let steps = match ruling.signed_at {
-        Some(_) => splits::kept(&book, ruling.id.0)?,
-        None => splits::steps(&book, PayoutKind::Ruling, parts)?,
+    let (steps, nothing_to_pay) = match ruling.signed_at {
+        Some(_) => (splits::kept(&book, ruling.id.0)?, None),
+        // A draft is read also while it would pay nothing.
+        None => match splits::steps(&book, PayoutKind::Ruling, parts) {
+            Ok(steps) => (steps, None),
+            Err(Error::Refused(why)) => (Vec::new(), Some(why)),
+            Err(other) => return Err(other),
+        },
     };
     Ok(Drafted {
         steps,
         objection_minutes: row.state.windows.objection_minutes,
         not_yet: match row.state.apply(&act_of(&row, parts), Party::Arbitrator.into(), now) {
-            Ok(_) => alive::contradicted(&book, parts)?,
             Err(refusal) => Some(refusal),
+            Ok(_) if nothing_to_pay.is_some() => nothing_to_pay,
+            Ok(_) => alive::contradicted(&book, parts)?,
         },
         message: document.message()?,
         evidence: document.evidence.iter().map(ToString::to_string).collect(),

@@ -50,18 +50,24 @@ pub fn kind_of(word: Word, parts: Parts) -> Kind {
     }
 }
 
-/// The transactions of a division. Refused when fees would eat one of the parts: then nobody would get what was said.
-pub fn steps(book: &EscrowBook, word: Word, parts: Parts) -> Done<Vec<Step>> {
-    let coins = book.funding();
-    if coins.is_empty() {
-        return Err(Refusal::conflict("There are no coins to divide: the deposit is not confirmed.").into());
+/// There is something to divide, and nobody is spending it.
+pub fn there_are_coins(book: &EscrowBook) -> Result<(), Refusal> {
+    let mut funding = book.deposits.iter().filter(|deposit| deposit.funding).peekable();
+    if funding.peek().is_none() {
+        return Err(Refusal::conflict("There are no coins to divide: the deposit is not confirmed."));
     }
-    if book.deposits.iter().any(|deposit| deposit.funding && !deposit.is_there()) {
+    if funding.any(|deposit| !deposit.is_there()) {
         return Err(Refusal::conflict(
             "The coins of this escrow are being spent, or the chain was reorganised. Look at the trade again in a minute.",
-        )
-        .into());
+        ));
     }
+    Ok(())
+}
+
+/// The transactions of a division. Refused when fees would eat one of the parts: then nobody would get what was said.
+pub fn steps(book: &EscrowBook, word: Word, parts: Parts) -> Done<Vec<Step>> {
+    there_are_coins(book)?;
+    let coins = book.funding();
     let payouts = book.built(kind_of(word, parts), &coins)?;
     payouts.iter().map(|payout| step(book, parts, payout)).collect()
 }

@@ -197,7 +197,7 @@ fn happened(before: &Trade, after: &Trade, event: Option<Event>, act: &Act) -> V
             | Event::SpentOtherwise,
         ) => true,
         Some(_) => false,
-        None => before.frozen != after.frozen || matches!(act, Act::LosePart { .. }),
+        None => before.frozen != after.frozen || matches!(act, Act::LosePart { .. } | Act::RegainPart { .. }),
     };
     kinds.extend(money.then_some(Kind::Money));
     let dispute = match event {

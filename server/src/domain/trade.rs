@@ -149,6 +149,10 @@ pub enum Act {
         #[serde(default)]
         why: PartGone,
     },
+    /// A part that the trade had gone on without is in the chain again; all of it is the deposit now.
+    RegainPart {
+        deposit: Deposit,
+    },
     Cancel,
     /// "I have sent the money", with the release signature that came along.
     MarkPaid,
@@ -294,6 +298,7 @@ impl Trade {
             Act::JudgeDeposit { deposit } => self.judge_deposit(*deposit, actor, at),
             Act::LoseDeposit => self.lose_deposit(actor),
             Act::LosePart { deposit, .. } => self.lose_part(*deposit, actor, at),
+            Act::RegainPart { deposit } => self.regain_part(*deposit, actor),
             Act::Cancel => self.cancel(actor, at),
             Act::MarkPaid => self.mark_paid(actor, at),
             Act::UndoMark => self.undo_mark(actor),

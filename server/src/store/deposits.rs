@@ -25,6 +25,8 @@ pub struct DepositRow {
     pub spent_height: Option<u32>,
     /// The transaction that spends it.
     pub spender: Option<Transaction>,
+    /// It was a part of the funding set, and the trade has gone on without it.
+    pub left_behind: bool,
 }
 
 impl DepositRow {
@@ -233,7 +235,7 @@ pub async fn disconnect(client: &impl GenericClient, hash: BlockHash, height: u3
 
 const OF_TRADE: &str = "
     SELECT txid, vout, amount_sat, coinbase, raw, seen_at, block_height, funding, gone_at, spent_by, spent_height,
-           spent_raw
+           spent_raw, left_behind
       FROM deposits WHERE trade = $1 ORDER BY seen_at, txid, vout";
 
 pub async fn of_trade(client: &impl GenericClient, trade: TradeId) -> Stored<Vec<DepositRow>> {
@@ -243,16 +245,16 @@ pub async fn of_trade(client: &impl GenericClient, trade: TradeId) -> Stored<Vec
 
 const OPEN: &str = "
     SELECT txid, vout, amount_sat, coinbase, raw, seen_at, block_height, funding, gone_at, spent_by, spent_height,
-           spent_raw, trade
+           spent_raw, left_behind, trade
       FROM deposits WHERE gone_at IS NULL AND spent_height IS NULL";
 
 /// Every output that no block spends, whatever waits.
 pub async fn open(client: &impl GenericClient) -> Stored<Vec<(TradeId, DepositRow)>> {
     let rows = client.query(&client.prepare_cached(OPEN).await?, &[]).await?;
-    rows.iter().map(|row| Ok((TradeId(row.try_get(12)?), read(row)?))).collect()
+    rows.iter().map(|row| Ok((TradeId(row.try_get(13)?), read(row)?))).collect()
 }
 
-const FIX_FUNDING: &str = "UPDATE deposits SET funding = true WHERE txid = $1 AND vout = $2";
+const FIX_FUNDING: &str = "UPDATE deposits SET funding = true, left_behind = false WHERE txid = $1 AND vout = $2";
 const CLEAR_FUNDING: &str = "UPDATE deposits SET funding = false WHERE trade = $1 AND funding";
 
 /// These outputs, and no others, are the funding set of the trade.
@@ -263,6 +265,14 @@ pub async fn fix_funding(client: &impl GenericClient, trade: TradeId, outpoints:
         client.execute(&fix, &[&outpoint.txid.to_byte_array().as_slice(), &vout(*outpoint)]).await?;
     }
     Ok(())
+}
+
+const LEAVE_BEHIND: &str = "UPDATE deposits SET left_behind = true WHERE trade = $1 AND funding";
+
+/// Of the funding set these outputs stay, and the trade goes on without the others.
+pub async fn keep_of_funding(client: &impl GenericClient, trade: TradeId, rest: &[OutPoint]) -> Stored<()> {
+    client.execute(&client.prepare_cached(LEAVE_BEHIND).await?, &[&trade.0]).await?;
+    fix_funding(client, trade, rest).await
 }
 
 fn vout(outpoint: OutPoint) -> i32 {
@@ -293,6 +303,7 @@ fn read(row: &Row) -> Stored<DepositRow> {
         spender: spender
             .map(|raw| consensus::deserialize(&raw).map_err(|error| StoreError::Row(format!("a spend: {error}"))))
             .transpose()?,
+        left_behind: row.try_get(12)?,
     })
 }
 

@@ -109,6 +109,22 @@ async fn a_node_that_has_just_been_started_or_has_not_read_the_whole_chain_is_lo
     assert_eq!(client(door, Network::Bitcoin).tip().await.unwrap().block.height, 700_000);
 }
 
+/// A node that was set up anew never had the block that the desk read last and the others have left since.
+#[tokio::test]
+async fn a_node_that_never_had_the_last_block_is_read_on_from_the_one_before() {
+    let world = World::core().await;
+    let mut desk = world.listener().await;
+    world.mine(2).await;
+    let read = desk.hear_all(&world).await;
+    let Some(Fact::BlockConnected { block: last, .. }) = read.last() else { panic!("two blocks were read") };
+    let left = Cursor { height: last.height, hash: bitcoin::BlockHash::all_zeros() };
+    desk.cursor = left;
+    let told = desk.hear_all(&world).await;
+    assert!(matches!(&told[0], Fact::BlockDisconnected { block } if *block == left), "{told:?}");
+    assert!(matches!(&told[1], Fact::BlockConnected { block, .. } if block == last), "{told:?}");
+    assert_eq!(told.len(), 2);
+}
+
 /// It may have been away when the desk was started: so this is asked with its first answer, whenever that comes.
 #[tokio::test]
 async fn a_node_that_has_the_right_name_and_another_first_block_is_not_believed() {

@@ -92,6 +92,7 @@ fn of_the_chain(dice: &mut Dice) -> Vec<Act> {
     let mut acts = vec![
         Act::LoseDeposit,
         Act::LosePart { deposit: stands(dice.something(), false), why: PartGone::Undone },
+        Act::RegainPart { deposit: stands(dice.something(), false) },
         Act::VoidPayout { deposit: stands(dice.something(), false) },
         Act::VoidPayout { deposit: stands(DUE, true) },
         Act::LosePayoutFromMempool,

@@ -1,6 +1,7 @@
 //! What the chain may do to a trade, on a practice chain and on a real Bitcoin Core: each case as a promise. One case
 //! of each kind is told by an Electrum and by an Esplora server too.
 
+mod awaited;
 mod deposits;
 pub mod lost;
 mod offered;

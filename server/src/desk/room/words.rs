@@ -170,6 +170,11 @@ pub fn of_act(act: &Act, facts: &EventFacts<'_>) -> Option<String> {
         Act::LosePart { why, .. } => {
             format!("{} What is left can go back, or be divided as both agree.", part_gone(*why))
         }
+        Act::RegainPart { .. } => {
+            "A part of the deposit that had vanished is confirmed again, and belongs to this trade as before. What was \
+             signed over the rest alone is signed again."
+                .into()
+        }
         Act::Object => format!("{who} objected to the ruling."),
         Act::AcceptRuling => format!("{who} accepted the ruling."),
         Act::SitOut { why, from, until } => sat_out(*why, *from, *until, facts.after),

@@ -128,6 +128,15 @@ impl Trade {
         Ok(change.and(Effect::KeepTheRest).with(|trade| trade.thaws(at)))
     }
 
+    /// A part of the funding set that was given up is in the chain again: everything is built again over all of it.
+    pub(super) fn regain_part(&self, deposit: Deposit, actor: Actor) -> Result<Change, Refusal> {
+        if actor != Actor::Chain || !self.funding_is_fixed() || !self.holds_money() || self.stage == Stage::PayingOut {
+            return Err(not_now(self.stage));
+        }
+        self.not_frozen()?;
+        Ok(self.field(|trade| trade.deposit = deposit).forget_signatures().and(Effect::TakeBack))
+    }
+
     pub(super) fn complete(&self, event: Event, outcome: Outcome, actor: Actor) -> Result<Change, Refusal> {
         let mut change = self.event(event, actor)?;
         if self.stage == Stage::AwaitingDeposit {

@@ -16,6 +16,8 @@ pub enum Effect {
     BuildRefund,
     /// The funding set is what is left of it; build everything over that.
     KeepTheRest,
+    /// A part that the trade had gone on without is in the chain again.
+    TakeBack,
     /// What another transaction took before a deposit counted is what was in escrow.
     FixTaken,
     /// The accepted settlement was over outputs that are gone.

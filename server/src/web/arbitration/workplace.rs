@@ -108,7 +108,9 @@ impl WorkplacePage {
             now,
             acts,
             can_withdraw: may(&Act::WithdrawRuling),
-            can_draft: trade.stage == Stage::Disputed && trade.settlement.is_none(),
+            can_draft: trade.stage == Stage::Disputed
+                && trade.settlement.is_none()
+                && splits::there_are_coins(&facts.book).is_ok(),
             silent: arbitration::silent(row, facts.now).into_iter().map(|s| row.name_of(s.into()).to_owned()).collect(),
             windows: windows(facts.deadlines.iter(), facts.now),
             signed: crate::web::trades::dots(trade),

@@ -18,10 +18,15 @@ use crate::web::visitor::SignedIn;
 async fn stray(site: &Site, who: &SignedIn, reference: PublicRef, txid: &str) -> Result<SigningPage, Error> {
     let paper = Paper::Stray { txid: txid.to_owned() };
     let (_, _, view) = trade_facts::signing_page(&site.desk, reference, who.account.id, &paper).await?;
+    let warning = if view.role == "buyer" {
+        "With your signature these coins can go back to the seller, for good. If you have paid, sign only if they are not the deposit, or the trade is over."
+    } else {
+        ""
+    };
     let sheet = Sheet {
         title: "Send back an extra payment".into(),
         words: "These coins came to the escrow's address beside the deposit. They are the seller's and go to the seller's refund address; the trade itself does not change.".into(),
-        warning: String::new(),
+        warning: warning.into(),
         button: "Send my signature".into(),
         action: format!("/trades/{reference}/strays/{txid}"),
         back: format!("/trades/{reference}"),

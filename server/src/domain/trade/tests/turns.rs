@@ -157,6 +157,32 @@ fn a_part_is_lost_only_by_the_chain_and_only_of_what_is_in_escrow() {
 }
 
 #[test]
+fn a_part_comes_back_only_by_the_chain_and_only_to_what_is_in_escrow() {
+    let regain = Act::RegainPart { deposit: deposit(1_000_000) };
+    let less =
+        after(&paid(), &[(Act::LosePart { deposit: deposit(600_000), why: PartGone::Undone }, Actor::Chain, 50)]);
+    let back = less.apply(&regain, Actor::Chain, minutes(60)).unwrap();
+    assert!(back.effects.contains(&Effect::TakeBack) && back.trade.signed.is_empty() && !back.trade.is_short());
+    assert_eq!((back.event, back.trade.stage), (None, Stage::PaymentSent));
+    let by = |trade: &Trade, actor| trade.apply(&regain, actor, minutes(60)).is_err();
+    assert!(by(&less, Actor::Seller), "people bring nothing back by saying so");
+    assert!(by(&short_refund(), Actor::Chain), "nothing is fixed yet");
+    let frozen = judged(&less, [600_000, 0, 0], false).trade;
+    assert!(frozen.frozen && by(&frozen, Actor::Chain), "everything waits");
+    let sent = after(&paid(), &[(sign(PayoutKind::Release), Actor::Seller, 30)]);
+    assert!(by(&sent, Actor::Chain), "a payout is on its way");
+    let done = after(&sent, &[(Act::ConfirmPayout { outcome: Outcome::Released }, Actor::Chain, 40)]);
+    assert!(by(&done, Actor::Chain), "it is over");
+}
+
+#[test]
+fn what_ends_a_trade_before_its_deposit_counted_is_what_was_in_escrow() {
+    let spent = Act::SeeForeignSpend { outcome: Outcome::Refunded };
+    assert!(waiting().apply(&spent, Actor::Chain, minutes(50)).unwrap().effects.contains(&Effect::FixTaken));
+    assert!(!paid().apply(&spent, Actor::Chain, minutes(50)).unwrap().effects.contains(&Effect::FixTaken));
+}
+
+#[test]
 fn a_payout_without_its_coins_goes_to_the_arbitrator_over_those_that_stand() {
     let sent = after(&paid(), &[(sign(PayoutKind::Release), Actor::Seller, 30)]);
     let stands = |sats, renewed| Act::VoidPayout { deposit: Deposit { renewed, ..deposit(sats) } };
@@ -176,6 +202,10 @@ fn a_payout_without_its_coins_goes_to_the_arbitrator_over_those_that_stand() {
     let kept = waits.apply(&stands(1_000_000, false), Actor::Chain, minutes(50)).unwrap();
     assert_eq!(kept.trade.signed, paid().signed, "made elsewhere and forgotten: the coins are the same");
     assert!(!kept.effects.contains(&Effect::KeepTheRest));
+    let spent = after(&sent, &[(Act::SeeForeignSpend { outcome: Outcome::Refunded }, Actor::Chain, 40)]);
+    let waits = after(&spent, &[(Act::LosePayoutFromChain, Actor::Chain, 45)]);
+    let kept = waits.apply(&stands(1_000_000, false), Actor::Chain, minutes(50)).unwrap();
+    assert!(kept.trade.signed.is_empty(), "two had signed the release: it is signed again before it is sent");
 
     let refund = [(sign(PayoutKind::Refund), Actor::Seller, 190), (sign(PayoutKind::Refund), Actor::Buyer, 191)];
     let back = after(&short_refund(), &refund);
