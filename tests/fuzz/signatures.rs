@@ -26,7 +26,7 @@ fn release() -> Vec<Payout> {
         }],
     };
     let outpoint = OutPoint { txid: transaction.compute_txid(), vout: 0 };
-    let coin = Coin { outpoint, value: transaction.output[0].value, transaction: Some(transaction) };
+    let coin = Coin { outpoint, value: transaction.output[0].value, transaction: Some(transaction.into()) };
     Payout::of_all_steps(&agreed, PayoutKind::Release, &[coin], FeeRate::from_sat_per_vb(20).unwrap()).unwrap()
 }
 

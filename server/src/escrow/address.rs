@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use bitcoin::address::AddressType;
-use bitcoin::{Address, Network, ScriptBuf};
+use bitcoin::{Address, Network, ScriptBuf, XOnlyPublicKey};
 
 use crate::domain::Refusal;
 
@@ -26,6 +26,10 @@ pub enum AddressRefusal {
          usual addresses of a wallet."
     )]
     Kind,
+    #[error(
+        "There is no key behind this address: nobody could ever spend what is sent there. Copy one of your own wallet again."
+    )]
+    NoKey,
     #[error("This is the address of an escrow. Enter one of your own wallet.")]
     Escrow,
 }
@@ -52,6 +56,18 @@ pub fn payable(text: &str, network: Network) -> Result<Address, AddressRefusal> 
     if small.get(1..4) == Some("pub") || small.get(1..4) == Some("prv") || small.starts_with('[') {
         return Err(AddressRefusal::Key);
     }
+    let address = usual(text, network)?;
+    if is_spendable(&address) { Ok(address) } else { Err(AddressRefusal::NoKey) }
+}
+
+/// A Taproot address holds a public key, and about every second number of 32 bytes is none.
+fn is_spendable(address: &Address) -> bool {
+    let taproot = address.witness_program().filter(|_| address.address_type() == Some(AddressType::P2tr));
+    taproot.is_none_or(|program| XOnlyPublicKey::from_slice(program.program().as_bytes()).is_ok())
+}
+
+/// An address in a contract that is signed already: of a usual kind. What stands in it is not argued about any more.
+pub(super) fn usual(text: &str, network: Network) -> Result<Address, AddressRefusal> {
     let address = Address::from_str(text).map_err(|_| AddressRefusal::Garbage)?;
     let address = address.require_network(network).map_err(|_| AddressRefusal::WrongNetwork(network))?;
     match address.address_type() {
@@ -60,6 +76,12 @@ pub fn payable(text: &str, network: Network) -> Result<Address, AddressRefusal> 
         }
         _ => Err(AddressRefusal::Kind),
     }
+}
+
+/// An address in a contract with the escrow `lock`: of a usual kind, and not the escrow itself.
+pub(super) fn usual_from(text: &str, lock: &ScriptBuf, network: Network) -> Result<Address, AddressRefusal> {
+    let address = usual(text, network)?;
+    if address.script_pubkey() == *lock { Err(AddressRefusal::Escrow) } else { Ok(address) }
 }
 
 /// An address for a payout of the escrow `lock`: payable, and not the escrow itself.
@@ -85,6 +107,22 @@ mod tests {
             assert!(payable(text, Network::Bitcoin).is_ok(), "{text}");
             assert_eq!(payable(text, Network::Regtest), Err(AddressRefusal::WrongNetwork(Network::Regtest)), "{text}");
         }
+    }
+
+    #[test]
+    fn a_taproot_address_of_no_key_is_refused_and_stays_in_contracts_that_have_it() {
+        for (program, why) in [([0xff; 32], "beyond the field"), ([5; 32], "not on the curve")] {
+            let address = taproot(program);
+            assert_eq!(payable(&address, Network::Bitcoin), Err(AddressRefusal::NoKey), "{why}");
+            assert!(usual(&address, Network::Bitcoin).is_ok(), "{why}");
+        }
+        assert!(payable(&taproot([2; 32]), Network::Bitcoin).is_ok());
+    }
+
+    /// The Taproot address of these bytes, whether they are a key or not.
+    fn taproot(program: [u8; 32]) -> String {
+        let program = bitcoin::WitnessProgram::new(bitcoin::WitnessVersion::V1, &program).unwrap();
+        Address::from_witness_program(program, Network::Bitcoin).to_string()
     }
 
     #[test]

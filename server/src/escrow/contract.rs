@@ -321,7 +321,7 @@ impl Contract {
 
     fn agreed_on(&self, lock: Lock) -> Result<Agreed, Refusal> {
         let script = |address: &str| -> Result<ScriptBuf, AddressRefusal> {
-            Ok(address::payable_from(address, &lock.script_pubkey(), self.network)?.script_pubkey())
+            Ok(address::usual_from(address, &lock.script_pubkey(), self.network)?.script_pubkey())
         };
         let of = |entries: &[PayoutEntry], to| entries.iter().find(|entry| entry.to == to).map(|e| script(&e.address));
         let missing = || Refusal::invalid("The contract does not say where both sides are paid.");

@@ -13,9 +13,10 @@ use crate::domain::{Party, Refusal};
 /// Room for what wallets add to a PSBT.
 const UPLOAD_EXTRA_BYTES: usize = 64 * 1024;
 
-/// An upload may be as long as all canonical PSBTs in base64, and 64 KiB more.
+/// An upload may be as long as all canonical PSBTs in base64 with the whole transactions of the deposits in them, which
+/// wallets put back and older files held, and 64 KiB more.
 pub fn upload_bytes_max<'a>(spends: impl IntoIterator<Item = &'a Spend>) -> usize {
-    let base64 = |spend: &Spend| spend.psbt().serialize().len().div_ceil(3) * 4;
+    let base64 = |spend: &Spend| (spend.psbt().serialize().len() + spend.hidden_bytes()).div_ceil(3) * 4;
     spends.into_iter().map(base64).sum::<usize>() + UPLOAD_EXTRA_BYTES
 }
 

@@ -75,10 +75,11 @@ pub(super) fn weight_of(unsigned: &Transaction) -> u64 {
 }
 
 /// The fee of a step: the least of step × estimate × size, the contract's limit, 10 % of the outputs and 0.01
-/// bitcoin; never under 1 sat/vB. `total` is what the inputs hold.
+/// bitcoin; never under 1 sat/vB. `total` is what the inputs hold. It is rounded up once, at the end: so the fee of one
+/// size gives that of every other in proportion, and what is built again from the fee alone comes out the same.
 pub(super) fn of_step(step: FeeStep, estimate: FeeRate, vbytes: u64, total: Amount, cap: Amount) -> Amount {
     let limits = limits(vbytes, total, cap);
-    let wanted = estimate.fee_vb(vbytes).and_then(|fee| fee.checked_mul(step.multiple().into()));
+    let wanted = estimate.checked_mul(step.multiple().into()).and_then(|rate| rate.fee_vb(vbytes));
     wanted.unwrap_or(FEE_MAX).min(*limits.end()).max(*limits.start())
 }
 
@@ -138,6 +139,10 @@ mod tests {
         assert_eq!(of_step(FeeStep::Five, rate(5_000), 1_000, Amount::MAX_MONEY, Amount::MAX_MONEY), FEE_MAX);
         assert_eq!(of_step(FeeStep::One, FeeRate::ZERO, 146, million, sat(10)), sat(146));
         assert_eq!(of_step(FeeStep::One, FeeRate::MAX, 146, million, million), sat(90_909), "no overflow");
+        assert_eq!(of_step(FeeStep::Five, FeeRate::MAX, 146, million, million), sat(90_909), "no overflow");
+        let low = FeeRate::from_sat_per_kwu(285);
+        let steps = FeeStep::ALL.map(|step| of_step(step, low, 177, million, million));
+        assert_eq!(steps, [202, 404, 1_009].map(sat), "rounded once, not once a step");
     }
 
     #[test]

@@ -76,7 +76,7 @@ pub fn build(form: Form, lock: &Lock, message: &str) -> Result<Spend, Refusal> {
         Form::Bip322 => to_sign(outpoint),
         Form::DryRun => dry_run(outpoint, script),
     };
-    let mut spend = Spend::new(lock, to_sign, &[Coin { outpoint, value, transaction: Some(spent) }])?;
+    let mut spend = Spend::new(lock, to_sign, &[Coin { outpoint, value, transaction: Some(spent.into()) }])?;
     let psbt = spend.psbt_mut();
     match form {
         Form::Bip322 => {

@@ -60,7 +60,12 @@ pub struct Payout {
 }
 
 impl Payout {
-    /// The payouts of all fee steps over a funding set, the cheapest first; steps that come out equal are one.
+    /// The payouts of all fee steps over a funding set, the cheapest first; steps that come out equal are one. A step that
+    /// cannot be paid, or does not stand its own check, is left out.
+    ///
+    /// # Errors
+    ///
+    /// The refusal of the first step, when none is left.
     pub fn of_all_steps(
         agreed: &Agreed,
         kind: PayoutKind,
@@ -68,14 +73,21 @@ impl Payout {
         estimate: FeeRate,
     ) -> Result<Vec<Self>, Refusal> {
         let mut payouts: Vec<Self> = Vec::new();
+        let mut refused = None;
         for step in FeeStep::ALL {
-            let payout = Self::of_step(agreed, kind, funding, step, estimate)?;
+            let payout = match Self::of_step(agreed, kind, funding, step, estimate) {
+                Ok(payout) => payout,
+                Err(refusal) => {
+                    refused.get_or_insert(refusal);
+                    continue;
+                }
+            };
             match payouts.iter_mut().find(|other| other.spend.txid() == payout.spend.txid()) {
                 Some(same) => same.steps.push(step),
                 None => payouts.push(payout),
             }
         }
-        Ok(payouts)
+        refused.filter(|_| payouts.is_empty()).map_or(Ok(payouts), Err)
     }
 
     /// One step of a payout. `estimate` is what gets a transaction confirmed within about 6 blocks.
@@ -195,7 +207,7 @@ impl Payout {
 }
 
 /// Divides at a known fee. A plan that was passed over when building was dust at its own fee, which was not above
-/// the larger of this fee and this fee for its size.
+/// the larger of this fee and this fee for its size: see [`fees::of_step`].
 fn divide_again(
     agreed: &Agreed,
     kind: PayoutKind,

@@ -1,5 +1,7 @@
 //! One exact transaction from an escrow, waiting for two of three signatures.
 
+use std::sync::Arc;
+
 use bitcoin::absolute::LockTime;
 use bitcoin::hashes::Hash;
 use bitcoin::psbt::PsbtSighashType;
@@ -18,8 +20,12 @@ pub struct Coin {
     pub outpoint: OutPoint,
     pub value: Amount,
     /// The transaction it is an output of, where known: some signers want to see it.
-    pub transaction: Option<Transaction>,
+    pub transaction: Option<Arc<Transaction>>,
 }
+
+/// A PSBT shows a deposit's transaction up to this size, for every input anew. What is signed commits to the amount
+/// (BIP-143), so no signer has to see it; and one that fills a block would make a file that none can read.
+pub const SHOWN_TRANSACTION_BYTES_MAX: usize = 20_000;
 
 /// Replaceable (BIP-125), no relative lock.
 pub const SEQUENCE: Sequence = Sequence::ENABLE_RBF_NO_LOCKTIME;
@@ -30,6 +36,8 @@ pub struct Spend {
     lock: Lock,
     psbt: Psbt,
     values: Vec<Amount>,
+    /// What wallets may put back: of the deposits' transactions, that which the PSBT does not show.
+    hidden_bytes: usize,
 }
 
 impl Spend {
@@ -53,6 +61,7 @@ impl Spend {
         let no_psbt = |e| Refusal::invalid(format!("This transaction makes no PSBT: {e}."));
         let mut psbt = Psbt::from_unsigned_tx(tx).map_err(no_psbt)?;
         psbt.xpub = lock.xpubs();
+        let mut hidden_bytes = 0;
         for (input, coin) in psbt.inputs.iter_mut().zip(coins) {
             let witness_utxo = TxOut { value: coin.value, script_pubkey: lock.script_pubkey() };
             if let Some(previous) = &coin.transaction {
@@ -63,12 +72,14 @@ impl Spend {
                 }
             }
             input.witness_utxo = Some(witness_utxo);
-            input.non_witness_utxo.clone_from(&coin.transaction);
+            input.non_witness_utxo = coin.transaction.as_deref().and_then(shown);
+            hidden_bytes += hidden(coin.transaction.as_deref(), input.non_witness_utxo.as_ref());
             input.witness_script = Some(lock.witness_script().clone());
             input.bip32_derivation = lock.derivations();
             input.sighash_type = Some(PsbtSighashType::from(EcdsaSighashType::All));
         }
-        Ok(Self { lock: lock.clone(), psbt, values: coins.iter().map(|coin| coin.value).collect() })
+        let values = coins.iter().map(|coin| coin.value).collect();
+        Ok(Self { lock: lock.clone(), psbt, values, hidden_bytes })
     }
 
     /// For the message forms, which mark outputs and globals of their PSBT.
@@ -99,6 +110,11 @@ impl Spend {
         &self.values
     }
 
+    /// The size of the deposits' transactions, as far as the PSBT does not show them.
+    pub(super) fn hidden_bytes(&self) -> usize {
+        self.hidden_bytes
+    }
+
     /// The digest that a signature of this input with SIGHASH_ALL is for (BIP-143).
     pub fn sighash(&self, input: usize) -> Option<Message> {
         let value = *self.values.get(input)?;
@@ -121,6 +137,21 @@ impl Spend {
     }
 }
 
+/// A deposit's transaction as a PSBT shows it: without its witnesses, which its id is not made of; a large one not at all.
+fn shown(transaction: &Transaction) -> Option<Transaction> {
+    if transaction.base_size() > SHOWN_TRANSACTION_BYTES_MAX {
+        return None;
+    }
+    let mut shown = transaction.clone();
+    shown.input.iter_mut().for_each(|input| input.witness = Witness::new());
+    Some(shown)
+}
+
+fn hidden(whole: Option<&Transaction>, shown: Option<&Transaction>) -> usize {
+    let [whole, shown] = [whole, shown].map(|one| one.map_or(0, Transaction::total_size));
+    whole.saturating_sub(shown)
+}
+
 pub(super) fn unsigned_input(previous_output: OutPoint, sequence: Sequence) -> TxIn {
     TxIn { previous_output, script_sig: ScriptBuf::new(), sequence, witness: Witness::new() }
 }
@@ -136,3 +167,6 @@ fn bip69_input(outpoint: &OutPoint) -> ([u8; 32], u32) {
 fn bip69_output(output: &TxOut) -> (Amount, &[u8]) {
     (output.value, output.script_pubkey.as_bytes())
 }
+
+#[cfg(test)]
+mod tests;

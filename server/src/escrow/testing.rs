@@ -261,7 +261,7 @@ pub fn deposit(lock: &Lock, sats: &[u64]) -> Vec<Coin> {
             output: vec![TxOut { value, script_pubkey: lock.script_pubkey() }],
         };
         let outpoint = OutPoint { txid: transaction.compute_txid(), vout: 0 };
-        Coin { outpoint, value, transaction: Some(transaction) }
+        Coin { outpoint, value, transaction: Some(transaction.into()) }
     };
     sats.iter().enumerate().map(one).collect()
 }

@@ -1,11 +1,13 @@
 //! Outputs at escrow addresses, and how far the chain has been read.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use bitcoin::{Amount, BlockHash, OutPoint, Transaction, Txid, consensus, hashes::Hash};
+use bitcoin::{Amount, BlockHash, OutPoint, Transaction, Txid, hashes::Hash};
 use jiff::Timestamp;
 use tokio_postgres::Row;
 
+use super::deposit_transactions::{self, Known};
 use super::trades::txid;
 use super::{GenericClient, StoreError, Stored, amount, sats};
 use crate::domain::TradeId;
@@ -16,7 +18,8 @@ pub struct DepositRow {
     pub outpoint: OutPoint,
     pub value: Amount,
     pub coinbase: bool,
-    pub transaction: Transaction,
+    /// One for all its outputs that were read together.
+    pub transaction: Arc<Transaction>,
     pub seen_at: Timestamp,
     pub height: Option<u32>,
     pub funding: bool,
@@ -24,7 +27,7 @@ pub struct DepositRow {
     pub spent_by: Option<Txid>,
     pub spent_height: Option<u32>,
     /// The transaction that spends it.
-    pub spender: Option<Transaction>,
+    pub spender: Option<Arc<Transaction>>,
     /// It was a part of the funding set, and the trade has gone on without it.
     pub left_behind: bool,
 }
@@ -54,8 +57,8 @@ pub struct SeenOutput<'a> {
 }
 
 const SEE: &str = "
-    INSERT INTO deposits (txid, vout, trade, amount_sat, coinbase, raw, seen_at, block_hash, block_height)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+    INSERT INTO deposits (txid, vout, trade, amount_sat, coinbase, seen_at, block_hash, block_height)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
     ON CONFLICT (txid, vout) DO UPDATE
        SET block_hash = coalesce(EXCLUDED.block_hash, deposits.block_hash),
            block_height = coalesce(EXCLUDED.block_height, deposits.block_height), gone_at = NULL
@@ -69,26 +72,30 @@ pub async fn see(client: &impl GenericClient, seen: &SeenOutput<'_>) -> Stored<b
         Some((height, hash)) => (Some(i32::try_from(height).unwrap_or(i32::MAX)), Some(hash.to_byte_array().to_vec())),
         None => (None, None),
     };
-    let raw = consensus::serialize(seen.transaction);
+    keep_transaction(client, seen).await?;
     let seen_at = first_seen(client, seen).await?.map_or(seen.at, |first| first.min(seen.at));
     let txid = seen.outpoint.txid.to_byte_array();
     let vout = vout(seen.outpoint);
     let changed = client
         .execute(
             &client.prepare_cached(SEE).await?,
-            &[
-                &txid.as_slice(),
-                &vout,
-                &seen.trade.0,
-                &sats(seen.value),
-                &seen.coinbase,
-                &raw,
-                &seen_at,
-                &hash,
-                &height,
-            ],
+            &[&txid.as_slice(), &vout, &seen.trade.0, &sats(seen.value), &seen.coinbase, &seen_at, &hash, &height],
         )
         .await?;
+    Ok(changed > 0)
+}
+
+const HAS_OUTPUT: &str = "SELECT EXISTS (SELECT 1 FROM deposits WHERE txid = $1)";
+const ADD_INPUT: &str = "INSERT INTO deposit_inputs (deposit, txid, vout) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+
+/// What an output is made of, once for all outputs of its transaction.
+async fn keep_transaction(client: &impl GenericClient, seen: &SeenOutput<'_>) -> Stored<()> {
+    let txid = seen.outpoint.txid.to_byte_array();
+    let statement = client.prepare_cached(HAS_OUTPUT).await?;
+    if client.query_one(&statement, &[&txid.as_slice()]).await?.try_get(0)? {
+        return Ok(());
+    }
+    deposit_transactions::keep(client, seen.outpoint.txid, seen.transaction).await?;
     let add = client.prepare_cached(ADD_INPUT).await?;
     for input in seen.transaction.input.iter().map(|input| input.previous_output) {
         if !input.is_null() {
@@ -96,10 +103,8 @@ pub async fn see(client: &impl GenericClient, seen: &SeenOutput<'_>) -> Stored<b
             client.execute(&add, &[&txid.as_slice(), &from.as_slice(), &i64::from(input.vout)]).await?;
         }
     }
-    Ok(changed > 0)
+    Ok(())
 }
-
-const ADD_INPUT: &str = "INSERT INTO deposit_inputs (deposit, txid, vout) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
 
 const FIRST_SEEN: &str = "
     SELECT min(d.seen_at)
@@ -117,7 +122,7 @@ async fn first_seen(client: &impl GenericClient, seen: &SeenOutput<'_>) -> Store
 }
 
 const SPEND: &str = "
-    UPDATE deposits SET spent_by = $3, spent_height = $4, spent_raw = $5
+    UPDATE deposits SET spent_by = $3, spent_height = $4
      WHERE txid = $1 AND vout = $2 AND (spent_by, spent_height) IS DISTINCT FROM ($3, $4)
        AND ($4::integer IS NOT NULL OR spent_height IS NULL) RETURNING trade";
 const SPEND_INPUT: &str = "
@@ -135,14 +140,14 @@ pub async fn spend(
     height: Option<u32>,
 ) -> Stored<Vec<TradeId>> {
     let height = height.map(|height| i32::try_from(height).unwrap_or(i32::MAX));
-    let (key, spender) = (outpoint.txid.to_byte_array(), by.compute_txid().to_byte_array());
-    let raw = consensus::serialize(by);
+    let by_txid = by.compute_txid();
+    let (key, spender) = (outpoint.txid.to_byte_array(), by_txid.to_byte_array());
     let spent = client
-        .query(
-            &client.prepare_cached(SPEND).await?,
-            &[&key.as_slice(), &vout(outpoint), &spender.as_slice(), &height, &raw],
-        )
+        .query(&client.prepare_cached(SPEND).await?, &[&key.as_slice(), &vout(outpoint), &spender.as_slice(), &height])
         .await?;
+    if !spent.is_empty() {
+        deposit_transactions::keep(client, by_txid, by).await?;
+    }
     let undone = client
         .query(
             &client.prepare_cached(SPEND_INPUT).await?,
@@ -157,7 +162,7 @@ const EVICT_OUTPUTS: &str = "
     UPDATE deposits SET gone_at = $2, block_hash = NULL, block_height = NULL
      WHERE txid = $1 AND gone_at IS NULL RETURNING trade";
 const EVICT_SPENDS: &str = "
-    UPDATE deposits SET spent_by = NULL, spent_height = NULL, spent_raw = NULL WHERE spent_by = $1 RETURNING trade";
+    UPDATE deposits SET spent_by = NULL, spent_height = NULL WHERE spent_by = $1 RETURNING trade";
 const EVICT_INPUTS: &str = "
     WITH freed AS (UPDATE deposit_inputs SET spent_by = NULL, spent_height = NULL WHERE spent_by = $1 RETURNING deposit)
     SELECT DISTINCT d.trade, d.txid FROM deposits d JOIN freed ON freed.deposit = d.txid ORDER BY d.txid";
@@ -234,24 +239,25 @@ pub async fn disconnect(client: &impl GenericClient, hash: BlockHash, height: u3
 }
 
 const OF_TRADE: &str = "
-    SELECT txid, vout, amount_sat, coinbase, raw, seen_at, block_height, funding, gone_at, spent_by, spent_height,
-           spent_raw, left_behind
+    SELECT txid, vout, amount_sat, coinbase, seen_at, block_height, funding, gone_at, spent_by, spent_height, left_behind
       FROM deposits WHERE trade = $1 ORDER BY seen_at, txid, vout";
 
 pub async fn of_trade(client: &impl GenericClient, trade: TradeId) -> Stored<Vec<DepositRow>> {
     let rows = client.query(&client.prepare_cached(OF_TRADE).await?, &[&trade.0]).await?;
-    rows.iter().map(read).collect()
+    let known = known(client, &rows).await?;
+    rows.iter().map(|row| read(row, &known)).collect()
 }
 
 const OPEN: &str = "
-    SELECT txid, vout, amount_sat, coinbase, raw, seen_at, block_height, funding, gone_at, spent_by, spent_height,
-           spent_raw, left_behind, trade
+    SELECT txid, vout, amount_sat, coinbase, seen_at, block_height, funding, gone_at, spent_by, spent_height,
+           left_behind, trade
       FROM deposits WHERE gone_at IS NULL AND spent_height IS NULL";
 
 /// Every output that no block spends, whatever waits.
 pub async fn open(client: &impl GenericClient) -> Stored<Vec<(TradeId, DepositRow)>> {
     let rows = client.query(&client.prepare_cached(OPEN).await?, &[]).await?;
-    rows.iter().map(|row| Ok((TradeId(row.try_get(13)?), read(row)?))).collect()
+    let known = known(client, &rows).await?;
+    rows.iter().map(|row| Ok((TradeId(row.try_get(11)?), read(row, &known)?))).collect()
 }
 
 const FIX_FUNDING: &str = "UPDATE deposits SET funding = true, left_behind = false WHERE txid = $1 AND vout = $2";
@@ -279,31 +285,40 @@ fn vout(outpoint: OutPoint) -> i32 {
     i32::try_from(outpoint.vout).unwrap_or(i32::MAX)
 }
 
-fn read(row: &Row) -> Stored<DepositRow> {
+/// The transactions that these rows name, each read once.
+async fn known(client: &impl GenericClient, rows: &[Row]) -> Stored<Known> {
+    let mut txids: Vec<Vec<u8>> = Vec::new();
+    for row in rows {
+        txids.push(row.try_get(0)?);
+        txids.extend(row.try_get::<_, Option<Vec<u8>>>(8)?);
+    }
+    deposit_transactions::of(client, txids).await
+}
+
+fn read(row: &Row, known: &Known) -> Stored<DepositRow> {
     let key: Vec<u8> = row.try_get(0)?;
     let vout: i32 = row.try_get(1)?;
-    let raw: Vec<u8> = row.try_get(4)?;
+    let deposit = txid(&key)?;
     let height = |column| -> Stored<Option<u32>> {
         let height: Option<i32> = row.try_get(column)?;
         Ok(height.and_then(|height| u32::try_from(height).ok()))
     };
-    let spent_by: Option<Vec<u8>> = row.try_get(9)?;
-    let spender: Option<Vec<u8>> = row.try_get(11)?;
+    let spent_by: Option<Vec<u8>> = row.try_get(8)?;
+    let spent_by = spent_by.as_deref().map(txid).transpose()?;
+    let missing = || StoreError::Row(format!("a deposit: there is no transaction {deposit}"));
     Ok(DepositRow {
-        outpoint: OutPoint { txid: txid(&key)?, vout: u32::try_from(vout).unwrap_or_default() },
+        outpoint: OutPoint { txid: deposit, vout: u32::try_from(vout).unwrap_or_default() },
         value: amount(row.try_get(2)?)?,
         coinbase: row.try_get(3)?,
-        transaction: consensus::deserialize(&raw).map_err(|error| StoreError::Row(format!("a deposit: {error}")))?,
-        seen_at: row.try_get(5)?,
-        height: height(6)?,
-        funding: row.try_get(7)?,
-        gone_at: row.try_get(8)?,
-        spent_by: spent_by.as_deref().map(txid).transpose()?,
-        spent_height: height(10)?,
-        spender: spender
-            .map(|raw| consensus::deserialize(&raw).map_err(|error| StoreError::Row(format!("a spend: {error}"))))
-            .transpose()?,
-        left_behind: row.try_get(12)?,
+        transaction: known.get(&deposit).cloned().ok_or_else(missing)?,
+        seen_at: row.try_get(4)?,
+        height: height(5)?,
+        funding: row.try_get(6)?,
+        gone_at: row.try_get(7)?,
+        spent_by,
+        spent_height: height(9)?,
+        spender: spent_by.and_then(|by| known.get(&by).cloned()),
+        left_behind: row.try_get(10)?,
     })
 }
 

@@ -158,7 +158,7 @@ pub async fn own(
 /// Who else stands in the way of a key.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Rivals {
-    /// Another account has proved that it holds this very key.
+    /// Another account has proved that it holds this key: its public key, whatever chain code is written beside it.
     pub proved_elsewhere: bool,
     /// It is the key of an arbitrator, now or once.
     pub of_an_arbitrator: bool,
@@ -172,21 +172,18 @@ pub struct Rivals {
 
 const RIVALS: &str = "
     SELECT EXISTS (SELECT 1 FROM signing_keys
-                    WHERE public_key = $2 AND chain_code = $3 AND account <> $1 AND proved_at IS NOT NULL),
+                    WHERE public_key = $2 AND account <> $1 AND proved_at IS NOT NULL),
            EXISTS (SELECT 1 FROM arbitrator_records r JOIN signing_keys k ON k.id = r.key
-                    WHERE k.public_key = $2 AND k.chain_code = $3 AND k.account <> $1),
+                    WHERE k.public_key = $2 AND k.account <> $1),
            EXISTS (SELECT 1 FROM arbitrator_records r JOIN signing_keys k ON k.id = r.key
-                    WHERE k.fingerprint = $4 AND k.account <> $1),
-           EXISTS (SELECT 1 FROM signing_keys WHERE fingerprint = $4 AND account <> $1),
+                    WHERE k.fingerprint = $3 AND k.account <> $1),
+           EXISTS (SELECT 1 FROM signing_keys WHERE fingerprint = $3 AND account <> $1),
            EXISTS (SELECT 1 FROM key_uses WHERE public_key = $2)";
 
 pub async fn rivals(client: &impl GenericClient, new: &NewKey<'_>) -> Stored<Rivals> {
     let statement = client.prepare_cached(RIVALS).await?;
     let row = client
-        .query_one(
-            &statement,
-            &[&new.account.0, &new.public_key.as_slice(), &new.chain_code.as_slice(), &new.fingerprint.as_slice()],
-        )
+        .query_one(&statement, &[&new.account.0, &new.public_key.as_slice(), &new.fingerprint.as_slice()])
         .await?;
     Ok(Rivals {
         proved_elsewhere: row.try_get(0)?,
@@ -239,15 +236,16 @@ const PROVE: &str = "
     UPDATE signing_keys mine SET proved_at = $2
      WHERE id = $1 AND proved_at IS NULL AND displaced_at IS NULL
        AND NOT EXISTS (SELECT 1 FROM signing_keys other
-                        WHERE other.public_key = mine.public_key AND other.chain_code = mine.chain_code
-                          AND other.id <> mine.id AND other.proved_at IS NOT NULL)";
+                        WHERE other.public_key = mine.public_key AND other.id <> mine.id
+                          AND other.proved_at IS NOT NULL)";
 const DISPLACE: &str = "
     UPDATE signing_keys other SET displaced_at = $2
       FROM signing_keys mine
      WHERE mine.id = $1 AND other.id <> mine.id AND other.public_key = mine.public_key
-       AND other.chain_code = mine.chain_code AND other.proved_at IS NULL AND other.displaced_at IS NULL";
+       AND other.proved_at IS NULL AND other.displaced_at IS NULL";
 
-/// Marks a claim as proved and displaces the claims of others. Nothing happens to a key that is proved already.
+/// Marks a claim as proved and displaces the other claims to its public key: indexes are counted by that, and a claim
+/// with an invented chain code would use them up. Nothing happens to a key that is proved already.
 pub async fn prove(client: &impl GenericClient, id: KeyId, now: Timestamp) -> Stored<()> {
     client.query(&client.prepare_cached(LOCK_KEY).await?, &[&id.0]).await?;
     if client.execute(&client.prepare_cached(PROVE).await?, &[&id.0, &now]).await? == 1 {

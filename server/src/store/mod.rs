@@ -18,6 +18,7 @@ pub mod conflicts;
 pub mod contracts;
 pub mod deadlines;
 pub mod deliveries;
+pub mod deposit_transactions;
 pub mod deposits;
 pub mod desk_state;
 pub mod disputes;

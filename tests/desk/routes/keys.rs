@@ -149,6 +149,30 @@ async fn a_proof_displaces_the_claims_of_others_and_a_proved_key_belongs_to_one(
     assert!(page.error("key").contains("belongs to another account"));
 }
 
+/// Indexes are counted by the public key: with another chain code a stranger would use up the owner's.
+#[tokio::test]
+async fn a_proved_key_owns_its_public_key_whatever_chain_code_others_write_beside_it() {
+    let site = Site::start().await;
+    let owner = site.trader_with_key("anna-k", ABANDON).await;
+    let invented = |byte: u8| {
+        let (origin, mut xpub) = (owner.wallet.origin(0).unwrap(), owner.wallet.xpub(0).unwrap());
+        xpub.chain_code = [byte; 32].into();
+        format!("{origin}{xpub}")
+    };
+    let thief = site.register("mallory").await;
+    thief.submit("/keys/wallet", &[("key", &invented(7))]).await;
+    let sql = site.sql().await;
+    let key = "SELECT k.id FROM signing_keys k JOIN accounts a ON a.id = k.account WHERE a.name = 'anna-k'";
+    let key = KeyId(sql.one(key).await);
+    keys::prove(&site.desk.store.connection().await.unwrap(), key, Timestamp::now()).await.unwrap();
+    assert!(thief.get("/keys").await.words().contains("another account proved it is theirs"));
+    let page = site.register("trent").await.post("/keys/wallet", &[("key", &invented(8))]).await;
+    assert!(page.error("key").contains("belongs to another account"), "{}", page.words());
+    let twice = "UPDATE signing_keys SET proved_at = now(), displaced_at = NULL";
+    let refused = sql.execute(twice, &[]).await.unwrap_err();
+    assert!(format!("{refused:?}").contains("a_proved_key_belongs_to_one_account"), "{refused:?}");
+}
+
 #[tokio::test]
 async fn nobody_registers_a_key_of_an_arbitrators_wallet() {
     let site = Site::start().await;

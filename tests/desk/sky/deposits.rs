@@ -188,7 +188,7 @@ async fn what_is_in_a_block_stays_there_when_it_is_seen_to_wait() {
     let seen = SeenOutput { trade: row.id, outpoint, value, coinbase: false, transaction, block: None, at };
     assert!(!deposits::see(&client, &seen).await.unwrap());
     assert_eq!(deposits::spend(&client, outpoint, &payout, None).await.unwrap(), []);
-    let mut lost = payout;
+    let mut lost = payout.as_ref().clone();
     lost.version = bitcoin::transaction::Version::ONE;
     assert_eq!(deposits::spend(&client, outpoint, &lost, None).await.unwrap(), [], "it never can be mined");
 

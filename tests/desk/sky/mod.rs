@@ -9,6 +9,7 @@ pub mod pending;
 mod reading;
 mod reorganisations;
 mod returned;
+mod shared;
 pub mod spends;
 mod strays;
 

@@ -22,7 +22,7 @@ pub async fn deposit_of(sky: &Sky, trade: PublicRef, sats: u64) -> Transaction {
     let row = sky.row(trade).await;
     let client = sky.story.site.desk.store.connection().await.unwrap();
     let outputs = deposits::of_trade(&client, row.id).await.unwrap();
-    outputs.into_iter().find(|one| one.value.to_sat() == sats).unwrap().transaction
+    outputs.into_iter().find(|one| one.value.to_sat() == sats).unwrap().transaction.as_ref().clone()
 }
 
 /// The node forgets it, and the desk does not hand it over again.

@@ -95,7 +95,7 @@ async fn a_disputed_late_deposit_that_is_forgotten_for_a_moment_is_what_the_disp
 async fn is_refunded_with_a_kit(sky: &Sky, trade: PublicRef, deposit: Transaction) {
     let agreed = Contract::parse(&sky.row(trade).await.contract_text).unwrap().agreed().unwrap();
     let made = coin_of(&deposit, 0);
-    let coins = [escrow::Coin { outpoint: made.outpoint, value: made.output.value, transaction: Some(deposit) }];
+    let coins = [escrow::Coin { outpoint: made.outpoint, value: made.output.value, transaction: Some(deposit.into()) }];
     let rate = FeeRate::from_sat_per_vb_u32(4);
     let refund = Payout::of_all_steps(&agreed, PayoutKind::Refund, &coins, rate).unwrap().remove(0);
     spent_by_two(sky, refund.spend().psbt().clone(), [&sky.story.alice, &sky.story.bob]).await;

@@ -2,6 +2,7 @@
 
 mod inputs;
 mod map;
+mod migrations;
 mod parties;
 mod rooms;
 mod sizes;

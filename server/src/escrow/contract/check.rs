@@ -119,7 +119,7 @@ pub(super) fn addresses(contract: &Contract, agreed: &Agreed) -> Result<(), Refu
     }
     let written = given.release.iter().chain(&given.refund).map(|entry| &entry.address).chain(&given.arbitrator);
     for text in written {
-        let canonical = super::address::payable(text, contract.network)?.to_string();
+        let canonical = super::address::usual(text, contract.network)?.to_string();
         if canonical != *text {
             return odd("an address is not written in its usual form");
         }

@@ -63,6 +63,26 @@ fn steps_cost_one_two_and_five_times_the_estimate_and_equal_ones_are_one() {
 }
 
 #[test]
+fn a_surplus_at_the_edge_of_dust_leaves_every_step_of_the_release() {
+    // At ×5 the seller's output of the surplus is dust or not, as a satoshi of the fee falls.
+    let agreed =
+        testing::contract_of(Amount::from_sat(995_000), Amount::from_sat(5_000), Amount::ZERO).agreed().unwrap();
+    let coins = funding(&[1_000_723]);
+    let made = Payout::of_all_steps(&agreed, PayoutKind::Release, &coins, FeeRate::from_sat_per_kwu(285)).unwrap();
+    assert_eq!(made.iter().flat_map(Payout::steps).copied().collect::<Vec<_>>(), FeeStep::ALL);
+}
+
+#[test]
+fn a_step_that_leaves_too_little_is_left_out_and_only_without_any_it_is_refused() {
+    let dear = |sat| Agreed { arbitrator_fee: Amount::from_sat(sat), arbitrator: Some(agreed().seller), ..agreed() };
+    let kind = PayoutKind::Ruling { buyer: Amount::from_sat(1_002_000), seller: Amount::ZERO };
+    let made = |sat| Payout::of_all_steps(&dear(sat), kind, &funding(&[1_002_000]), rate(10));
+    let steps = made(990_000).unwrap();
+    assert_eq!(steps.iter().flat_map(Payout::steps).copied().collect::<Vec<_>>(), [FeeStep::One, FeeStep::Two]);
+    assert!(made(998_000).unwrap_err().words.contains("too little"));
+}
+
+#[test]
 fn a_payout_of_the_smallest_deposit_can_be_built_at_any_fee_rate() {
     for sat_per_vb in [1, 30, 300, 5_000] {
         for sats in [vec![2_000], vec![200; 10]] {
@@ -193,6 +213,54 @@ proptest! {
             }
         }
         prop_assert!(inputs.iter().all(|one| *one == inputs[0]), "any two payouts of a trade conflict");
+    }
+}
+
+/// A deposit with a surplus or a part that is dust or not by a few satoshis of some step's fee.
+fn edges() -> impl Strategy<Value = (Agreed, Vec<u64>, PayoutKind, FeeRate)> {
+    let rates = prop_oneof![250_u64..3_000, 250_u64..1_250_000];
+    let step = prop_oneof![Just(FeeStep::Two), Just(FeeStep::Five)];
+    let amounts = prop_oneof![20_000_u64..2_000_000, 20_000_u64..1_000_000_000];
+    (rates, step, amounts, prop_oneof![Just(0_u64), 300_u64..6_000], 1_usize..=4, 0_u64..=2, 0_u8..8).prop_map(
+        |(kwu, step, amount, fee, inputs, off, kind)| {
+            let [sat, desk] = [amount, fee].map(Amount::from_sat);
+            let agreed = testing::contract_of(sat, desk, Amount::ZERO).agreed().unwrap();
+            // What the output and further inputs cost, and 546 sat.
+            let own_wu = 124 + 418 * (u64::try_from(inputs).unwrap() - 1);
+            let edge = own_wu * kwu * u64::from(step.multiple()) / 1_000 + 545 + off;
+            let due = agreed.deposit.to_sat();
+            let parts = |seller: u64| (Amount::from_sat(due - seller.min(due)), Amount::from_sat(seller.min(due)));
+            let (surplus, kind) = match kind {
+                0 => (0, PayoutKind::Refund),
+                1 => (0, PayoutKind::Stray),
+                2 => {
+                    let (buyer, seller) = parts(546 + off);
+                    (off, PayoutKind::Settlement { buyer, seller })
+                }
+                3 => {
+                    let (seller, buyer) = parts(edge);
+                    (0, PayoutKind::Ruling { buyer, seller })
+                }
+                _ => (edge, PayoutKind::Release),
+            };
+            let total = due + surplus;
+            let mut sats = vec![total / u64::try_from(inputs).unwrap(); inputs];
+            sats[0] += total - sats.iter().sum::<u64>();
+            (agreed, sats, kind, FeeRate::from_sat_per_kwu(kwu))
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
+
+    #[test]
+    fn every_step_is_built_again_as_it_was_built_at_every_rate_and_edge((agreed, sats, kind, estimate) in edges()) {
+        let coins = testing::deposit(&agreed.lock, &sats);
+        for step in FeeStep::ALL {
+            let built = Payout::of_step(&agreed, kind, &coins, step, estimate);
+            prop_assert!(built.is_ok(), "{step:?}: {built:?}");
+        }
     }
 }
 

@@ -19,7 +19,7 @@ fn deposited(chain: &Practice, script: &ScriptBuf, values: &[Amount]) -> Vec<Coi
         let transaction = block.txdata.iter().find(|transaction| transaction.compute_txid() == txid).unwrap().clone();
         let vout = transaction.output.iter().position(|output| output.script_pubkey == *script).unwrap();
         let outpoint = OutPoint { txid, vout: u32::try_from(vout).unwrap() };
-        Coin { outpoint, value: *value, transaction: Some(transaction) }
+        Coin { outpoint, value: *value, transaction: Some(transaction.into()) }
     };
     txids.into_iter().zip(values).map(paid).collect()
 }

@@ -74,9 +74,12 @@ fn to_pay(facts: &TradeFacts, rail: &str, over: bool) -> Card {
     if over { card.act("Open a dispute", at(facts, "dispute"), "") } else { card }
 }
 
+/// Why nobody pays when there is enough in escrow, and it is nobody's fault.
+const NO_RELEASE: &str = "No release of these coins could be made, so a payment would bring the buyer nothing.";
+
 pub(super) fn must_not_pay(facts: &TradeFacts) -> bool {
     let trade = &facts.row.state;
-    weather::foreign_spend(facts).is_some() || trade.buyer_gave_up() || trade.is_short()
+    weather::foreign_spend(facts).is_some() || trade.buyer_gave_up() || trade.is_short() || !can_be_released(facts)
 }
 
 /// The trade waits for the payment, and there is nothing that could be released for it.
@@ -89,8 +92,10 @@ fn nobody_pays(facts: &TradeFacts) -> Option<Card> {
         SPENT_ELSEWHERE.to_owned()
     } else if trade.buyer_gave_up() {
         format!("{} What is in escrow can be divided as both agree.", signed_away(facts))
-    } else {
+    } else if trade.is_short() {
         format!("{} It can go back, or be divided as both agree.", what_is_left(facts))
+    } else {
+        format!("{NO_RELEASE} They can go back, or be divided as both agree.")
     };
     let title = if facts.party == Party::Buyer { "Do not pay" } else { "The buyer must not pay" };
     let paid = match facts.party {
@@ -220,8 +225,12 @@ fn payment_facts(facts: &TradeFacts, mut card: Card, signed: bool) -> Card {
 
 /// A payment is marked or seen, and no release can be made of what is in escrow.
 fn nothing_to_release(facts: &TradeFacts) -> Card {
-    let gave_up = facts.row.state.buyer_gave_up();
-    let why = if gave_up { signed_away(facts) } else { what_is_left(facts) };
+    let trade = &facts.row.state;
+    let why = match (trade.buyer_gave_up(), trade.is_short()) {
+        (true, _) => signed_away(facts),
+        (false, true) => what_is_left(facts),
+        (false, false) => NO_RELEASE.to_owned(),
+    };
     let then = match facts.party {
         Party::Buyer => "Divide what is there as both agree",
         _ if seller_saw(facts) => "You have seen the money: divide the coins as both agree",
