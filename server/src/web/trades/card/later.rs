@@ -179,6 +179,17 @@ pub(super) fn settling(facts: &TradeFacts) -> Card {
 }
 
 pub(super) fn paying_out(facts: &TradeFacts) -> Card {
+    if facts.row.state.paying_out.is_none() {
+        // Two keys made it without the desk, and the block that held it has left the chain.
+        let card = Card::new(
+            "The payout left the chain",
+            "It was made outside this desk, so whoever made it can send it again. If it is forgotten, the arbitrator is called over the coins.",
+        );
+        return match facts.row.payout_txid {
+            Some(txid) => card.fact("Transaction", txid.to_string(), txid.to_string()),
+            None => card,
+        };
+    }
     let kind = match facts.row.state.paying_out {
         Some(PayoutKind::Release) => "The coins are released",
         Some(PayoutKind::Refund) => "The coins are going back",
