@@ -12,6 +12,7 @@ mod fees;
 mod live;
 mod one_connection;
 mod pages;
+mod payouts;
 mod real_fees;
 mod rounds;
 mod sight;
