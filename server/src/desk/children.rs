@@ -1,6 +1,8 @@
 //! Children that pay for a payout: who owns an output of it makes it faster alone (protocol §7).
 
-use bitcoin::{Address, Amount, Txid};
+use std::collections::BTreeMap;
+
+use bitcoin::{Address, Amount, FeeRate, Txid};
 
 use super::error::{Done, Error};
 use super::escrow_book::EscrowBook;
@@ -15,7 +17,7 @@ use crate::store::children::{self as store, ChildRow};
 use crate::store::trades::TradeRow;
 use crate::store::{GenericClient, Transaction};
 
-/// Children of one trade: each pays more than the one before, so nobody comes near.
+/// Children that one party brings of one payout: each pays more than the one before, so nobody comes near.
 const CHILDREN_MAX: usize = 20;
 
 /// The output of the payout under way that somebody owns.
@@ -91,17 +93,45 @@ pub(super) fn parent(row: &TradeRow, book: &EscrowBook, party: Party) -> Done<Pa
     Ok(Parent { fee: payout.fee(), vout, address, value: output.value, payout: signed })
 }
 
-/// The latest child of a payout, checked once more; of two for different outputs the later one.
+/// The latest child of each output of a payout, checked once more, the one that makes it fastest first. One that cannot be
+/// read stands in nobody's way.
+pub(super) async fn standing(
+    client: &impl GenericClient,
+    row: &TradeRow,
+    book: &EscrowBook,
+    payout: Txid,
+) -> Done<Vec<SignedChild>> {
+    let mut of_output: BTreeMap<u32, ChildRow> = BTreeMap::new();
+    for child in store::of_trade(client, row.id).await?.into_iter().filter(|child| child.parent == payout) {
+        of_output.insert(child.vout, child);
+    }
+    let mut standing: Vec<(FeeRate, SignedChild)> = Vec::new();
+    for kept in of_output.into_values() {
+        let parent = parent(row, book, kept.party)?;
+        let own = parent.own(book);
+        match SignedChild::read(&kept.raw, &own) {
+            Ok(child) => standing.push((together(own.parent_cost(), &child).rate(), child)),
+            Err(why) => tracing::warn!(trade.id = %row.reference, txid = %kept.txid, %why, "a child cannot be read"),
+        }
+    }
+    standing.sort_by_key(|(rate, _)| std::cmp::Reverse(*rate));
+    Ok(standing.into_iter().map(|(_, child)| child).collect())
+}
+
+/// Of those the one that makes it fastest: whoever else has an output cannot put a lesser one in its place.
 pub(super) async fn latest(
     client: &impl GenericClient,
     row: &TradeRow,
     book: &EscrowBook,
     payout: Txid,
 ) -> Done<Option<SignedChild>> {
-    let brought = store::of_trade(client, row.id).await?;
-    let Some(child) = brought.iter().rev().find(|child| child.parent == payout) else { return Ok(None) };
-    let parent = parent(row, book, child.party)?;
-    Ok(Some(SignedChild::read(&child.raw, &parent.own(book))?))
+    Ok(standing(client, row, book, payout).await?.into_iter().next())
+}
+
+/// What a payout and its child pay for both.
+fn together(parent: Cost, child: &SignedChild) -> Cost {
+    let vbytes = u64::try_from(child.transaction().vsize()).unwrap_or(u64::MAX);
+    Cost { fee: parent.fee + child.fee(), vbytes: parent.vbytes.saturating_add(vbytes) }
 }
 
 /// The fee of the child that a new one of this output replaces.
@@ -158,8 +188,9 @@ pub async fn bring(desk: &Desk, reference: PublicRef, account: UserId, seen: &st
     let book = EscrowBook::read(&tx, &row).await?;
     let parent = parent(&row, &book, party)?;
     let brought = store::of_trade(&tx, row.id).await?;
-    if brought.len() >= CHILDREN_MAX {
-        return Err(Refusal::conflict("There are too many children of this payout already. Wait for it.").into());
+    let own = brought.iter().filter(|child| (child.party, child.parent) == (party, parent.payout.txid()));
+    if own.count() >= CHILDREN_MAX {
+        return Err(Refusal::conflict("You have brought too many children of this payout already. Wait for it.").into());
     }
     let signed = SignedChild::read(upload, &parent.own(&book))?;
     if brought.iter().any(|child| child.txid == signed.txid()) {

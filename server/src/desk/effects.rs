@@ -1,6 +1,6 @@
 //! What follows from a change of a trade, done in the same transaction.
 
-use bitcoin::Txid;
+use bitcoin::{Amount, Txid};
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -9,12 +9,14 @@ use super::escrow_book::{EscrowBook, coin};
 use super::room::EventFacts;
 use super::{Desk, funding, notices, room, rulings, watcher, weather};
 use crate::domain::disputing::Reason;
+use crate::domain::money::sats_grouped;
 use crate::domain::offer::{OfferState, PauseReason};
 use crate::domain::trade::{Act, Effect, PayoutKind, Trade};
-use crate::domain::{Actor, DisputeId, Event, Fiat, Refusal, Side, Stage};
+use crate::domain::{Actor, DisputeId, Event, Fiat, Party, Refusal, Side, Stage};
 use crate::escrow::Coin;
 use crate::escrow::payout::PayoutKind as Kind;
 use crate::store::disputes::{self, DisputeRow};
+use crate::store::payouts::PayoutRow;
 use crate::store::trades::TradeRow;
 use crate::store::{Transaction, board, contracts, deposits, offers, outbox, payouts, settlements};
 
@@ -59,13 +61,40 @@ pub(super) async fn payout_txid(
     if let Some(before) = before.filter(|payout| book.is_complete(payout)) {
         return Ok(Some(before.txid));
     }
-    let first = book.first(kind, row.state.fee_said(kind))?.ok_or_else(different_fees)?;
+    let said = row.state.fee_said(kind);
+    let first = book.first(kind, said)?.ok_or_else(different_fees)?;
+    if let Some(said) = said.filter(|said| first.fee > *said) {
+        not_against_the_word(row, &book, kind, said, first.fee)?;
+    }
     // Verified once more, and within its limits, before anything depends on it.
     Ok(Some(book.signed(first)?.ok_or_else(different_fees)?.txid()))
 }
 
 fn not_signed_by_two() -> Refusal {
     Refusal::conflict("The payout with this miner fee is not signed by two yet. Nothing was changed.")
+}
+
+/// Who bears the miner fee has agreed to less than the least that is complete, and has signed what he agreed to: then it is
+/// the other who forces the dearer one, and it does not go by itself.
+fn not_against_the_word(
+    row: &TradeRow,
+    book: &EscrowBook,
+    kind: PayoutKind,
+    said: Amount,
+    least: Amount,
+) -> Result<(), Refusal> {
+    let bearers = row.state.fee_bearers(kind);
+    let signed = |payout: &&PayoutRow| bearers.iter().all(|side| book.has_signed(payout, Party::from(*side)));
+    if !book.live(kind.as_str()).filter(|payout| payout.fee <= said).any(|payout| signed(&payout)) {
+        return Ok(());
+    }
+    Err(Refusal::conflict(format!(
+        "The other signature is only for a miner fee of {} sat, more than the {} sat that you or the other side agreed to, \
+         so nothing was sent. Whoever bears the fee can agree to {} sat while signing; or both agree on a settlement.",
+        sats_grouped(least),
+        sats_grouped(said),
+        sats_grouped(least)
+    )))
 }
 
 /// Own wallets may sign one fee step of several; two signatures of different steps complete nothing.

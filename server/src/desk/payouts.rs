@@ -1,5 +1,7 @@
 //! Signatures for payouts come in through one door; what they complete goes out.
 
+use std::borrow::Cow;
+
 use bitcoin::Amount;
 use jiff::Timestamp;
 use serde_json::json;
@@ -8,20 +10,41 @@ use super::error::{Done, Error};
 use super::escrow_book::EscrowBook;
 use super::trades::{self, Held, Who};
 use super::{Desk, crash, effects};
+use crate::domain::money::sats_grouped;
 use crate::domain::trade::{Act, PayoutKind};
 use crate::domain::{Party, PublicRef, Refusal, Side, Stage, UserId};
-use crate::escrow::{self, PartySignature, Payout};
+use crate::escrow::{self, FeeStep, PartySignature, Payout};
 use crate::store::payouts::{self as store, PayoutRow};
 use crate::store::trades::TradeRow;
 use crate::store::{Transaction, outbox};
 
 /// What is sent from a signing page.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Sent<'a> {
     /// Signatures, in whatever form the wallet has them.
-    pub upload: &'a [u8],
+    pub upload: Cow<'a, [u8]>,
     /// The miner fee that who bears it agrees to, if that was said.
     pub fee: Option<Amount>,
+}
+
+/// Whose upload it is, and what it has to be good for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Signer {
+    pub party: Party,
+    pub account: UserId,
+    /// He alone bears the miner fee, so any of the fees is his choice. Anybody else signs all up to the usual one, or
+    /// would choose for who bears it.
+    pub chooses: bool,
+    /// The fee that he says with it.
+    pub fee: Option<Amount>,
+}
+
+impl Signer {
+    /// For a payout whose miner fee these sides bear.
+    pub fn of((party, account): (Party, UserId), bearers: &[Side], fee: Option<Amount>) -> Self {
+        let chooses = bearers.iter().all(|side| Party::from(*side) == party);
+        Self { party, account, chooses, fee }
+    }
 }
 
 /// Keeps the verified signatures of an upload for the live payouts of a kind. Valid signatures of others are kept for
@@ -30,7 +53,7 @@ pub(super) async fn take_signatures(
     tx: &Transaction<'_>,
     book: &EscrowBook,
     rows: &[&PayoutRow],
-    sender: (Party, UserId),
+    signer: &Signer,
     upload: &[u8],
     now: Timestamp,
 ) -> Done<Vec<Party>> {
@@ -39,19 +62,55 @@ pub(super) async fn take_signatures(
     }
     let payouts: Vec<Payout> = rows.iter().map(|row| book.payout(row)).collect::<Done<_>>()?;
     let spends: Vec<_> = payouts.iter().map(Payout::spend).collect();
-    let signatures = escrow::accept(upload, &spends, sender.0)?;
+    let signatures = escrow::accept(upload, &spends, signer.party)?;
+    let is_new = |row: &PayoutRow| signatures.iter().any(|one| one.party() == signer.party && one.txid() == row.txid);
+    signer.signs_enough(rows, |row| is_new(row) || book.has_signed(row, signer.party))?;
     let mut news = Vec::new();
     for signature in &signatures {
         let row = rows.iter().find(|row| row.txid == signature.txid());
         let row = row.ok_or_else(|| Error::broken("a verified signature of no payout"))?;
         if !book.has_signed(row, signature.party()) {
-            keep(tx, row, signature, sender.1, now).await?;
+            keep(tx, row, signature, signer.account, now).await?;
             if !news.contains(&signature.party()) {
                 news.push(signature.party());
             }
         }
     }
     Ok(news)
+}
+
+impl Signer {
+    /// Whether the signatures leave who bears the miner fee the choice, and reach down to the fee that is said.
+    fn signs_enough(&self, rows: &[&PayoutRow], has_signed: impl Fn(&PayoutRow) -> bool) -> Result<(), Refusal> {
+        let (signed, left): (Vec<&PayoutRow>, Vec<&PayoutRow>) = rows.iter().partition(|row| has_signed(row));
+        let missing: Vec<String> = left.into_iter().filter(|row| is_usual(row)).map(|row| in_sats(row.fee)).collect();
+        if !self.chooses && !missing.is_empty() {
+            return Err(Refusal::invalid(format!(
+                "You do not bear the miner fee alone, so it is not yours alone to choose: sign the files of all fees up \
+                 to the usual one, and send them together. Your signature is missing for a miner fee of {}.",
+                missing.join(" and ")
+            )));
+        }
+        let least = signed.iter().map(|row| row.fee).min();
+        match (self.fee, least) {
+            (Some(fee), Some(least)) if fee < least => Err(Refusal::invalid(format!(
+                "You say that the miner fee is to be {} at most, and have signed none below {}. Sign the file of that \
+                 fee too, or choose a fee that you have signed.",
+                in_sats(fee),
+                in_sats(least)
+            ))),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// It stands for a step up to the one that own wallets sign.
+pub(super) fn is_usual(row: &PayoutRow) -> bool {
+    row.steps.iter().any(|step| *step <= FeeStep::OWN_WALLET.multiple())
+}
+
+fn in_sats(fee: Amount) -> String {
+    format!("{} sat", sats_grouped(fee))
 }
 
 async fn keep(
@@ -79,7 +138,8 @@ async fn sign_held(
     row.state.apply(&act, sender.0.into(), now)?;
     let book = EscrowBook::read(tx, &row).await?;
     let rows: Vec<&PayoutRow> = book.live(kind.as_str()).collect();
-    let news = take_signatures(tx, &book, &rows, sender, sent.upload, now).await?;
+    let signer = Signer::of(sender, &row.state.fee_bearers(kind), sent.fee);
+    let news = take_signatures(tx, &book, &rows, &signer, &sent.upload, now).await?;
     row = forget_old_words(desk, tx, row, kind, now).await?;
     row = say_fee(desk, tx, row, kind, sender, sent.fee, now).await?;
     for other in news.into_iter().filter(|party| *party != sender.0) {
@@ -203,7 +263,9 @@ pub async fn sign_stray(desk: &Desk, reference: PublicRef, account: UserId, txid
     if rows.is_empty() {
         return Err(Refusal::not_found().into());
     }
-    take_signatures(&tx, &book, &rows, (party, account), upload, now).await?;
+    // Each fee of it is asked for by itself: whoever signs one has chosen it.
+    let signer = Signer { party, account, chooses: true, fee: None };
+    take_signatures(&tx, &book, &rows, &signer, upload, now).await?;
     let book = EscrowBook::read(&tx, &row).await?;
     if book.complete_stray(txid)?.is_some() {
         outbox::add(&tx, effects::BROADCAST, Some(row.id), &json!({ "kind": "stray", "txid": txid }), now).await?;

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::error::{Done, Error};
 use super::escrow_book::EscrowBook;
-use super::payouts::{Sent, forget_old_words, say_fee, take_signatures};
+use super::payouts::{Sent, Signer, forget_old_words, say_fee, take_signatures};
 use super::splits::{self, Step};
 use super::throttle::{self, MESSAGES_ACCOUNT};
 use super::trades::{self, Held, Who};
@@ -18,7 +18,7 @@ use super::{Desk, notices, room};
 use crate::domain::money::btc_words;
 use crate::domain::parts::Parts;
 use crate::domain::text::clean_optional_text;
-use crate::domain::trade::{Act, PayoutKind};
+use crate::domain::trade::{Act, PayoutKind, fee_bearers_of};
 use crate::domain::{Party, PublicRef, Refusal, SettlementId, Side, UserId};
 use crate::store::payouts::{self as payout_store, PayoutRow};
 use crate::store::settlements::{self as store, SettlementRow};
@@ -231,11 +231,12 @@ pub async fn accept(desk: &Desk, reference: PublicRef, account: UserId, seen: &s
     let book = EscrowBook::read(&tx, &row).await?;
     let rows: Vec<&PayoutRow> =
         book.live(PayoutKind::Settlement.as_str()).filter(|payout| payout.about == Some(proposal.id.0)).collect();
-    let news = take_signatures(&tx, &book, &rows, (party, account), sent.upload, now).await?;
+    let outcome = Parts { buyer: proposal.buyer, seller: proposal.seller }.outcome();
+    let signer = Signer::of((party, account), &fee_bearers_of(Some(outcome)), sent.fee);
+    let news = take_signatures(&tx, &book, &rows, &signer, &sent.upload, now).await?;
     store::accept(&tx, proposal.id, now).await?;
     store::lapse(&tx, row.id, now).await?;
     payout_store::void_dead_settlements(&tx, row.id, now).await?;
-    let outcome = Parts { buyer: proposal.buyer, seller: proposal.seller }.outcome();
     let mut row =
         trades::change(desk, &tx, row, Act::AcceptSettlement { outcome }, Who::party(party, account), now).await?;
     row = forget_old_words(desk, &tx, row, PayoutKind::Settlement, now).await?;

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::error::{Done, Error};
 use super::escrow_book::EscrowBook;
 use super::fees::{self, FeeView};
+use super::payouts::is_usual;
 use super::take::{payee_place, payer_place};
 use super::{Desk, alive, arbitrators, funding, keys};
 use crate::domain::money::btc_words;
@@ -56,6 +57,8 @@ pub struct PsbtView {
     pub base64: String,
     /// The one an own wallet should sign if it signs only one.
     pub usual: bool,
+    /// It has to be signed, with all others of which this is said.
+    pub needed: bool,
 }
 
 /// One line of what is signed.
@@ -78,6 +81,8 @@ pub struct SigningView {
     /// Whether the key is a browser key; else the page opens with the files for the own wallet.
     pub browser_key: bool,
     pub psbts: Vec<PsbtView>,
+    /// More than one of them has to be signed.
+    pub several: bool,
     pub lines: Vec<Line>,
     /// The exact text of the contract that is signed; empty for anything else.
     pub contract: String,
@@ -111,6 +116,7 @@ pub async fn view(
         role: party.as_str(),
         browser_key: envelope.pointer("/key/file").is_some_and(|file| !file.is_null()),
         psbts: Vec::new(),
+        several: false,
         lines: Vec::new(),
         contract: String::new(),
         fees: Vec::new(),
@@ -154,6 +160,7 @@ pub async fn view(
         }
         Paper::Amendment => return Err(Error::broken("a changed contract is shown as the contract it is")),
     }
+    view.several = view.psbts.iter().filter(|psbt| psbt.needed).count() > 1;
     set(&mut envelope, "alive", json!(view.alive));
     view.envelope = for_html(&envelope);
     Ok(view)
@@ -272,6 +279,7 @@ fn message_paper(
             label: label.into(),
             base64,
             usual: form == Form::Bip322,
+            needed: false,
         });
     }
     set(envelope, "act", json!(act));
@@ -300,6 +308,8 @@ fn payout_paper(
         let base64 = payout.spend().with_signatures(given).to_string();
         psbts.push(json!({ "step": one.steps.first(), "base64": base64, "txid": one.txid.to_string() }));
         let usual = payout.steps().contains(&FeeStep::OWN_WALLET);
+        let alone = Kind::from_word(&one.kind, one.buyer, one.seller) == Some(Kind::Stray)
+            || PayoutKind::from_word(&one.kind).is_some_and(|kind| row.state.bears_alone(kind, party));
         if usual || rows.len() == 1 {
             view.lines = lines(book, &payout);
         }
@@ -307,7 +317,8 @@ fn payout_paper(
             name: format!("trine-{}-{}-{}.psbt", row.reference, one.kind, payout.fee().to_sat()),
             label: format!("Miner fee {} sat", payout.fee().to_sat()),
             base64,
-            usual,
+            usual: usual && alone,
+            needed: is_usual(one) && !alone,
         });
     }
     let parts = match Kind::from_word(&first.kind, first.buyer, first.seller) {

@@ -6,11 +6,12 @@ use bitcoin::{Amount, Txid};
 use super::error::{Done, Error};
 use super::escrow_book::EscrowBook;
 use super::fees::FeeView;
-use super::payouts::{Sent, take_signatures};
+use super::payouts::{Sent, Signer, take_signatures};
 use super::signing::{self, Line, Paper};
 use super::trades::{self, Held, Who};
 use super::{Desk, children, funding, rulings};
-use crate::domain::trade::{Act, FeeWord, PayoutKind};
+use crate::domain::money::sats_grouped;
+use crate::domain::trade::{Act, FeeWord, LINGERS_AFTER_BLOCKS, PayoutKind, Trade};
 use crate::domain::{Party, PublicRef, Refusal, Side, Stage, UserId};
 use crate::escrow::pace::Cost;
 use crate::escrow::payout::PayoutKind as Kind;
@@ -137,6 +138,35 @@ impl Around {
         }
         Ok(())
     }
+
+    /// The next higher fee: the least that is complete and that nodes take in the place of what waits.
+    fn next(&self) -> Done<Option<Amount>> {
+        let mut next: Option<Amount> = None;
+        for payout in self.rows().filter(|payout| self.book.is_complete(payout)) {
+            match self.can_follow(payout, self.book.payout(payout)?.cost()) {
+                Ok(()) => next = Some(next.map_or(payout.fee, |least| least.min(payout.fee))),
+                Err(Error::Refused(_)) => {}
+                Err(failed) => return Err(failed),
+            }
+        }
+        Ok(next)
+    }
+
+    /// A fee is to be raised. The wait gives everybody a right to the next one, and nobody to more than that.
+    fn raising(&self, trade: &Trade, party: Party, fee: Amount, next: Option<Amount>) -> Result<Act, Refusal> {
+        let waited = self.waited();
+        if Some(fee) == next || waited < LINGERS_AFTER_BLOCKS {
+            return Ok(Act::RaiseFee { fee, waited_blocks: waited });
+        }
+        let bears = party.side().is_some_and(|side| trade.fee_bearers(self.kind).contains(&side));
+        match next {
+            Some(next) if !bears => Err(Refusal::conflict(format!(
+                "After the wait anybody may have the next higher fee sent, {} sat; more needs the word of who bears it.",
+                sats_grouped(next)
+            ))),
+            _ => Ok(Act::RaiseFee { fee, waited_blocks: 0 }),
+        }
+    }
 }
 
 pub async fn of(desk: &Desk, reference: PublicRef, account: UserId) -> Done<UnderWay> {
@@ -145,13 +175,17 @@ pub async fn of(desk: &Desk, reference: PublicRef, account: UserId) -> Done<Unde
     let now = desk.now(&client).await?;
     let around = Around::read(&client, &row).await?;
     let running = row.state.stage == Stage::PayingOut;
+    let next = around.next()?;
     let mut steps = Vec::new();
     let may_sign = row.state.apply(&Act::SignHigherFee, party.into(), now).is_ok();
     for payout in around.rows() {
         let built = around.book.payout(payout)?;
-        let act = Act::RaiseFee { fee: payout.fee, waited_blocks: around.waited() };
+        let raised = || {
+            let act = around.raising(&row.state, party, payout.fee, next)?;
+            row.state.apply(&act, party.into(), now)
+        };
         let refused = match around.can_follow(payout, built.cost()) {
-            Ok(()) => row.state.apply(&act, party.into(), now).err(),
+            Ok(()) => raised().err(),
             Err(Error::Refused(refusal)) => Some(refusal),
             Err(failed) => return Err(failed),
         };
@@ -192,7 +226,7 @@ pub async fn raise(desk: &Desk, reference: PublicRef, account: UserId, seen: &st
     let dearer = around.rows().find(|payout| payout.fee == fee && around.book.is_complete(payout));
     let dearer = dearer.ok_or_else(|| Refusal::conflict("No payout with this miner fee is signed by two."))?;
     around.can_follow(dearer, around.book.payout(dearer)?.cost())?;
-    let act = Act::RaiseFee { fee, waited_blocks: around.waited() };
+    let act = around.raising(&row.state, party, fee, around.next()?)?;
     let row = trades::change(desk, &tx, row, act, Who::party(party, account), now).await?;
     desk.keep(tx).await?;
     Ok(row)
@@ -263,7 +297,8 @@ pub async fn sign(desk: &Desk, reference: PublicRef, account: UserId, seen: &str
     row.state.apply(&Act::SignHigherFee, party.into(), now)?;
     let around = Around::read(&tx, &row).await?;
     let rows = to_sign(&around, party)?;
-    take_signatures(&tx, &around.book, &rows, (party, account), sent.upload, now).await?;
+    let signer = Signer::of((party, account), &row.state.fee_bearers(around.kind), None);
+    take_signatures(&tx, &around.book, &rows, &signer, &sent.upload, now).await?;
     let row = trades::change(desk, &tx, row, Act::SignHigherFee, Who::party(party, account), now).await?;
     desk.keep(tx).await?;
     Ok(row)

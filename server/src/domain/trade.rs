@@ -33,7 +33,7 @@ pub use chain::PartGone;
 pub use change::{Change, Effect};
 pub use clock::Outage;
 use clock::later;
-pub use fee::LINGERS_AFTER_BLOCKS;
+pub use fee::{LINGERS_AFTER_BLOCKS, fee_bearers_of};
 pub use parts::{Deposit, Dispute, FeeWord, Outcome, PayoutKind, Ruling, Settlement, Windows};
 use window::not_now;
 
@@ -217,7 +217,8 @@ pub enum Act {
     RaiseFee {
         #[serde(with = "bitcoin::amount::serde::as_sat")]
         fee: Amount,
-        /// Blocks since the one on its way was handed to the network.
+        /// Blocks since the one on its way was handed to the network; none for more than the next higher fee, which the
+        /// wait gives nobody a right to.
         waited_blocks: u32,
     },
     /// A verified signature for a further fee of the payout under way.

@@ -209,13 +209,13 @@ pub async fn sign(site: web::Data<Site>, who: SignedIn, path: web::Path<String>,
         // Nothing is proposed any more: what the trade says of that are the better words.
         Err(Error::Refused(refusal)) if refusal.kind == RefusalKind::Conflict => {
             let seen = posted.fields.text("version");
-            desk::sign(&site.desk, reference, me, seen, upload(&posted)).await?;
+            desk::sign(&site.desk, reference, me, seen, &upload(&posted)).await?;
             return Err(refusal.into());
         }
         Err(error) => return Err(error.into()),
     };
     let done = match ticked(&sheet, &posted) {
-        Ok(()) => desk::sign(&site.desk, reference, me, posted.fields.text("version"), upload(&posted)).await,
+        Ok(()) => desk::sign(&site.desk, reference, me, posted.fields.text("version"), &upload(&posted)).await,
         Err(refusal) => Err(refusal.into()),
     };
     let next = format!("/trades/{reference}");

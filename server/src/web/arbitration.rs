@@ -261,7 +261,7 @@ pub async fn signature_form(site: web::Data<Site>, who: Arbitrator, path: web::P
 pub async fn sign(site: web::Data<Site>, who: Arbitrator, path: web::Path<(String, String)>, posted: Posted) -> Answer {
     let (reference, id, me) = (reference(&path.0)?, draft_id(&path.1)?, who.account.id);
     let paper = rulings::paper(&site.desk, reference, me, id).await?;
-    let done = rulings::sign(&site.desk, reference, me, posted.fields.text("version"), id, upload(&posted)).await;
+    let done = rulings::sign(&site.desk, reference, me, posted.fields.text("version"), id, &upload(&posted)).await;
     let page = (paper, ruling_sheet(reference, id), format!("/arbitration/{reference}"));
     papers::took(&site, &as_signed_in(&who), reference, &posted, page, done).await
 }

@@ -139,6 +139,12 @@ pub struct Posted {
 }
 
 impl Posted {
+    /// The bytes of all files that were chosen for a field.
+    pub fn files(&self, field: &str) -> Vec<&[u8]> {
+        let chosen = self.files.iter().filter(|file| file.field == field && !file.bytes.is_empty());
+        chosen.map(|file| file.bytes.as_slice()).collect()
+    }
+
     /// The bytes of an uploaded file, if one was chosen.
     pub fn file(&self, field: &str) -> Option<&[u8]> {
         self.files.iter().find(|f| f.field == field && !f.bytes.is_empty()).map(|f| f.bytes.as_slice())

@@ -205,13 +205,23 @@ impl Actor {
         self.chrome.click("#signer-sign").await;
     }
 
-    /// Downloads the file that the page asks to be signed, the usual one of several, and brings it back signed.
+    /// Downloads the files that the page asks to be signed, of several those that are needed, and brings them back signed.
     async fn signs_a_file(&self, wallet: &OwnWallet) {
         let chrome = &self.chrome;
-        let usual = "#signing li:has(.tag) a[download]";
-        let link = if chrome.has(usual).await { usual } else { "#signing li a[download], a[href$='/psbt'][download]" };
-        let signed = wallet.signs(&chrome.downloads(link).await);
-        chrome.chooses("#f-file", &signed).await;
+        let needed = |place: usize| format!("#signing li:nth-child({place}):has(.tag) > a[download]");
+        let mut links = Vec::new();
+        for place in 1..=3 {
+            if chrome.has(&needed(place)).await {
+                links.push(needed(place));
+            }
+        }
+        if links.is_empty() {
+            links.push("#signing li a[download], a[href$='/psbt'][download]".to_owned());
+        }
+        for link in links {
+            let signed = wallet.signs(&chrome.downloads(&link).await);
+            chrome.chooses("#f-file", &signed).await;
+        }
         chrome.click("#signing .btn.big").await;
     }
 

@@ -22,10 +22,12 @@ async fn a_settlement_takes_nothing_but_the_acceptors_signature() {
     let offer = [("unit", "percent"), ("buyer", "50"), ("note", ""), ("do", "propose")];
     posted(&story, &story.bob, trade, &page, &offer).await;
     let (acceptance, completion) = (format!("{page}/acceptance"), format!("{page}/completion"));
-    let psbt = papers_at(&story.alice, &acceptance).await.remove(0);
-    refuses_at(&story, &story.alice, trade, &acceptance, forgeries(&story.alice, &story.bob, &psbt)).await;
+    let psbts = papers_at(&story.alice, &acceptance).await;
+    refuses_at(&story, &story.alice, trade, &acceptance, forgeries(&story.alice, &story.bob, &psbts[0])).await;
     let release = papers_at(&story.bob, &format!("/trades/{trade}/release")).await.remove(0);
-    let seen = send_at(&story, &story.alice, trade, &acceptance, &honest(&story.alice, &psbt).to_string()).await;
+    // Both bear the fee, so one of them alone chooses none.
+    let signed = psbts.iter().map(|psbt| honest(&story.alice, psbt).to_string()).collect::<Vec<_>>().join("\n");
+    let seen = send_at(&story, &story.alice, trade, &acceptance, &signed).await;
     assert_eq!(seen.status, 303, "{}", seen.words());
     let mut bare = papers_at(&story.bob, &completion).await.remove(0);
     bare.inputs.iter_mut().for_each(|input| input.partial_sigs.clear());

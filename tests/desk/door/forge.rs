@@ -38,10 +38,16 @@ pub async fn send_at(story: &Story, person: &Person, trade: PublicRef, path: &st
 
 /// Sends an upload as a file, with every tick.
 pub async fn send_file(story: &Story, person: &Person, trade: PublicRef, place: &str, bytes: Vec<u8>) -> Seen {
+    send_files(story, person, trade, place, vec![bytes]).await
+}
+
+/// Sends several files at once, with every tick.
+pub async fn send_files(story: &Story, person: &Person, trade: PublicRef, place: &str, files: Vec<Vec<u8>>) -> Seen {
     let version = story.version(trade, person).await;
     let mut fields = vec![("version", version.as_str()), ("signatures", "")];
     fields.extend(["sent", "own_account", "amount", "payer", "not_paid"].map(|tick| (tick, "yes")));
-    person.browser.upload(&format!("/trades/{trade}/{place}"), &fields, ("file", "signed.psbt", bytes)).await
+    let files = files.into_iter().map(|bytes| ("file", "signed.psbt", bytes)).collect();
+    person.browser.uploads(&format!("/trades/{trade}/{place}"), &fields, files).await
 }
 
 /// Signed by the person's wallet as it should be.

@@ -4,6 +4,6 @@
 mod amended;
 mod contract;
 mod disputes;
-mod forge;
+pub mod forge;
 mod refused;
 mod taken;

@@ -3,7 +3,7 @@
 use bitcoin::Psbt;
 use bitcoin::consensus::encode::{serialize, serialize_hex};
 
-use super::forge::{finalised, honest, papers, raw, send, send_file, version_2};
+use super::forge::{finalised, honest, papers, raw, send, send_files, version_2};
 use crate::harness::cast::story;
 
 /// What a wallet makes of a signed PSBT, with its name.
@@ -49,8 +49,9 @@ async fn a_signature_is_taken_as_a_file_in_every_dress() {
         let story = story().await;
         let trade = story.paid().await;
         let papers = papers(&story.bob, trade, "release").await;
-        let signed = papers.iter().map(|psbt| honest(&story.bob, psbt)).next().unwrap();
-        let seen = send_file(&story, &story.bob, trade, "release", dress(&signed)).await;
+        // It is not bob who bears the fee, so he signs each up to the usual one.
+        let signed = papers[..2].iter().map(|psbt| dress(&honest(&story.bob, psbt))).collect();
+        let seen = send_files(&story, &story.bob, trade, "release", signed).await;
         assert_eq!(seen.status, 303, "{name}:\n{}", seen.words());
         story.work().await;
         story.mine(2).await;
@@ -60,21 +61,23 @@ async fn a_signature_is_taken_as_a_file_in_every_dress() {
     }
 }
 
-/// An own wallet may sign one fee step only. A signature for a step that the other has not signed completes nothing.
+/// Who bears the fee may sign one step only. Signatures for others complete nothing.
 #[tokio::test]
 async fn two_signatures_for_different_fees_are_told_apart() {
     let story = story().await;
     let trade = story.funded().await;
     let steps = papers(&story.alice, trade, "payment").await;
-    assert!(steps.len() > 1, "this test needs several fee steps");
-    let seen = send(&story, &story.alice, trade, "payment", &honest(&story.alice, &steps[1]).to_string()).await;
+    assert!(steps.len() > 2, "this test needs several fee steps");
+    let seen = send(&story, &story.alice, trade, "payment", &honest(&story.alice, &steps[2]).to_string()).await;
     assert_eq!(seen.status, 303, "{}", seen.words());
     let before = story.site.ledger().await;
-    let seen = send(&story, &story.bob, trade, "release", &honest(&story.bob, &steps[0]).to_string()).await;
+    let some =
+        |some: &[Psbt]| some.iter().map(|psbt| honest(&story.bob, psbt).to_string()).collect::<Vec<_>>().join("\n");
+    let seen = send(&story, &story.bob, trade, "release", &some(&steps[..2])).await;
     assert_eq!(seen.status, 422, "{}", seen.words());
-    assert!(seen.words().contains("miner fee"), "{}", seen.words());
-    story.site.ledger().await.assert_same(&before, "the other fee step");
-    let seen = send(&story, &story.bob, trade, "release", &honest(&story.bob, &steps[1]).to_string()).await;
+    assert!(seen.words().contains("for different miner fees"), "{}", seen.words());
+    story.site.ledger().await.assert_same(&before, "the other fee steps");
+    let seen = send(&story, &story.bob, trade, "release", &some(&steps)).await;
     assert_eq!(seen.status, 303, "{}", seen.words());
     story.work().await;
     story.mine(2).await;

@@ -96,12 +96,18 @@ impl Browser {
 
     /// Sends a form with a file, as `multipart/form-data`, with this browser's token.
     pub async fn upload(&self, path: &str, fields: &[(&str, &str)], file: (&str, &str, Vec<u8>)) -> Seen {
-        let (field, name, bytes) = file;
+        self.uploads(path, fields, vec![file]).await
+    }
+
+    /// The same with several files.
+    pub async fn uploads(&self, path: &str, fields: &[(&str, &str)], files: Vec<(&str, &str, Vec<u8>)>) -> Seen {
         let mut form = Form::new().text("csrf", self.token().await);
         for (key, value) in fields {
             form = form.text((*key).to_owned(), (*value).to_owned());
         }
-        let form = form.part(field.to_owned(), Part::bytes(bytes).file_name(name.to_owned()));
+        for (field, name, bytes) in files {
+            form = form.part(field.to_owned(), Part::bytes(bytes).file_name(name.to_owned()));
+        }
         self.seen(self.http.post(self.url(path)).multipart(form)).await
     }
 

@@ -13,6 +13,7 @@ mod leaps;
 mod live;
 mod one_connection;
 mod pages;
+mod payouts;
 mod real_fees;
 mod rounds;
 mod sight;

@@ -26,13 +26,13 @@ async fn migrate(sql: &Client, numbers: impl Fn(u32) -> bool) {
 const BEFORE: &str = "
     SET session_replication_role = replica;
     INSERT INTO deposits (txid, vout, trade, amount_sat, coinbase, raw, seen_at, spent_by, spent_height, spent_raw)
-    SELECT sha256(t::text::bytea), n, gen_random_uuid(), 1000, false, 'deposit ' || t, now(),
-           sha256('spend'), 7, 'spend'
+    SELECT sha256(t::text::bytea), n, gen_random_uuid(), 1000, false, ('deposit ' || t)::bytea, now(),
+           sha256('spend'), 7, 'spend'::bytea
       FROM generate_series(1, 2) t, generate_series(0, 3) n;
     UPDATE deposits SET spent_raw = NULL WHERE vout = 3;
     INSERT INTO signing_keys (id, account, kind, text, fingerprint, account_number, public_key, chain_code, created_at,
                               proved_at)
-    SELECT gen_random_uuid(), gen_random_uuid(), 'wallet', who, '\\x01020304', 0, substr(sha256(key::bytea) || '00', 1, 33),
+    SELECT gen_random_uuid(), gen_random_uuid(), 'wallet', who, '\\x01020304', 0, substr(sha256(key::bytea) || '00'::bytea, 1, 33),
            sha256(who::bytea), now(), proved::timestamptz
       FROM (VALUES ('first', 'one', '2026-01-01'), ('second', 'one', '2026-02-01'), ('claim', 'one', NULL),
                    ('other', 'two', '2026-03-01'), ('unproved', 'three', NULL), ('unproved too', 'three', NULL))

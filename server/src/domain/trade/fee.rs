@@ -11,6 +11,15 @@ use super::{Change, Effect, FeeWord, Outcome, PayoutKind, Trade, not_now};
 /// A payout that waited for so many blocks lingers: then the next fee step needs nobody's word (protocol §5).
 pub const LINGERS_AFTER_BLOCKS: u32 = 36;
 
+/// Who bears the miner fee of what ends like this; both where that is not known.
+pub fn fee_bearers_of(outcome: Option<Outcome>) -> Vec<Side> {
+    match outcome {
+        Some(Outcome::Released) => vec![Side::Buyer],
+        Some(Outcome::Refunded) => vec![Side::Seller],
+        _ => vec![Side::Buyer, Side::Seller],
+    }
+}
+
 impl Trade {
     /// Who bears the miner fee of a payout; both where the coins are divided, or are not divided yet.
     pub fn fee_bearers(&self, kind: PayoutKind) -> Vec<Side> {
@@ -20,11 +29,12 @@ impl Trade {
             PayoutKind::Settlement => self.settlement.as_ref().map(|settlement| settlement.outcome),
             PayoutKind::Ruling => self.ruling.as_ref().map(|ruling| ruling.outcome),
         };
-        match outcome {
-            Some(Outcome::Released) => vec![Side::Buyer],
-            Some(Outcome::Refunded) => vec![Side::Seller],
-            _ => vec![Side::Buyer, Side::Seller],
-        }
+        fee_bearers_of(outcome)
+    }
+
+    /// The miner fee of a payout is borne by nobody else.
+    pub fn bears_alone(&self, kind: PayoutKind, party: Party) -> bool {
+        self.fee_bearers(kind).iter().all(|side| Party::from(*side) == party)
     }
 
     /// What everybody who bears the fee of a payout has agreed to; the lower word counts.

@@ -133,7 +133,7 @@ pub async fn child_psbt(
 pub async fn bring_child(site: web::Data<Site>, who: SignedIn, path: web::Path<String>, posted: Posted) -> Answer {
     let reference = reference(&path)?;
     let seen = posted.fields.text("version");
-    match children::bring(&site.desk, reference, who.account.id, seen, upload(&posted)).await {
+    match children::bring(&site.desk, reference, who.account.id, seen, &upload(&posted)).await {
         Ok(_) => Ok(see_other(format!("/trades/{reference}/payout"))),
         Err(Error::Refused(refusal)) if refusal.kind == RefusalKind::Invalid => {
             let errors = Errors::from(&refusal);

@@ -154,7 +154,7 @@ fn where_it_stands(row: &TradeRow, steps: &[Step], waited: u32) -> String {
 }
 
 fn who_decides(row: &TradeRow, viewer: Party, bearers: &[Side]) -> String {
-    let wait = format!("After {LINGERS_AFTER_BLOCKS} blocks of waiting nobody's word is needed.");
+    let wait = format!("After {LINGERS_AFTER_BLOCKS} blocks of waiting the next higher fee needs nobody's word.");
     match bearers {
         [one] if Party::from(*one) == viewer => format!("You bear the miner fee, so you decide about it. {wait}"),
         [one] => format!("{} bears the miner fee and decides about it. {wait}", row.name_of(Party::from(*one))),

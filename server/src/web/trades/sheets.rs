@@ -1,5 +1,7 @@
 //! Signing pages: what is signed, said in words; the browser's signer, or a file for the own wallet; one door for both.
 
+use std::borrow::Cow;
+
 use actix_web::http::StatusCode;
 use actix_web::web;
 use bitcoin::Amount;
@@ -86,9 +88,22 @@ impl SigningPage {
     }
 }
 
-/// What was posted to a signing page: the typed text, or the uploaded file.
-pub fn upload(posted: &Posted) -> &[u8] {
-    posted.file("file").unwrap_or_else(|| posted.fields.raw("signatures").as_bytes())
+/// What was posted to a signing page: the uploaded files, or the typed text. Several files are one text, as if pasted.
+pub fn upload(posted: &Posted) -> Cow<'_, [u8]> {
+    match posted.files("file").as_slice() {
+        [] => Cow::Borrowed(posted.fields.raw("signatures").as_bytes()),
+        [file] => Cow::Borrowed(file),
+        files => Cow::Owned(files.iter().map(|file| as_text(file)).collect::<Vec<_>>().join("\n").into_bytes()),
+    }
+}
+
+/// A PSBT in base64, a transaction in hexadecimal; what is text already stays as it is.
+fn as_text(file: &[u8]) -> String {
+    match std::str::from_utf8(file) {
+        Ok(text) if !file.starts_with(b"psbt") => text.to_owned(),
+        _ if file.starts_with(b"psbt") => data_encoding::BASE64.encode(file),
+        _ => data_encoding::HEXLOWER.encode(file),
+    }
 }
 
 /// The same with what was said of the miner fee; nothing, or what is no number, leaves it to the desk.
@@ -288,7 +303,7 @@ async fn signed(site: &Site, who: &SignedIn, reference: PublicRef, posted: &Post
     let facts = trade_facts::party(desk, reference, me).await?;
     ticked(&slip.sheet(&facts.0, facts.1), posted)?;
     match slip {
-        Slip::Contract => contracts::sign(desk, reference, me, seen, sent.upload).await,
+        Slip::Contract => contracts::sign(desk, reference, me, seen, &sent.upload).await,
         Slip::Payment => payouts::mark_paid(desk, reference, me, seen, sent).await,
         Slip::Unpaid => payouts::close_unpaid(desk, reference, me, seen, sent).await,
         Slip::Release | Slip::PaymentRelease => {

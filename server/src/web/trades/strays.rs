@@ -51,7 +51,7 @@ pub async fn sign_stray(
     posted: Posted,
 ) -> Answer {
     let (trade, txid) = (reference(&path.0)?, &path.1);
-    match payouts::sign_stray(&site.desk, trade, who.account.id, txid, upload(&posted)).await {
+    match payouts::sign_stray(&site.desk, trade, who.account.id, txid, &upload(&posted)).await {
         Ok(()) => Ok(see_other(format!("/trades/{trade}"))),
         Err(Error::Refused(refusal)) if refusal.kind != RefusalKind::NotFound => {
             let Ok(mut page) = stray(&site, &who, trade, txid).await else { return Err(refusal.into()) };
