@@ -122,7 +122,8 @@ pub struct Chain {
     pub fallback_sat_per_vb: u32,
 
     /// Electrum: ["tls://host:50002", "tcp://127.0.0.1:50001"]. Esplora: ["https://host/api"]. The first that answers
-    /// right is heard. Esplora is asked for each address at each block: from some hundreds of trades on take Electrum.
+    /// right is heard, and the others when it may be behind. Esplora is asked for each address at each block: from some
+    /// hundreds of trades on take Electrum.
     #[config(env = "TRINE_CHAIN_SERVERS", default = [], parse_env = confique::env::parse::list_by_comma)]
     pub servers: Vec<String>,
 
