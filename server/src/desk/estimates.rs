@@ -20,7 +20,9 @@ pub async fn refresh(desk: &Desk) -> Done<()> {
     let client = desk.store.connection().await?;
     let now = desk.now(&client).await?;
     let known = store::all(&client).await?;
-    if known.iter().any(|row| now.duration_since(row.told_at) < ASKED_EVERY) {
+    // What was told at a time to come was told before the clock was put back.
+    let is_fresh = |row: &EstimateRow| row.told_at <= now && now.duration_since(row.told_at) < ASKED_EVERY;
+    if known.iter().any(is_fresh) {
         return Ok(());
     }
     for target in TARGETS {

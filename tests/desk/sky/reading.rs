@@ -47,7 +47,9 @@ async fn the_books_are_held_against_the_chain_and_mended(sky: &mut Sky) {
     sql.batch_execute("UPDATE deposits SET funding = true, block_height = block_height - 1").await.unwrap();
     let moved = audit::audit(&desk).await.unwrap();
     assert!(moved.differences[0].contains("not where the books say"), "{moved:?}");
-    sql.batch_execute("UPDATE deposits SET txid = sha256(txid)").await.unwrap();
+    let nowhere = "INSERT INTO deposit_transactions SELECT sha256(txid), raw FROM deposit_transactions;
+                   UPDATE deposits SET txid = sha256(txid)";
+    sql.batch_execute(nowhere).await.unwrap();
     let phantom = audit::audit(&desk).await.unwrap();
     assert_eq!(phantom.differences.len(), 2, "{phantom:?}");
     let gone: i64 = sql.one("SELECT count(*) FROM deposits WHERE gone_at IS NOT NULL").await;

@@ -69,3 +69,15 @@ async fn a_payout_put_off_before_the_clock_was_put_back_is_tried_again_at_once()
     story.work().await;
     assert_eq!((story.counted(WAITING).await, story.site.chain.waiting()), (0, 1));
 }
+
+/// What was told before the clock was put back is told anew, not when the clock has caught up.
+#[tokio::test]
+async fn fee_rates_are_asked_for_again_after_the_clock_was_put_back() {
+    let weather = Arc::new(Weather::default());
+    let story = story_with(Start { weather: Some(weather.clone()), ..Start::default() }).await;
+    story.leaps(-WEEK_MINUTES).await;
+    weather.estimates(FeeRate::from_sat_per_vb(77).unwrap());
+    story.work().await;
+    let others = "SELECT count(*) FROM fee_estimates WHERE sat_per_kwu <> 19250";
+    assert_eq!(story.counted(others).await, 0);
+}
