@@ -130,11 +130,9 @@ async fn child(
     txid: &str,
 ) -> Done<()> {
     let Some(parent) = under_way(row, book)? else { return Ok(()) };
-    let Some(child) = children::latest(tx, row, book, parent.txid()).await? else { return Ok(()) };
-    if child.txid().to_string() != txid {
-        // Another one took its place, or the payout under way is another.
-        return Ok(());
-    }
+    // If there is none, another one took its place, or the payout under way is another.
+    let standing = children::standing(tx, row, book, parent.txid()).await?;
+    let Some(child) = standing.into_iter().find(|child| child.txid().to_string() == txid) else { return Ok(()) };
     deposits_again(desk, book).await?;
     let sent = desk.chain.submit_package(&[parent.transaction().clone(), child.transaction().clone()]).await;
     if sent.is_ok() {

@@ -197,6 +197,11 @@ impl World {
         self.settle().await;
     }
 
+    /// Only the practice chain forgets on demand.
+    pub fn forgets(&self) -> bool {
+        matches!(self.backend, Backend::Practice { .. })
+    }
+
     /// The node's mempool forgets this transaction.
     pub fn forget(&self, transaction: &Transaction) {
         match &self.backend {

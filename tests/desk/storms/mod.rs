@@ -104,8 +104,8 @@ fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is a number")))
 }
 
-async fn blows_over(seed: u64, steps: u64) {
-    let mut storm = Storm::over(World::practice_today(), seed).await;
+async fn blows_over(world: World, seed: u64, steps: u64) {
+    let mut storm = Storm::over(world, seed).await;
     for _ in 0..steps {
         storm.step().await;
     }
@@ -116,17 +116,27 @@ async fn blows_over(seed: u64, steps: u64) {
 async fn after_any_storm_every_coin_has_a_way_out() {
     let steps = number("TRINE_STORM_STEPS").unwrap_or(STEPS);
     if let Some(seed) = number("TRINE_STORM_SEED") {
-        blows_over(seed, steps).await;
+        blows_over(World::practice_today(), seed, steps).await;
         return;
     }
     let storms = number("TRINE_STORMS").unwrap_or(STORMS);
     let mut broken = Vec::new();
     for _ in 0..storms {
         let seed = uuid::Uuid::new_v4().as_u64_pair().0;
-        if AssertUnwindSafe(blows_over(seed, steps)).catch_unwind().await.is_err() {
+        if AssertUnwindSafe(blows_over(World::practice_today(), seed, steps)).catch_unwind().await.is_err() {
             broken.push(seed);
         }
     }
     assert_eq!(broken, Vec::<u64>::new(), "of {storms} storms these broke something");
     println!("figure storm_steps {} steps", storms * steps);
+}
+
+mod on_core {
+    use super::{World, blows_over};
+
+    /// What a real node does to a trade is as random as it can be without forgetting anything.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn after_a_storm_over_a_real_node_every_coin_has_a_way_out() {
+        blows_over(World::core().await, uuid::Uuid::new_v4().as_u64_pair().0, 40).await;
+    }
 }

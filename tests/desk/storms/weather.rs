@@ -89,7 +89,8 @@ impl Storm {
 
     async fn blocks_leave(&mut self) {
         let depth = [1, 1, 2, 3, 7][self.dice.below(5)];
-        let fate = self.dice.one_of(&[Fate::Mined, Fate::Waiting, Fate::Waiting, Fate::Forgotten]);
+        let fates = [Fate::Mined, Fate::Waiting, Fate::Waiting, Fate::Forgotten];
+        let fate = self.dice.one_of(&fates[..if self.sky.world.forgets() { 4 } else { 3 }]);
         self.tells(format!("{depth} blocks leave the chain: {fate:?}"));
         self.sky.world.reorganise(depth, fate).await;
         // Sometimes the desk sees only what came after.
@@ -112,6 +113,9 @@ impl Storm {
     }
 
     async fn one_is_forgotten(&mut self) {
+        if !self.sky.world.forgets() {
+            return;
+        }
         let Some(place) = self.sent.len().checked_sub(1).map(|last| self.dice.below(last + 1)) else { return };
         let one = self.sent[place].clone();
         self.tells(format!("{} is forgotten", one.compute_txid()));
