@@ -88,6 +88,19 @@ async fn who_is_paid_pays_for_a_slow_payout_with_a_child_of_the_own_output() {
 }
 
 #[tokio::test]
+async fn a_child_that_costs_more_than_a_tenth_of_what_arrives_says_so() {
+    let weather = Arc::new(Weather::default());
+    let story = story_with(Start { weather: Some(weather.clone()), ..Start::default() }).await;
+    let (trade, _) = story.released().await;
+    for (estimate, is_dear) in [(20, false), (500, true)] {
+        weather.estimates(rate(estimate));
+        story.later(2).await;
+        let page = story.page(&story.alice, trade, "/payout/child").await;
+        assert_eq!(page.contains("More than a tenth of what arrives"), is_dear, "{estimate}: {page}");
+    }
+}
+
+#[tokio::test]
 async fn a_child_may_pay_another_address_of_ones_own() {
     let story = story().await;
     let (trade, _) = story.released().await;

@@ -25,6 +25,8 @@ pub struct OfferLine {
     /// Of both together.
     pub rate: String,
     pub arrives: String,
+    /// It costs more than a tenth of what arrives: a payout by itself never does.
+    pub dear: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -64,6 +66,7 @@ impl ChildPage {
                     fee: format!("{} sat", sats_grouped(child.cost().fee)),
                     rate: rate(child.package().fee.to_sat(), child.package().vbytes),
                     arrives: btc_words(child.value()),
+                    dear: child.cost().fee.to_sat().saturating_mul(10) > child.value().to_sat(),
                 }),
                 Err(why) if refused.contains(&why.words) => {}
                 Err(why) => refused.push(why.words),
