@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::*;
 
 mod amending;
+mod parted;
 mod told;
 mod turns;
 mod waits;
